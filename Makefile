@@ -1,0 +1,55 @@
+# Everything creates and reuses .venv by itself; nothing needs to be installed first but Python 3.13 and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PORT ?= 7071
+
+.PHONY: help run test test-emulators check format lint types imports bench conformance lock clean
+
+help: ## print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt pyproject.toml scripts/python313
+	@set -e; python=$$(scripts/python313); \
+	 [ -x $(BIN)/python ] || "$$python" -m venv $(VENV); \
+	 $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"; \
+	 $(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt; \
+	 $(BIN)/pip install --quiet --disable-pip-version-check --group local --group dev; \
+	 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; \
+	 touch $(READY)
+
+run: $(READY) ## start the whole product with a sample estate (PORT=7071)
+	@PORT=$(PORT) $(BIN)/cortex run
+
+test: $(READY) ## run the tests
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not emulator"
+
+test-emulators: $(READY) ## run the tests that need Azurite and the Cosmos stand-in (Node)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group emulators
+	@$(BIN)/pytest -q -m emulator
+
+check: format lint types imports test ## what CI runs: format, lint, types, imports, tests
+
+format: $(READY)
+	@$(BIN)/ruff format --check .
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+imports: $(READY)
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## measure: cold start, API, engine, scans
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY) ## compile requirements.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --python-version 3.13 --no-annotate --quiet --generate-hashes \
+	  --custom-compile-command "make lock" --output-file requirements.txt
+
+clean: ## remove what the commands made (.venv, .cortex, caches)
+	@rm -rf $(VENV) .cortex .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

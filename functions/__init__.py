@@ -1,0 +1,1 @@
+"""The doors: triggers that parse, call a service and answer."""

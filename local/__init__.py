@@ -1,0 +1,1 @@
+"""Everything that stands in for Azure on one machine."""

@@ -1,0 +1,1 @@
+"""A sandbox cloud that speaks Resource Manager's REST dialect."""

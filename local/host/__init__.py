@@ -1,0 +1,1 @@
+"""Runs the function app on one machine."""

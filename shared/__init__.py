@@ -1,0 +1,1 @@
+"""What the product is made of, below its doors."""

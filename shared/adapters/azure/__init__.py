@@ -1,0 +1,1 @@
+"""Adapters over Azure's own services."""

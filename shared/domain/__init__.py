@@ -1,0 +1,1 @@
+"""The vocabulary: models, tables of allowed moves, errors."""

@@ -1,0 +1,1 @@
+"""Products that customers bring, one file each."""

@@ -1,0 +1,1 @@
+"""Promises: one protocol per external system."""

@@ -1,0 +1,1 @@
+"""Verbs: plain functions that use ports."""

@@ -1,0 +1,1 @@
+"""Plots: deterministic generators for Durable Functions."""
