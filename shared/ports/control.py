@@ -27,7 +27,7 @@ class Control(Protocol):
         """The resource now; None when it does not exist."""
         ...
 
-    def write(  # noqa: D417 - the arguments are ARM's own words
+    def write(
         self,
         *,
         tenant: str,

@@ -43,14 +43,14 @@ class DocumentPage:
 
 
 class Documents(Protocol):
-    """Every call names the tenant; nothing of another tenant can be reached by any id, filter or cursor.
+    r"""Every call names the tenant; nothing of another tenant can be reached by any id, filter or cursor.
 
-    Ids are any text of 1-255 characters without `/`, `\\`, `?` and `#`. Kinds are lower-case nouns.
+    Ids are any text of 1-255 characters without `/`, `\`, `?` and `#`. Kinds are lower-case nouns.
     Errors: Throttled and Unavailable from any call, with the wait the store asks for.
     Source for the model: Azure Cosmos DB, "Optimistic concurrency control", "Pagination".
     """
 
-    def get(self, *, tenant: str, kind: str, id: str) -> Document | None:  # noqa: A002 - the field's own word
+    def get(self, *, tenant: str, kind: str, id: str) -> Document | None:
         """Point read; None when absent."""
         ...
 
@@ -58,16 +58,20 @@ class Documents(Protocol):
         """Point reads of many; absent ids are left out."""
         ...
 
-    def put(self, *, tenant: str, kind: str, id: str, body: Body, if_match: str | None = None) -> Document:  # noqa: A002
+    def put(self, *, tenant: str, kind: str, id: str, body: Body, if_match: str | None = None) -> Document:
         """Write, replacing. With `if_match`: Stale when the etag differs, NotFound when there is nothing."""
         ...
 
-    def create(self, *, tenant: str, kind: str, id: str, body: Body) -> Document:  # noqa: A002
+    def create(self, *, tenant: str, kind: str, id: str, body: Body) -> Document:
         """Write only if absent; AlreadyExists otherwise."""
         ...
 
-    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body]) -> None:
-        """Write many, replacing. Each is atomic, all together are not: a failure may leave a part written."""
+    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body], newer_by: str | None = None) -> None:
+        """Write many, replacing. Each is atomic, all together are not: a failure may leave a part written.
+
+        With `newer_by`, a top-level field that holds an integer: an item is written only where there is none yet or
+        the stored one's field is smaller, so that a projector that lags never overwrites one that is ahead.
+        """
         ...
 
     def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, Body]) -> None:
@@ -77,7 +81,9 @@ class Documents(Protocol):
         """
         ...
 
-    def get_group(self, *, tenant: str, kind: str, group: str, after: str = "", limit: int = 1000) -> Sequence[Document]:
+    def get_group(
+        self, *, tenant: str, kind: str, group: str, after: str = "", limit: int = 1000
+    ) -> Sequence[Document]:
         """The documents of one group with ids greater than `after`, by id."""
         ...
 
@@ -85,12 +91,14 @@ class Documents(Protocol):
         """The names of all groups of a kind, sorted."""
         ...
 
-    def delete(self, *, tenant: str, kind: str, id: str, if_match: str | None = None) -> None:  # noqa: A002
+    def delete(self, *, tenant: str, kind: str, id: str, if_match: str | None = None) -> None:
         """Remove; no error when absent. With `if_match`: Stale when the etag differs."""
         ...
 
-    def query(self, *, tenant: str, kind: str, query: Query, limit: int = 50, cursor: str | None = None) -> DocumentPage:
-        """A page of at most `limit` (1-1000) documents. InvalidInput when the cursor is not one of ours for this query."""
+    def query(
+        self, *, tenant: str, kind: str, query: Query, limit: int = 50, cursor: str | None = None
+    ) -> DocumentPage:
+        """A page of at most `limit` (1-1000) documents. InvalidInput when the cursor is not one of this query."""
         ...
 
     def count(self, *, tenant: str, kind: str, query: Query, by: str | None = None) -> dict[str, int]:

@@ -44,7 +44,7 @@ class Inventory(Protocol):
         ...
 
     def page(self, *, tenant: str, subscription: str, wanted: Wanted, cursor: str | None = None) -> InventoryPage:
-        """The next page of a subscription's resources by id, the subscription itself and its resource groups included."""
+        """The next page of a subscription's resources by id; the first has the subscription and its resource groups."""
         ...
 
     def read(self, *, tenant: str, resource_id: str, wanted: Wanted) -> Resource | None:
