@@ -1,0 +1,228 @@
+"""Documents in a SQLite file."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import batched
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from shared.adapters import cursor as cursors
+from shared.adapters.cursor import check_limit, check_query
+from shared.adapters.local import facet
+from shared.adapters.local.clause import Clause, SqlValue
+from shared.adapters.local.sqlite import Database
+from shared.adapters.record import check_id, check_scope, encode, encode_group
+from shared.domain.error import AlreadyExists, NotFound, Stale
+from shared.ports.documents import Body, Document, DocumentPage, Query
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+  number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+  etag TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (tenant, kind, id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS grouped (
+  number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL,
+  etag TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (tenant, kind, name, id)
+) STRICT
+"""
+_ETAG = "lower(hex(randomblob(8)))"
+_GET = "SELECT id, etag, body FROM documents WHERE tenant = ? AND kind = ? AND id = ?"
+_GET_MANY = (
+    "SELECT id, etag, body FROM documents WHERE tenant = ? AND kind = ? AND id IN (SELECT value FROM json_each(?))"
+)
+_CREATE = f"INSERT INTO documents (tenant, kind, id, etag, body) VALUES (?, ?, ?, {_ETAG}, ?)"  # noqa: S608 - constants
+_PUT = f"{_CREATE} ON CONFLICT (tenant, kind, id) DO UPDATE SET etag = excluded.etag, body = excluded.body"
+_REPLACE = (
+    f"UPDATE documents SET etag = {_ETAG}, body = ?"  # noqa: S608 - constants
+    " WHERE tenant = ? AND kind = ? AND id = ? AND etag = ? RETURNING etag"
+)
+_DELETE = "DELETE FROM documents WHERE tenant = ? AND kind = ? AND id = ?"
+_CREATE_GROUPED = f"INSERT INTO grouped (tenant, kind, name, id, etag, body) VALUES (?, ?, ?, ?, {_ETAG}, ?)"  # noqa: S608 - constants
+_GET_GROUP = (
+    "SELECT id, etag, body FROM grouped WHERE tenant = ? AND kind = ? AND name = ? AND id > ? ORDER BY id LIMIT ?"
+)
+_GROUPS = """
+WITH RECURSIVE found (name) AS (
+  SELECT min(name) FROM grouped WHERE tenant = :tenant AND kind = :kind
+  UNION ALL
+  SELECT (SELECT min(name) FROM grouped WHERE tenant = :tenant AND kind = :kind AND name > found.name)
+  FROM found WHERE found.name IS NOT NULL
+) SELECT name FROM found WHERE name IS NOT NULL
+"""
+_BATCH = 2000
+"""Documents written in one transaction, so that other writers get a turn within some 100 ms."""
+
+
+class SqliteDocuments:
+    """Keeps the `Documents` port in one file, for several threads and processes at once.
+
+    `indexes` names, for each kind, the top-level fields that are filtered, ordered or counted by; queries by other
+    fields work too, but read every body of the tenant's kind. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, path: Path, *, indexes: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._facets: dict[str, frozenset[str]] = {}
+        self._indexes = indexes or {}
+        self._database = Database(path, self._prepare)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        facet.prepare(connection, self._indexes)
+        self._facets = facet.read(connection)
+
+    def close(self) -> None:
+        """Close the file; every later call is refused."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def get(self, *, tenant: str, kind: str, id: str) -> Document | None:
+        """See `Documents.get`."""
+        _check(tenant, kind, id)
+        with self._database.reading() as connection:
+            row = connection.execute(_GET, (tenant, kind, id)).fetchone()
+        return None if row is None else _document(row)
+
+    def get_many(self, *, tenant: str, kind: str, ids: Sequence[str]) -> dict[str, Document]:
+        """See `Documents.get_many`."""
+        _check(tenant, kind, *ids)
+        with self._database.reading() as connection:
+            rows = connection.execute(_GET_MANY, (tenant, kind, orjson.dumps(ids).decode())).fetchall()
+        return {row[0]: _document(row) for row in rows}
+
+    def put(self, *, tenant: str, kind: str, id: str, body: Body, if_match: str | None = None) -> Document:
+        """See `Documents.put`."""
+        _check(tenant, kind, id)
+        data = encode(body)
+        if if_match is None:
+            return self._write(f"{_PUT} RETURNING etag", tenant, kind, id, data)
+        with self._database.writing() as connection:
+            row = connection.execute(_REPLACE, (data.decode(), tenant, kind, id, if_match)).fetchone()
+            if row is None:
+                raise _missed(connection, tenant, kind, id)
+        return _document((id, row[0], data))
+
+    def create(self, *, tenant: str, kind: str, id: str, body: Body) -> Document:
+        """See `Documents.create`."""
+        _check(tenant, kind, id)
+        return self._write(f"{_CREATE} RETURNING etag", tenant, kind, id, encode(body))
+
+    def _write(self, statement: str, tenant: str, kind: str, id_: str, data: bytes) -> Document:
+        with self._database.writing() as connection:
+            try:
+                row = connection.execute(statement, (tenant, kind, id_, data.decode())).fetchone()
+            except sqlite3.IntegrityError as error:
+                raise AlreadyExists(f"{kind} '{id_}' is there already", path="id") from error
+        return _document((id_, row[0], data))
+
+    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body]) -> None:
+        """See `Documents.put_many`; every 2000 documents are one transaction."""
+        _check(tenant, kind, *items)
+        for batch in batched(items.items(), _BATCH, strict=False):
+            rows = [(tenant, kind, id_, encode(body).decode()) for id_, body in batch]
+            with self._database.writing() as connection:
+                connection.executemany(_PUT, rows)
+
+    def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, Body]) -> None:
+        """See `Documents.create_all`; survives a power cut, because streams are what all else is rebuilt from."""
+        check_scope(tenant, kind)
+        check_id(group, path="group")
+        rows = [(tenant, kind, group, id_, data.decode()) for id_, data in encode_group(items).items()]
+        with self._database.writing(durable=True) as connection:
+            try:
+                connection.executemany(_CREATE_GROUPED, rows)
+            except sqlite3.IntegrityError as error:
+                raise AlreadyExists(
+                    f"one of {', '.join(items)} is in {kind} '{group}' already", path="items"
+                ) from error
+
+    def get_group(
+        self, *, tenant: str, kind: str, group: str, after: str = "", limit: int = 1000
+    ) -> Sequence[Document]:
+        """See `Documents.get_group`."""
+        check_scope(tenant, kind)
+        check_id(group, path="group")
+        check_limit(limit)
+        with self._database.reading() as connection:
+            return _documents(connection.execute(_GET_GROUP, (tenant, kind, group, after, limit)))
+
+    def groups(self, *, tenant: str, kind: str) -> Sequence[str]:
+        """See `Documents.groups`."""
+        check_scope(tenant, kind)
+        with self._database.reading() as connection:
+            return [name for (name,) in connection.execute(_GROUPS, {"tenant": tenant, "kind": kind})]
+
+    def delete(self, *, tenant: str, kind: str, id: str, if_match: str | None = None) -> None:
+        """See `Documents.delete`."""
+        _check(tenant, kind, id)
+        with self._database.writing() as connection:
+            if if_match is None:
+                connection.execute(_DELETE, (tenant, kind, id))
+            elif not connection.execute(f"{_DELETE} AND etag = ?", (tenant, kind, id, if_match)).rowcount:
+                missed = _missed(connection, tenant, kind, id)
+                if isinstance(missed, Stale):
+                    raise missed
+
+    def query(
+        self, *, tenant: str, kind: str, query: Query, limit: int = 50, cursor: str | None = None
+    ) -> DocumentPage:
+        """See `Documents.query`."""
+        check_limit(limit)
+        check_query(query)
+        clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
+        position = cursors.read(tenant, kind, query, cursor)
+        clause.add(query)
+        if position:
+            clause.resume(query, position)
+        with self._database.reading() as connection:
+            items = _documents(connection.execute(clause.page(query), (*clause.parameters, limit + 1)))
+        return cursors.page(tenant, kind, query, items, limit)
+
+    def count(self, *, tenant: str, kind: str, query: Query, by: str | None = None) -> dict[str, int]:
+        """See `Documents.count`; without the field, or null there, counts under ""."""
+        check_scope(tenant, kind)
+        check_query(query, by=by)
+        clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
+        clause.add(query)
+        with self._database.reading() as connection:
+            rows = connection.execute(clause.count(by), clause.parameters)
+            return {_text(value): number for value, number in rows}
+
+
+def _check(tenant: str, kind: str, *ids: str) -> None:
+    check_scope(tenant, kind)
+    for id_ in ids:
+        check_id(id_)
+
+
+def _document(row: tuple[str, str, str | bytes]) -> Document:
+    id_, etag, body = row
+    return Document(id_, orjson.loads(body), etag)
+
+
+def _documents(rows: Iterable[tuple[str, str, str]]) -> list[Document]:
+    return [_document(row) for row in rows]
+
+
+def _missed(connection: sqlite3.Connection, tenant: str, kind: str, id_: str) -> NotFound | Stale:
+    """Why a write that named an etag changed nothing."""
+    if connection.execute(_GET, (tenant, kind, id_)).fetchone() is None:
+        return NotFound(f"there is no {kind} '{id_}'", path="id")
+    return Stale(f"{kind} '{id_}' has changed since it was read: read it again", path="etag")
+
+
+def _text(value: SqlValue) -> str:
+    """A value as it names a group of a count: JSON, but text without quotes and nothing as ""."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return "" if value is None else str(value)

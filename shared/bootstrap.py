@@ -1,0 +1,95 @@
+"""From settings to ports: the one place that chooses adapters."""
+
+import atexit
+import threading
+from dataclasses import dataclass, fields
+from types import TracebackType
+from typing import Self
+
+from pydantic import SecretStr
+
+from shared.ports.blobs import Blobs
+from shared.ports.documents import Documents
+from shared.ports.queue import Queue
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One adapter for each port. Services take the ones they use, as keyword arguments."""
+
+    documents: Documents
+    blobs: Blobs
+    queue: Queue
+
+    def close(self) -> None:
+        """Close the adapters that hold files or connections."""
+        for field in fields(self):
+            close = getattr(getattr(self, field.name), "close", None)
+            if close is not None:
+                close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_built: Ports | None = None
+_building = threading.Lock()
+
+
+def ports() -> Ports:
+    """The ports of this process, built from the environment on first use and closed when the process ends."""
+    global _built  # noqa: PLW0603 - the one thing built once per process
+    with _building:
+        if _built is None:
+            _built = build(Settings())
+            atexit.register(_built.close)
+        return _built
+
+
+def build(settings: Settings) -> Ports:
+    """Ports of their own, for the caller to close."""
+    return Ports(documents=_documents(settings), blobs=_blobs(settings), queue=_queue(settings))
+
+
+def _documents(settings: Settings) -> Documents:
+    from shared.adapters.index import INDEXES
+
+    if settings.cosmos_endpoint:
+        from shared.adapters.azure.documents import CosmosDocuments
+
+        return CosmosDocuments(
+            settings.cosmos_endpoint, settings.cosmos_database, key=_text(settings.cosmos_key), indexes=INDEXES
+        )
+    from shared.adapters.local.documents import SqliteDocuments
+
+    return SqliteDocuments(settings.state / "documents.db", indexes=INDEXES)
+
+
+def _blobs(settings: Settings) -> Blobs:
+    if settings.storage_connection or settings.storage_account_url:
+        from shared.adapters.azure.blobs import StorageBlobs
+
+        return StorageBlobs(_text(settings.storage_connection) or settings.storage_account_url or "")
+    from shared.adapters.local.blobs import FileBlobs
+
+    return FileBlobs(settings.state / "blobs")
+
+
+def _queue(settings: Settings) -> Queue:
+    if settings.storage_connection or settings.storage_account_url:
+        from shared.adapters.azure.queue import StorageQueue
+
+        return StorageQueue(_text(settings.storage_connection) or settings.storage_account_url or "")
+    from shared.adapters.local.queue import SqliteQueue
+
+    return SqliteQueue(settings.state / "queue.db")
+
+
+def _text(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
