@@ -124,6 +124,13 @@ def _not_ours() -> InvalidInput:
 
 
 def _mark(tenant: str, kind: str, query: Query) -> bytes:
-    conditions = (dict(query.equals), dict(query.prefix), dict(query.contains), query.order, query.descending)
+    conditions = (
+        dict(query.equals),
+        dict(query.prefix),
+        dict(query.contains),
+        query.after,
+        query.order,
+        query.descending,
+    )
     listing = orjson.dumps([tenant, kind, conditions], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(listing, digest_size=_MARK_SIZE).digest()

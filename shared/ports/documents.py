@@ -23,6 +23,7 @@ class Query:
     `equals` maps a top-level field of the body to a value, or to a tuple of values of which one must match.
     A field missing from the body matches None only. `prefix` maps a field to the start of a string.
     `contains` maps a field that holds a list of strings to a string it must have.
+    `after` leaves out ids up to and including this one.
     `order` names the field to sort by ("" is the id); ties are broken by id; `descending` turns both round.
     Documents without the `order` field are left out when ordering by it.
     """
@@ -30,6 +31,7 @@ class Query:
     equals: Mapping[str, Any] = field(default_factory=dict)
     prefix: Mapping[str, str] = field(default_factory=dict)
     contains: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
     order: str = ""
     descending: bool = False
 

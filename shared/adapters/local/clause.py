@@ -35,6 +35,8 @@ class Clause:
             self._start(self.value(name), start)
         for name, member in query.contains.items():
             self._have(self.value(name), member)
+        if query.after:
+            self._where("t.id > ?", query.after)
         if query.order:
             self._conditions.append(f"typeof({self.value(query.order)}) IN ('integer', 'real', 'text')")
 

@@ -14,7 +14,7 @@ from shared.adapters.cursor import check_limit, check_query
 from shared.adapters.local import facet
 from shared.adapters.local.clause import Clause, SqlValue
 from shared.adapters.local.sqlite import Database
-from shared.adapters.record import check_id, check_scope, encode, encode_group
+from shared.adapters.record import check_field, check_id, check_scope, encode, encode_group
 from shared.domain.error import AlreadyExists, NotFound, Stale
 from shared.ports.documents import Body, Document, DocumentPage, Query
 
@@ -125,13 +125,14 @@ class SqliteDocuments:
                 raise AlreadyExists(f"{kind} '{id_}' is there already", path="id") from error
         return _document((id_, row[0], data))
 
-    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body]) -> None:
+    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body], newer_by: str | None = None) -> None:
         """See `Documents.put_many`; every 2000 documents are one transaction."""
         _check(tenant, kind, *items)
+        statement = _PUT if newer_by is None else f"{_PUT} {_newer(newer_by)}"
         for batch in batched(items.items(), _BATCH, strict=False):
             rows = [(tenant, kind, id_, encode(body).decode()) for id_, body in batch]
             with self._database.writing() as connection:
-                connection.executemany(_PUT, rows)
+                connection.executemany(statement, rows)
 
     def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, Body]) -> None:
         """See `Documents.create_all`; survives a power cut, because streams are what all else is rebuilt from."""
@@ -197,6 +198,13 @@ class SqliteDocuments:
         with self._database.reading() as connection:
             rows = connection.execute(clause.count(by), clause.parameters)
             return {_text(value): number for value, number in rows}
+
+
+def _newer(field: str) -> str:
+    """The condition that a stored document is older, by a field that holds an integer."""
+    check_field(field, path="newer_by")
+    stored, coming = (f"json_extract({table}.body, '$.{field}')" for table in ("documents", "excluded"))
+    return f"WHERE {stored} IS NULL OR {stored} < {coming}"
 
 
 def _check(tenant: str, kind: str, *ids: str) -> None:
