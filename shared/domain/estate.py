@@ -39,7 +39,7 @@ class Judgement(Model):
     pairs: int = 0
     counts: Counts = Field(default_factory=dict)
     owners: Counts = Field(default_factory=dict)
-    expected: Mapping[str, int] = Field(default_factory=dict)
+    attention: int = 0
     evaluated: Mapping[str, int] = Field(default_factory=dict)
 
 
@@ -53,6 +53,7 @@ class Posture(Model):
     collection: Collection | None = None
     judgement: Judgement | None = None
     last_scan: str | None = None
+    last: Judgement | None = None
     collected_at: AwareDatetime | None = None
     judged_at: AwareDatetime | None = None
     resources: int = 0
@@ -129,7 +130,7 @@ def _collection_ended(posture: Posture, event: Event) -> dict[str, Any]:
 
 
 def _judgement_started(_posture: Posture, event: Event) -> dict[str, Any]:
-    started = Judgement(scan=event.data["scan"], started_at=event.at, expected=event.data["expected"])
+    started = Judgement(scan=event.data["scan"], started_at=event.at)
     return {"judgement": started}
 
 
@@ -141,6 +142,7 @@ def _page_judged(posture: Posture, event: Event) -> dict[str, Any]:
             "cursor": data["cursor"],
             "judged": before.judged + data["judged"],
             "pairs": before.pairs + data["pairs"],
+            "attention": before.attention + data["attention"],
             "counts": add(before.counts, data["counts"]),
             "owners": add(before.owners, data["owners"]),
             "evaluated": add_numbers(before.evaluated, data["evaluated"]),
@@ -155,6 +157,7 @@ def _judgement_ended(posture: Posture, event: Event) -> dict[str, Any]:
     return {
         "judgement": None,
         "last_scan": done.scan,
+        "last": done,
         "judged_at": event.at,
         "counts": done.counts,
         "owners": done.owners,
@@ -173,7 +176,11 @@ def _shifted(posture: Posture, event: Event) -> dict[str, Any]:
     running, passed = posture.judgement, event.data.get("passed")
     if running and passed:
         changes["judgement"] = running.model_copy(
-            update={"counts": add(running.counts, passed["counts"]), "owners": add(running.owners, passed["owners"])}
+            update={
+                "counts": add(running.counts, passed["counts"]),
+                "owners": add(running.owners, passed["owners"]),
+                "evaluated": add_numbers(running.evaluated, passed["evaluated"]),
+            }
         )
     return changes
 

@@ -27,6 +27,10 @@ class Kind[T: Model]:
         return f"{self.name}:{thing_id}"
 
 
+type Decision[T: Model] = Callable[[T | None], Sequence[Fact]]
+"""What looks at a thing as it is now and answers the facts to record."""
+
+
 def sequence_of(thing: Model | None) -> int:
     """The sequence that a projected thing reflects; 0 for none."""
     return int(getattr(thing, "sequence", 0)) if thing is not None else 0
@@ -63,7 +67,7 @@ def project[T: Model](
 def decide[T: Model](
     kind: Kind[T],
     thing_id: str,
-    decision: Callable[[T | None], Sequence[Fact]],
+    decision: Decision[T],
     *,
     documents: Documents,
     now: Now,

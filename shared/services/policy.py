@@ -1,0 +1,34 @@
+"""The policies in force, compiled once per process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shared.domain.policy import PolicyEntry
+from shared.engine import AliasCatalog, PolicySet, compile_definition, compile_set
+from shared.ports.catalog import Catalog
+from shared.ports.inventory import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The catalog's entries by name, and all of them compiled into one set."""
+
+    entries: Mapping[str, PolicyEntry]
+    compiled: PolicySet
+    wanted: Wanted
+
+    def names_for(self, resource_type: str) -> tuple[str, ...]:
+        """The policies that are looked at for a resource of this type."""
+        return tuple(policy.name for policy in self.compiled.applicable(resource_type))
+
+
+@lru_cache(maxsize=4)
+def book(catalog: Catalog) -> Book:
+    """Compile the catalog; the same catalog is compiled once."""
+    aliases = AliasCatalog.from_rows(catalog.aliases())
+    entries = {entry.name: entry for entry in catalog.policies()}
+    compiled = compile_set([compile_definition(entry.definition, aliases=aliases) for entry in entries.values()])
+    types = {row["type"].lower() for row in catalog.resource_types()}
+    wanted = {kind: related for kind in types if (related := compiled.related_types(kind))}
+    return Book(entries=entries, compiled=compiled, wanted=wanted)
