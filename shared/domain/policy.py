@@ -79,11 +79,14 @@ class PolicyEntry(Model):
         """
         try:
             properties = definition["properties"]
-            known = {"name": definition["name"], **{key: properties[key] for key in ("displayName", "description")}}
-            metadata = properties["metadata"]
+            named = {key: properties[key] for key in ("displayName", "description")}
+            metadata = dict(properties["metadata"])
+            name = definition["name"]
         except KeyError as missing:
             raise InvalidInput(f"{missing} is missing from the definition", path=f"$..{missing.args[0]}") from None
-        return cls.model_validate({**known, **metadata, "definition": definition})
+        except (TypeError, ValueError):
+            raise InvalidInput("properties and properties.metadata must be objects", path="$.properties") from None
+        return cls.model_validate({**metadata, **named, "name": name, "definition": definition})
 
 
 class Control(Model):
