@@ -29,7 +29,7 @@ def differences(before: Json, after: Json, *, limit: int = MANY) -> list[Differe
     Objects and arrays that only one side has are told by the values in them. Strings over 2,000 characters are
     cut, so that a list of differences stays small whatever it tells of; do not rebuild bodies from it.
     """
-    found = []
+    found: list[Difference] = []
     waiting = [("", before, after)]
     while waiting and len(found) < limit:
         path, old, new = waiting.pop()
