@@ -1,14 +1,20 @@
 """From settings to ports: the one place that chooses adapters."""
 
 import atexit
+import secrets
 import threading
+import time
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pydantic import SecretStr
 
 from shared.ports.blobs import Blobs
+from shared.ports.catalog import Catalog
+from shared.ports.clock import NewId, Now
 from shared.ports.documents import Documents
 from shared.ports.queue import Queue
 from shared.settings import Settings
@@ -21,6 +27,9 @@ class Ports:
     documents: Documents
     blobs: Blobs
     queue: Queue
+    catalog: Catalog
+    now: Now
+    new_id: NewId
 
     def close(self) -> None:
         """Close the adapters that hold files or connections."""
@@ -54,7 +63,29 @@ def ports() -> Ports:
 
 def build(settings: Settings) -> Ports:
     """Ports of their own, for the caller to close."""
-    return Ports(documents=_documents(settings), blobs=_blobs(settings), queue=_queue(settings))
+    return Ports(
+        documents=_documents(settings),
+        blobs=_blobs(settings),
+        queue=_queue(settings),
+        catalog=_catalog(),
+        now=_now,
+        new_id=_new_id,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    """Milliseconds since 1970 in hexadecimal, then 56 random bits: later ids sort later."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(7)}"
+
+
+def _catalog() -> Catalog:
+    from shared.adapters.local.catalog import PackagedCatalog
+
+    return PackagedCatalog(Path(__file__).parent.parent / "catalog")
 
 
 def _documents(settings: Settings) -> Documents:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from shared.adapters.record import check_field, check_scope
+from shared.adapters.record import check_field, check_id, check_scope
 from shared.domain.error import InvalidInput
 from shared.ports.documents import Document, DocumentPage, Query
 
@@ -43,6 +43,8 @@ def check_query(query: Query, *, by: str | None = None) -> None:
         if not isinstance(text, str):
             raise InvalidInput(f"'{name}' is compared with {type(text).__name__}; only text can be", path=name)
         _check_values(name, (text,))
+    if query.after:
+        check_id(query.after, path="after")
     if query.order:
         check_field(query.order, path="order")
     if by is not None:

@@ -3,24 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 INDEXES: Mapping[str, Sequence[str]] = {
-    "exemption": ("status", "policyId", "scope", "expiresAt"),
+    "change": ("resource", "at"),
+    "exemption": ("status",),
     "finding": (
-        "status",
+        "open",
         "state",
+        "life",
         "severity",
-        "policyId",
-        "resourceId",
-        "resourceType",
-        "subscriptionId",
+        "policy",
+        "resource",
+        "subscription",
         "owner",
         "category",
         "openedAt",
-        "scanId",
+        "changedAt",
     ),
-    "import": ("status", "createdAt"),
-    "policy": ("category", "severity"),
-    "remediation": ("status", "requestedBy", "createdAt"),
-    "resource": ("type", "subscriptionId", "resourceGroup", "location", "owner", "name", "scanId"),
-    "scan": ("status", "createdAt"),
+    "import": ("requestedAt",),
+    "remediation": ("status", "requestedAt"),
+    "resource": ("subscription", "gone", "type", "parent", "resourceGroup", "owner", "name", "location"),
+    "scan": ("status", "requestedAt"),
+    "trend": ("at",),
 }
 """Top-level fields by kind. A field may be added at any time: stores bring themselves up to date when opened."""

@@ -157,7 +157,7 @@ def _judgement_ended(posture: Posture, event: Event) -> dict[str, Any]:
     return {
         "judgement": None,
         "last_scan": done.scan,
-        "last": done,
+        "last": done.model_copy(update={"counts": {}, "owners": {}, "evaluated": {}}),
         "judged_at": event.at,
         "counts": done.counts,
         "owners": done.owners,

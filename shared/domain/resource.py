@@ -98,3 +98,14 @@ def resource_group_of(resource_id: str) -> str | None:
     """The resource group's name in an ARM id, lower case, if there is one."""
     parts = resource_id.lower().split("/")
     return parts[4] if len(parts) > 4 and parts[3] == "resourcegroups" else None  # noqa: PLR2004 - position in the id
+
+
+def parent_of(resource_id: str) -> str | None:
+    """The id of the resource that a child or extension resource belongs to; None for one that stands alone."""
+    head, separator, tail = resource_id.rpartition("/providers/")
+    segments = tail.split("/")
+    if not separator:
+        return None
+    if len(segments) > 3:  # noqa: PLR2004 - namespace/type/name and more
+        return f"{head}/providers/{'/'.join(segments[:-2])}"
+    return head if "/providers/" in head else None

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from shared.domain.difference import differences
-from shared.domain.error import Forbidden, NotFound
+from shared.domain.error import CortexError, Forbidden, NotFound
 from shared.domain.estate import Collection, Posture
 from shared.domain.finding import resource_key
 from shared.domain.inventory import Gap, Reason, Subscription
-from shared.domain.resource import Resource, resource_group_of
+from shared.domain.resource import Resource, parent_of, resource_group_of
 from shared.ports.documents import Query
 from shared.ports.inventory import Inventory, InventoryPage, Wanted
 from shared.services import estate, finding, stream
@@ -39,7 +39,7 @@ def collect(
                 cursor=known.collection.cursor,
             )
         except (Forbidden, NotFound) as error:
-            return _give_up(scan, subscription.id, error, store)
+            return give_up(scan, subscription.id, error, store)
         known = keep_page(scan, subscription.id, known.collection, page, store)
         if page.cursor is None:
             return _end(scan, subscription.id, store)
@@ -100,6 +100,7 @@ def document(resource: Resource, subscription: str, before: Mapping[str, Any] | 
     collected = resource.collected_at or text(at)
     record["collectedAt"] = collected
     identity = resource.id.lower()
+    parent = parent_of(identity)
     tags = {str(name).lower(): value for name, value in (resource.body.get("tags") or {}).items()}
     return {
         "id": resource_key(identity),
@@ -110,7 +111,7 @@ def document(resource: Resource, subscription: str, before: Mapping[str, Any] | 
         "location": resource.body.get("location"),
         "subscription": subscription,
         "resourceGroup": resource_group_of(identity),
-        "parent": parent_key(identity),
+        "parent": resource_key(parent) if parent else None,
         "owner": _tag(tags, "owner"),
         "environment": _tag(tags, "environment"),
         "hash": fingerprint(record),
@@ -134,17 +135,6 @@ def _said(record: Mapping[str, Any]) -> dict[str, Any]:
         kind: found["reason"] if isinstance(found, Mapping) else [each["body"] for each in found]
         for kind, found in related.items()
     }
-
-
-def parent_key(resource_id: str) -> str | None:
-    """The key of the resource that a child or extension resource belongs to; None for one that stands alone."""
-    head, _, tail = resource_id.rpartition("/providers/")
-    if not head:
-        return None
-    segments = tail.split("/")
-    if len(segments) > 3:  # noqa: PLR2004 - namespace/type/name and more
-        return resource_key(f"{head}/providers/{'/'.join(segments[:-2])}")
-    return resource_key(head) if "/providers/" in head else None
 
 
 def _tag(tags: Mapping[str, Any], name: str) -> str | None:
@@ -177,19 +167,21 @@ def _begin(scan: str, subscription: Subscription, store: Store) -> Posture:
     return estate.decide(store, subscription.id, decision)
 
 
-def _give_up(scan: str, subscription: str, error: Forbidden | NotFound, store: Store) -> Posture:
+def give_up(scan: str, subscription: str, error: CortexError, store: Store) -> Posture:
+    """End a collection that cannot go on, and record what could not be read, and why."""
+    forbidden = isinstance(error, Forbidden)
     gap = Gap(
         scope=f"/subscriptions/{subscription}",
         part="subscription",
-        reason=Reason.FORBIDDEN,
-        permission=getattr(error, "permission", None) or "*/read",
-        role="Reader",
+        reason=Reason.FORBIDDEN if forbidden else Reason.TIMEOUT,
+        permission=(getattr(error, "permission", None) or "*/read") if forbidden else None,
+        role="Reader" if forbidden else None,
         at=store.now(),
         message=error.message,
     )
     known = estate.posture(store, subscription)
-    assert known.collection is not None  # it was begun above
-    keep_page(scan, subscription, known.collection, InventoryPage((), None, None, (gap,)), store)
+    if known.collection is not None:
+        keep_page(scan, subscription, known.collection, InventoryPage((), None, None, (gap,)), store)
     return _end(scan, subscription, store, complete=False)
 
 

@@ -19,6 +19,8 @@ from shared.services.estate import Store
 
 KIND = "finding"
 CHUNK = 250
+FIXING = {"modify", "append", "deployifnotexists"}
+"""The effects that say themselves how to fix what they find."""
 
 Body = Mapping[str, Any]
 
@@ -94,10 +96,14 @@ def _about(verdict: Verdict, entry: PolicyEntry, resource: Body) -> dict[str, An
         "reason": verdict.reason,
         "evidence": clauses(verdict),
         "needs": missing(verdict),
-        "remediable": entry.remediable and verdict.state == State.NON_COMPLIANT,
+        "remediable": verdict.state == State.NON_COMPLIANT and _fixable(verdict, entry),
         "collected_at": verdict.collected_at,
         "api_version": verdict.api_version,
     }
+
+
+def _fixable(verdict: Verdict, entry: PolicyEntry) -> bool:
+    return entry.remediation is not None or verdict.effect.lower() in FIXING
 
 
 def _fresh(before: Finding | None, about: Body, life: Life, exemption: str | None, store: Store) -> Finding:
