@@ -54,6 +54,8 @@ WITH RECURSIVE found (name) AS (
 """
 _BATCH = 2000
 """Documents written in one transaction, so that other writers get a turn within some 100 ms."""
+_SAMPLE_AFTER = 5000
+"""Documents written in bulk between two looks at the indexes."""
 
 
 class SqliteDocuments:
@@ -66,6 +68,7 @@ class SqliteDocuments:
     def __init__(self, path: Path, *, indexes: Mapping[str, Sequence[str]] | None = None) -> None:
         self._facets: dict[str, frozenset[str]] = {}
         self._indexes = indexes or {}
+        self._written = 0
         self._database = Database(path, self._prepare)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -133,6 +136,14 @@ class SqliteDocuments:
             rows = [(tenant, kind, id_, encode(body).decode()) for id_, body in batch]
             with self._database.writing() as connection:
                 connection.executemany(statement, rows)
+                self._sample(connection, len(rows))
+
+    def _sample(self, connection: sqlite3.Connection, written: int) -> None:
+        """Let SQLite sample the indexes now and then, so that it knows which of two conditions is the narrower."""
+        self._written += written
+        if self._written >= _SAMPLE_AFTER:
+            self._written = 0
+            connection.execute("ANALYZE")
 
     def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, Body]) -> None:
         """See `Documents.create_all`; survives a power cut, because streams are what all else is rebuilt from."""
