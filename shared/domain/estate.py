@@ -117,6 +117,11 @@ def _page_collected(posture: Posture, event: Event) -> dict[str, Any]:
     return {**changes, "collection": after}
 
 
+def _page_imported(posture: Posture, event: Event) -> dict[str, Any]:
+    source = "import" if posture.sequence == 0 else posture.source
+    return {"resources": posture.resources + event.data["new"], "source": source, "collected_at": event.at}
+
+
 def _collection_ended(posture: Posture, event: Event) -> dict[str, Any]:
     data, before = event.data, posture.collection
     assert before is not None  # the event is recorded only while its collection is open
@@ -188,6 +193,7 @@ def _shifted(posture: Posture, event: Event) -> dict[str, Any]:
 _CHANGES = {
     "collectionStarted": _collection_started,
     "pageCollected": _page_collected,
+    "pageImported": _page_imported,
     "collectionEnded": _collection_ended,
     "judgementStarted": _judgement_started,
     "pageJudged": _page_judged,

@@ -12,6 +12,10 @@ class Catalog(Protocol):
     Errors: InvalidInput naming the file and the part of it that cannot be used.
     """
 
+    def __hash__(self) -> int:
+        """By identity: the packaged files do not change while the process lives."""
+        ...
+
     def policies(self) -> Sequence[PolicyEntry]:
         """All policies, by name; names are unique."""
         ...

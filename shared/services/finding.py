@@ -1,6 +1,7 @@
 """Findings of resources: read the open ones, decide what verdicts make of them, list and count them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 from shared.domain.finding import (
@@ -28,16 +29,21 @@ Body = Mapping[str, Any]
 def of_resources(keys: Sequence[str], store: Store) -> dict[str, Finding]:
     """All findings, open or not, of the resources with these keys, by finding id."""
     found: dict[str, Finding] = {}
-    for start in range(0, len(keys), CHUNK):
-        query = Query(equals={"resource": tuple(keys[start : start + CHUNK])})
-        cursor: str | None = None
-        while True:
-            page = store.documents.query(tenant=store.tenant, kind=KIND, query=query, limit=1000, cursor=cursor)
-            found.update((each.id, Finding.model_validate(each.body)) for each in page.items)
-            cursor = page.cursor
-            if cursor is None:
-                break
+    for some in batched(keys, CHUNK, strict=False):
+        bodies = stored(Query(equals={"resource": some}), store)
+        found.update((body["id"], Finding.model_validate(body)) for body in bodies)
     return found
+
+
+def stored(query: Query, store: Store) -> Iterator[Body]:
+    """The bodies of all findings that match, a page at a time."""
+    cursor: str | None = None
+    while True:
+        page = store.documents.query(tenant=store.tenant, kind=KIND, query=query, limit=1000, cursor=cursor)
+        yield from (each.body for each in page.items)
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 def resolved(keys: Sequence[str], store: Store, *, reason: str) -> dict[str, dict[str, Any]]:

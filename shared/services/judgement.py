@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import batched
 from typing import Any
 
 from shared.domain.estate import Judgement, Posture, add_numbers
+from shared.domain.exemption import Exemption
 from shared.domain.finding import resource_key
 from shared.domain.resource import subscription_of
 from shared.domain.verdict import ATTENTION, State
@@ -74,6 +76,22 @@ def restate(keys: tuple[str, ...], subscription: str, *, store: Store, book: Boo
         return estate.Change("findingsChanged", data, {finding.KIND: outcome.findings})
 
     return estate.decide(store, subscription, decision)
+
+
+def restate_covered(covering: Exemption, *, store: Store, book: Book) -> int:
+    """Judge again what an exemption covers or did cover; how many resources that were."""
+    keys: dict[str, set[str]] = {}
+    scope = covering.request.scope.lower().rstrip("/")
+    under = {} if subscription_of(scope) == "tenant" else {"subscription": subscription_of(scope)}
+    query = Query(equals={**under, "policy": covering.request.policies})
+    for body in finding.stored(query, store):
+        identity = body["resourceId"].lower()
+        if identity == scope or identity.startswith(f"{scope}/"):
+            keys.setdefault(body["subscription"], set()).add(body["resource"])
+    for subscription, found in keys.items():
+        for some in batched(sorted(found), PAGE, strict=False):
+            restate(some, subscription, store=store, book=book)
+    return sum(map(len, keys.values()))
 
 
 def _departed(key: str, old: Rows, known: Posture, store: Store, book: Book) -> estate.Change | None:

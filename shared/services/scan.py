@@ -10,7 +10,7 @@ from shared.domain.event import Fact
 from shared.domain.inventory import Gap, Reason, Subscription
 from shared.domain.scan import ACTIVE, Scan, ScanRequest, Status, SubscriptionProgress, Trigger, apply
 from shared.ports.documents import Query
-from shared.ports.inventory import Inventory
+from shared.ports.inventory import Inventory, Wanted
 from shared.ports.queue import Queue
 from shared.services import collection, compliance, estate, judgement, message, record
 from shared.services.estate import Store
@@ -91,7 +91,7 @@ def step(scan_id: str, subscription: str, failures: int, *, store: Store, invent
     if progress.judging in ENDED:
         return Step("done")
     if progress.collecting not in ENDED:
-        return _collect(scan, subscription, failures, store=store, inventory=inventory, book=book)
+        return _collect(scan, subscription, failures, store, inventory=inventory, wanted=book.wanted)
     return _judge(scan, subscription, store, book)
 
 
@@ -234,12 +234,14 @@ def _absent(name: str, store: Store) -> Gap:
     )
 
 
-def _collect(scan: Scan, subscription: str, failures: int, store: Store, inventory: Inventory, book: Book) -> Step:
+def _collect(
+    scan: Scan, subscription: str, failures: int, store: Store, *, inventory: Inventory, wanted: Wanted
+) -> Step:
     target = Subscription(id=subscription, display_name=scan.progress[subscription].display_name)
     before = estate.posture(store, subscription)
     try:
         known = collection.collect(
-            scan.id, target, store=store, inventory=inventory, wanted=book.wanted, until=store.now() + STEP
+            scan.id, target, store=store, inventory=inventory, wanted=wanted, until=store.now() + STEP
         )
     except (Throttled, Unavailable) as error:
         known = estate.posture(store, subscription)

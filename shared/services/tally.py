@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import batched
 from typing import Any
 
 from shared.domain.exemption import Exemption
@@ -135,8 +136,8 @@ def _children(rows: Rows, store: Store) -> dict[str, list[Row]]:
     """The stored children of rows whose records carry none: what an import brought as resources of their own."""
     parents = tuple(key for key, row in rows.items() if "related" not in row["record"])
     grouped: dict[str, list[Row]] = {}
-    if parents:
-        for _, body in stored(Query(equals={"parent": parents, "gone": False}), store):
+    for some in batched(parents, finding.CHUNK, strict=False):
+        for _, body in stored(Query(equals={"parent": some, "gone": False}), store):
             grouped.setdefault(body["parent"], []).append(body)
     return grouped
 
