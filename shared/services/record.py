@@ -76,7 +76,8 @@ def decide[T: Model](
 ) -> T:
     """Let `decision` look at the thing, record the facts it answers and project them; again when others were first.
 
-    A decision that answers no facts leaves the thing as it is. NotFound when there is nothing and nothing comes.
+    A decision that answers no facts leaves the thing as it is. NotFound when there is nothing and nothing comes;
+    what the kind's `apply` raises for a fact that is not allowed, Conflict say, before anything is recorded.
     """
     for _ in range(TRIES):
         thing = current(kind, thing_id, documents=documents, tenant=tenant)
@@ -86,6 +87,7 @@ def decide[T: Model](
                 raise NotFound(f"there is no {kind.name} {thing_id}")
             return thing
         name, after = kind.stream(thing_id), sequence_of(thing)
+        _rehearse(kind, thing, stream.prepare(facts, stream=name, after=after, at=now(), actor=actor))
         try:
             events = stream.append(
                 facts, documents=documents, now=now, tenant=tenant, stream=name, after=after, actor=actor
@@ -94,3 +96,9 @@ def decide[T: Model](
             continue
         return project(kind, thing, events, documents=documents, tenant=tenant)
     raise Stale(f"{kind.name} {thing_id} kept changing; try again")
+
+
+def _rehearse[T: Model](kind: Kind[T], thing: T | None, events: Sequence[Event]) -> None:
+    """Apply events that are not recorded yet: a stream must never hold one that its thing cannot take."""
+    for event in events:
+        thing = kind.apply(thing, event)

@@ -1,6 +1,7 @@
 """Append facts to the stream of the thing they change, and read them back."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from shared.domain.error import AlreadyExists, Stale
 from shared.domain.event import Actor, Event, Fact
@@ -15,12 +16,9 @@ def event_id(stream: str, sequence: int) -> str:
     return f"{stream}:{sequence:010d}"
 
 
-def append(
-    facts: Sequence[Fact], *, documents: Documents, now: Now, tenant: str, stream: str, after: int, actor: Actor
-) -> list[Event]:
-    """Record facts as the events that follow sequence `after`; Stale when others were recorded first."""
-    at = now()
-    events = [
+def prepare(facts: Sequence[Fact], *, stream: str, after: int, at: datetime, actor: Actor) -> list[Event]:
+    """Facts as the events that would follow sequence `after`; nothing is recorded."""
+    return [
         Event(
             stream=stream,
             sequence=after + index,
@@ -32,6 +30,13 @@ def append(
         )
         for index, fact in enumerate(facts, start=1)
     ]
+
+
+def append(
+    facts: Sequence[Fact], *, documents: Documents, now: Now, tenant: str, stream: str, after: int, actor: Actor
+) -> list[Event]:
+    """Record facts as the events that follow sequence `after`; Stale when others were recorded first."""
+    events = prepare(facts, stream=stream, after=after, at=now(), actor=actor)
     items = {event_id(stream, event.sequence): event.model_dump(mode="json") for event in events}
     try:
         documents.create_all(tenant=tenant, kind=KIND, group=stream, items=items)
