@@ -12,11 +12,12 @@ from shared.ports.inventory import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The catalog's entries by name, and all of them compiled into one set."""
+    """The catalog's entries by name, all of them compiled into one set, and the api-version of each type."""
 
     entries: Mapping[str, PolicyEntry]
     compiled: PolicySet
     wanted: Wanted
+    versions: Mapping[str, str]
 
     def names_for(self, resource_type: str) -> tuple[str, ...]:
         """The policies that are looked at for a resource of this type."""
@@ -29,6 +30,6 @@ def book(catalog: Catalog) -> Book:
     aliases = AliasCatalog.from_rows(catalog.aliases())
     entries = {entry.name: entry for entry in catalog.policies()}
     compiled = compile_set([compile_definition(entry.definition, aliases=aliases) for entry in entries.values()])
-    types = {row["type"].lower() for row in catalog.resource_types()}
-    wanted = {kind: related for kind in types if (related := compiled.related_types(kind))}
-    return Book(entries=entries, compiled=compiled, wanted=wanted)
+    versions = {row["type"].lower(): row["apiVersion"] for row in catalog.resource_types()}
+    wanted = {kind: related for kind in versions if (related := compiled.related_types(kind))}
+    return Book(entries=entries, compiled=compiled, wanted=wanted, versions=versions)
