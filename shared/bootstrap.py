@@ -16,6 +16,7 @@ from shared.ports.blobs import Blobs
 from shared.ports.catalog import Catalog
 from shared.ports.clock import NewId, Now
 from shared.ports.documents import Documents
+from shared.ports.identity import Identity
 from shared.ports.queue import Queue
 from shared.settings import Settings
 
@@ -28,6 +29,7 @@ class Ports:
     blobs: Blobs
     queue: Queue
     catalog: Catalog
+    identity: Identity
     now: Now
     new_id: NewId
 
@@ -68,6 +70,7 @@ def build(settings: Settings) -> Ports:
         blobs=_blobs(settings),
         queue=_queue(settings),
         catalog=_catalog(),
+        identity=_identity(settings),
         now=_now,
         new_id=_new_id,
     )
@@ -86,6 +89,13 @@ def _catalog() -> Catalog:
     from shared.adapters.local.catalog import PackagedCatalog
 
     return PackagedCatalog(Path(__file__).parent.parent / "catalog")
+
+
+def _identity(settings: Settings) -> Identity:
+    from shared.adapters.local.identity import NoIdentity, SignedTokens
+
+    secret = _text(settings.local_token_secret)
+    return SignedTokens(secret, _now) if secret else NoIdentity()
 
 
 def _documents(settings: Settings) -> Documents:
