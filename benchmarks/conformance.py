@@ -1,0 +1,321 @@
+"""Runs the engine against a collection of cases with known outcomes and lists every miss with its reason.
+
+Usage: `python -m benchmarks.conformance [DIR]` (default: `policy-cases` in the folder `shared` beside the project);
+the definitions and the real alias table are read from `azure-policy` beside DIR. The last line is
+`cases P/N, functions P/N, oracle wrong W of N pairs`.
+"""
+
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from shared.domain.resource import Resource
+from shared.domain.verdict import State
+from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition, judge, load_definition
+from shared.engine.clause import Clause
+from shared.engine.comparison import checker
+from shared.engine.context import Frame
+from shared.engine.error import EvaluationError
+from shared.engine.evaluate import compile_operand
+from shared.engine.function import FUNCTIONS, call
+from shared.engine.judge import any_related
+from shared.engine.operand import parse_operand
+from shared.engine.scope import Scope
+
+Json = Any
+GROUP = {"name": "myResourceGroup", "location": "eastus"}
+SUBSCRIPTION = {"subscriptionId": "00000000-0000-0000-0000-000000000000"}
+ORACLE = Context(
+    resource_group={
+        "id": "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/myResourceGroup",
+        "name": "myResourceGroup",
+        "location": "eastus",
+        "tags": {},
+        "managedBy": None,
+    },
+    subscription={
+        "subscriptionId": "00000000-0000-0000-0000-000000000000",
+        "id": "/subscriptions/00000000-0000-0000-0000-000000000000",
+        "displayName": "sub",
+        "tenantId": "11111111-1111-1111-1111-111111111111",
+    },
+    request_context={"apiVersion": "2024-01-01"},
+)
+FUNCTION_NAMES = {"logicall": "and", "logicany": "or", "logicnot": "not", "intdiv": "div", "intmod": "mod"}
+
+
+def lines(path: Path) -> Iterator[Json]:
+    """The rows of a gzip-compressed file of JSON lines."""
+    with gzip.open(path, "rb") as file:
+        yield from map(json.loads, file)
+
+
+class Tables:
+    """The alias tables that cases name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.loaded: dict[str, AliasCatalog] = {}
+
+    def named(self, name: str) -> AliasCatalog:
+        if name not in self.loaded:
+            self.loaded[name] = self._real() if name == "real" else self._listing(name)
+        return self.loaded[name]
+
+    def _real(self) -> AliasCatalog:
+        source = self.folder.parent / "azure-policy"
+        rows = [row for file in ("aliases", "aliases-supplement") for row in lines(source / f"{file}.jsonl.gz")]
+        return AliasCatalog.from_rows(rows)
+
+    def _listing(self, name: str) -> AliasCatalog:
+        with gzip.open(self.folder / f"aliases.{name}.json.gz", "rb") as file:
+            return AliasCatalog.from_providers(json.load(file))
+
+
+def plain_names(rule: Json) -> Iterator[str]:
+    """Every name that a rule without an alias table could mean as a plain path."""
+    if isinstance(rule, dict):
+        for value in rule.values():
+            yield from plain_names(value)
+    elif isinstance(rule, list):
+        for value in rule:
+            yield from plain_names(value)
+    elif isinstance(rule, str):
+        yield rule
+        yield from (part for part in rule.split("'")[1::2])
+
+
+def catalog(case: Json, tables: Tables) -> AliasCatalog:
+    """The alias table of a case; without one, every name is its own path."""
+    if case.get("alias_table"):
+        return tables.named(case["alias_table"])
+    names = {*plain_names(case.get("policy_rule")), *plain_names(case.get("parameters"))}
+    return AliasCatalog.from_rows([{"name": name, "path": name, "types": []} for name in names if len(name) < 300])
+
+
+def context(case: Json) -> Context:
+    """The surroundings of a case, with the documented defaults."""
+    given = case.get("context") or {}
+    now = case.get("now")
+    return Context(
+        resource_group=given.get("resourceGroup", GROUP),
+        subscription=given.get("subscription", SUBSCRIPTION),
+        request_context=case.get("request_context") or ({"apiVersion": case["api_version"]} if case.get("api_version") else {}),
+        policy=given.get("policy") or {},
+        now=datetime.fromisoformat(now) if now else datetime.fromisoformat("2024-06-01T00:00:00+00:00"),
+    )
+
+
+def definition(case: Json) -> Json:
+    """The definition of a case; parameters that are only given get a declaration."""
+    declared = dict(case.get("parameter_definitions") or {})
+    kinds = {str: "String", bool: "Boolean", int: "Integer", float: "Float", list: "Array", dict: "Object"}
+    if not case.get("parameter_definitions"):
+        for name, value in (case.get("parameters") or {}).items():
+            declared.setdefault(name, {"type": kinds.get(type(value), "Object")})
+    return {"mode": case.get("mode") or "All", "parameters": declared, "policyRule": case["policy_rule"]}
+
+
+def compiled(case: Json, tables: Tables) -> Policy:
+    """The policy of a case."""
+    if "policy_text" in case:
+        return compile_definition(load_definition(case["policy_text"]), aliases=catalog(case, tables))
+    return compile_definition(definition(case), aliases=catalog(case, tables), parameters=case.get("parameters"))
+
+
+def resource(case: Json) -> Resource:
+    """The resource of a case with its related ones: the answers of the look-ups, in order."""
+    body = case.get("resource") or {}
+    related: dict[str, tuple[Resource, ...]] = {}
+    details = ((case.get("policy_rule") or {}).get("then") or {}).get("details")
+    kind = str(details.get("type", "")).lower() if isinstance(details, dict) else ""
+    if kind:
+        found = [_answer(each) for each in case.get("related") or ()]
+        related[kind] = tuple(Resource(each) for each in found if each is not None)
+    return Resource(body, api_version=case.get("api_version"), related=related)
+
+
+def _answer(row: Json) -> Json:
+    return row.get("response") if isinstance(row, dict) and "response" in row else row
+
+
+def matches(policy: Policy, one: Resource, surroundings: Context) -> bool | None | str:
+    """Whether the rule takes effect; "error" when the evaluation fails."""
+    frame = Frame(one, surroundings)
+    try:
+        program = policy.program(frame.type, one.api_version)
+        answer = program.rule.test(frame.body, frame)
+        if answer and policy.effect in {"auditIfNotExists", "deployIfNotExists"}:
+            return any_related(policy, frame) is False
+        return answer if policy.effect != "disabled" else False
+    except EvaluationError as error:
+        return f"error: {error}"
+
+
+def run_rule(case: Json, tables: Tables) -> str | None:
+    """None when the case agrees, else what came instead."""
+    expected = case["expected"]
+    try:
+        policy = compiled(case, tables)
+    except InvalidDefinition as error:
+        return None if expected.get("error") in {"parse", "compile"} else f"refused: {error}"
+    if "error" in expected:
+        return f"expected {expected['error']} error, but it compiles"
+    found = matches(policy, resource(case), context(case))
+    if expected.get("evaluation_error"):
+        return None if isinstance(found, str) else f"expected an evaluation error, found {found}"
+    wanted = expected["matches"] if "matches" in expected else expected.get("effect") is not None
+    if found is not wanted:
+        return f"expected {wanted}, found {found}"
+    effect = expected.get("effect")
+    if effect is not None and effect.lower() != policy.effect.lower():
+        return f"expected {effect}, found {policy.effect}"
+    return None
+
+
+def run_operator(case: Json, _: Tables) -> str | None:
+    """One operator on two values."""
+    expected = case["expected"]
+    try:
+        found: Json = checker(case["operator"], case.get("right"))(case.get("left"))
+    except EvaluationError as error:
+        return None if expected.get("error") or expected.get("evaluation_error") else f"error: {error}"
+    return None if found is expected.get("value") else f"expected {expected}, found {found}"
+
+
+def run_expression(case: Json, tables: Tables) -> str | None:
+    """One expression on a resource."""
+    names = catalog({**case, "policy_rule": case["expression"]}, tables)
+    one = Resource(case["resource"], api_version=case.get("api_version"))
+    frame = Frame(one, context(case))
+    try:
+        operand = parse_operand(case["expression"], "$")
+        found = compile_operand(operand, Scope(names, case.get("parameters") or {}, frame.type)).read(frame.body, frame)
+    except (EvaluationError, InvalidDefinition) as error:
+        failed = case["expected"].get("evaluation_error") or case["expected"].get("error")
+        return None if failed else f"error: {error}"
+    return None if found == case["expected"].get("value") else f"expected {case['expected']}, found {found!r}"
+
+
+def run_applicability(case: Json, tables: Tables) -> str | None:
+    """Whether a policy is about a resource."""
+    verdict = judge(compiled(case, tables), resource(case), context(case))
+    found = verdict.state is not State.NOT_APPLICABLE
+    wanted = case["expected"]["applicable"]
+    return None if found is wanted else f"expected applicable {wanted}, found {verdict.state} ({verdict.reason})"
+
+
+RUNNERS: dict[str | None, Callable[[Json, Tables], str | None]] = {
+    None: run_rule,
+    "condition": run_rule,
+    "enforcement": run_rule,
+    "operator": run_operator,
+    "expression": run_expression,
+    "applicability": run_applicability,
+}
+
+
+def run_cases(folder: Path, tables: Tables) -> tuple[int, int]:
+    """Agreements and cases; what the sources dispute is listed but not scored."""
+    passed = total = 0
+    for case in lines(folder / "cases.jsonl.gz"):
+        run = RUNNERS.get(case.get("kind"))
+        miss = run(case, tables) if run else f"kind {case['kind']} is not run here"
+        if case.get("contested"):
+            print(f"contested {case['id']}: {miss or 'agrees'}")
+            continue
+        total += 1
+        passed += miss is None
+        if miss:
+            print(f"miss {case['id']}: {miss}")
+    return passed, total
+
+
+def run_functions(folder: Path) -> tuple[int, int]:
+    """Agreements and function cases."""
+    passed = total = 0
+    for case in lines(folder / "functions.jsonl.gz"):
+        total += 1
+        miss = _function_miss(case)
+        passed += miss is None
+        if miss:
+            print(f"miss {case['id']}: {miss}")
+    return passed, total
+
+
+def _function_miss(case: Json) -> str | None:
+    name = case["builtin"].rpartition(".")[2].replace("_", "")
+    function = FUNCTIONS.get(FUNCTION_NAMES.get(name, name))
+    if function is None:
+        return f"no function {name}"
+    expected = case["expected"]
+    try:
+        found = call(function, case["args"])
+    except EvaluationError as error:
+        return None if "value" not in expected else f"error: {error}"
+    wanted = expected.get("value", expected)
+    return None if "value" in expected and found == wanted else f"{case['args']} gives {found!r}, expected {expected}"
+
+
+def run_oracle(folder: Path, tables: Tables) -> tuple[int, int]:
+    """Wrong answers and pairs of the two-engine agreement."""
+    source = folder.parent / "azure-policy" / "policyDefinitions.jsonl.gz"
+    rows = sorted(lines(source), key=lambda row: str(row["cloud"]), reverse=True)  # AzureCloud last: it wins
+    found = {row["definition"]["name"]: row["definition"] for row in rows}
+    bodies = list(lines(folder / "resources.jsonl.gz"))
+    expected = {row["rule"]: set(row["rids"]) for row in lines(folder / "oracle-matches.jsonl.gz")}
+    disputed = {(row["rule"], row["rid"]) for row in lines(folder / "oracle-disputed.jsonl.gz")}
+    wrong = pairs = 0
+    for rule in lines(folder / "oracle-rules.jsonl.gz"):
+        answers = _rule_answers(rule, found[rule["policy"]], tables.named("real"), bodies)
+        for rid, answer in answers.items():
+            if (rule["rule"], rid) in disputed:
+                continue
+            pairs += 1
+            wanted = rid in expected.get(rule["rule"], ())
+            if answer is not wanted:
+                wrong += 1
+                print(f"oracle {rule['rule']} {rule['part']} {rid}: expected {wanted}, found {answer}")
+    return wrong, pairs
+
+
+def _rule_answers(rule: Json, source: Json, aliases: AliasCatalog, bodies: list[Json]) -> dict[str, Json]:
+    policy = compile_definition(source, aliases=aliases, parameters=rule["parameters"])
+    answers: dict[str, Json] = {}
+    for row in bodies:
+        # The oracle judges every body with the default paths of aliases: no api-version.
+        frame = Frame(Resource(row["resource"]), ORACLE)
+        if rule["part"] == "existenceCondition" and frame.type != policy.details.type.lower():
+            answers[row["rid"]] = False
+            continue
+        answers[row["rid"]] = _answer_of(_clause(policy, rule["part"], frame), frame)
+    return answers
+
+
+def _clause(policy: Policy, part: str, frame: Frame) -> Clause | None:
+    return policy.existence() if part == "existenceCondition" else policy.program(frame.type).rule
+
+
+def _answer_of(clause: Clause | None, frame: Frame) -> bool | None | str:
+    try:
+        return True if clause is None else clause.test(frame.body, frame)
+    except EvaluationError as error:
+        return f"error: {error}"
+
+
+def main(arguments: list[str]) -> None:
+    """Run everything and print the score last."""
+    folder = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2] / "shared" / "policy-cases"
+    tables = Tables(folder)
+    passed, total = run_cases(folder, tables)
+    functions, calls = run_functions(folder)
+    wrong, pairs = run_oracle(folder, tables)
+    print(f"cases {passed}/{total}, functions {functions}/{calls}, oracle wrong {wrong} of {pairs} pairs")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,144 @@
+"""Aliases: names of properties in the policy language, and the paths they stand for by resource type and api-version."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Self
+
+from shared.domain.resource import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """One row of the catalog: where the property is in the bodies of `types` (lower case; empty: of any type).
+
+    `versions` maps an api-version to the path it uses where that differs from `path`; `modifiable` is None where
+    the source does not tell.
+    """
+
+    name: str
+    path: str
+    types: frozenset[str]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    modifiable: bool | None = None
+
+    def at(self, api_version: str | None) -> str:
+        """The path for an api-version."""
+        return self.versions.get(api_version or "", self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What a resource type supports; None where the source does not tell. Mode Indexed depends on it."""
+
+    tags: bool | None = None
+    location: bool | None = None
+
+
+class AliasCatalog:
+    """Aliases by name, compared without case. Immutable once built; picklable; safe to share between threads."""
+
+    __slots__ = ("_capabilities", "_rows")
+
+    def __init__(
+        self,
+        rows: Mapping[str, tuple[Any, ...]],
+        capabilities: Mapping[str, Capability] | None = None,
+    ) -> None:
+        self._rows = rows
+        self._capabilities = capabilities or {}
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Json]], types: Iterable[Mapping[str, Json]] = ()) -> Self:
+        """Rows {name, path, types, paths?, modifiable?}, several per name allowed; facts {type, supportsTags?, hasLocations?}.
+
+        Example: `AliasCatalog.from_rows(json.loads(line) for line in gzip.open("aliases.jsonl.gz"))`.
+        """
+        found: dict[str, tuple[Any, ...]] = {}
+        for row in rows:
+            key = row["name"].lower()
+            found[key] = (*found[key], row) if key in found else (row,)
+        facts = {row["type"].lower(): Capability(row.get("supportsTags"), row.get("hasLocations")) for row in types}
+        return cls(found, facts)
+
+    @classmethod
+    def from_providers(cls, listing: Json) -> Self:
+        """Azure's provider listing (`GET /providers?$expand=resourceTypes/aliases`), as a list or under `value`."""
+        providers = listing.get("value", [listing]) if isinstance(listing, Mapping) else listing
+        rows: list[dict[str, Json]] = []
+        facts: list[dict[str, Json]] = []
+        for provider in providers:
+            for kind in provider.get("resourceTypes") or ():
+                name = f"{provider['namespace']}/{kind['resourceType']}".lower()
+                rows.extend(_listed(alias, name) for alias in kind.get("aliases") or ())
+                facts.append({"type": name, **_supports(kind.get("capabilities"))})
+        return cls.from_rows(rows, facts)
+
+    def merge(self, other: "AliasCatalog") -> "AliasCatalog":
+        """Both catalogs as one; where both know a name or a type, `other` wins."""
+        return AliasCatalog({**self._rows, **other._rows}, {**self._capabilities, **other._capabilities})
+
+    def only(self, names: Iterable[str]) -> "AliasCatalog":
+        """The part of the catalog that holds these names, and every type fact."""
+        keys = {name.lower() for name in names}
+        return AliasCatalog({key: self._rows[key] for key in keys if key in self._rows}, self._capabilities)
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self, name: str) -> tuple[Alias, ...]:
+        """Every row of a name; none for an unknown one."""
+        return tuple(_alias(row) for row in self._rows.get(name.lower(), ()))
+
+    def find(self, name: str, resource_type: str) -> Alias | None:
+        """The row that applies to a type (lower case); None where the name is known but not for this type."""
+        rows = self.rows(name)
+        for row in rows:
+            if resource_type in row.types:
+                return row
+        return next((row for row in rows if not row.types or not resource_type), None)
+
+    def capability(self, resource_type: str) -> Capability:
+        """What is known of a resource type (lower case)."""
+        return self._capabilities.get(resource_type, _UNKNOWN)
+
+    def suggest(self, name: str) -> str | None:
+        """The known name nearest to an unknown one, for messages."""
+        low = name.lower()
+        prefix = low.rpartition("/")[0]
+        near = [key for key in self._rows if key.rpartition("/")[0] == prefix] or list(self._rows)[:20_000]
+        found = get_close_matches(low[:200], near, n=1, cutoff=0.6)
+        return self._rows[found[0]][0]["name"] if found else None
+
+    def __getstate__(self) -> tuple[Any, Any]:
+        return (self._rows, self._capabilities)
+
+    def __setstate__(self, state: tuple[Any, Any]) -> None:
+        self._rows, self._capabilities = state
+
+
+_UNKNOWN = Capability()
+
+
+def _alias(row: Mapping[str, Json]) -> Alias:
+    versions = {version: each["path"] for each in row.get("paths") or () for version in each.get("apiVersions") or ()}
+    types = frozenset(each.lower() for each in row.get("types") or ())
+    return Alias(row["name"], row["path"], types, versions, row.get("modifiable"))
+
+
+def _listed(alias: Mapping[str, Json], kind: str) -> dict[str, Json]:
+    """A row from one alias of the provider listing."""
+    paths = [each for each in alias.get("paths") or () if each.get("path")]
+    default = alias.get("defaultPath") or (paths[0]["path"] if paths else "")
+    attributes = (alias.get("defaultMetadata") or {}).get("attributes")
+    modifiable = None if attributes is None else attributes == "Modifiable"
+    return {"name": alias["name"], "path": default, "types": [kind], "paths": paths, "modifiable": modifiable}
+
+
+def _supports(capabilities: str | None) -> dict[str, bool]:
+    if capabilities is None:
+        return {}
+    return {"supportsTags": "SupportsTags" in capabilities, "hasLocations": "SupportsLocation" in capabilities}

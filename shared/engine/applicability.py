@@ -1,0 +1,156 @@
+"""Whether a policy is about a resource at all; a step of its own, before and apart from the verdict.
+
+Source: "What is applicability in Azure Policy?". Only the conditions on type, name and kind count, others are taken
+as they would make the rule true; for the IfNotExists effects the whole rule decides.
+"""
+
+from collections.abc import Iterator
+
+from shared.domain.resource import Json
+from shared.engine.comparison import checker
+from shared.engine.error import EvaluationError
+from shared.engine.expression import Literal
+from shared.engine.tree import AllOf, AnyOf, Condition, Count, Field, Node, Not, Operand
+
+RESOURCES = "microsoft.resources/"
+CONTAINERS = frozenset({"microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups"})
+_GROUP = "microsoft.resources/resourcegroups"
+
+
+def is_evaluated(resource_type: str) -> bool:
+    """Whether Azure Policy looks at a type (lower case): of Microsoft.Resources only subscriptions and groups."""
+    return not resource_type.startswith(RESOURCES) or resource_type in CONTAINERS or resource_type == _GROUP
+
+
+def conditions(node: Node) -> Iterator[Condition]:
+    """Every condition below, those inside counts included."""
+    match node:
+        case AllOf() | AnyOf():
+            for each in node.parts:
+                yield from conditions(each)
+        case Not():
+            yield from conditions(node.part)
+        case Condition():
+            yield node
+            if isinstance(node.left, Count) and node.left.where is not None:
+                yield from conditions(node.left.where)
+
+
+def field_name(condition: Condition) -> str | None:
+    """The literal field name of a condition, lower case."""
+    if isinstance(condition.left, Field) and isinstance(condition.left.name, Literal):
+        return str(condition.left.name.value).lower()
+    return None
+
+
+def relevant(node: Node) -> frozenset[str]:
+    """Which of type, name and kind decide applicability for this rule.
+
+    A rule of kind or name conditions only applies to everything; one of type and kind, or type and name, conditions
+    only is decided by type.
+    """
+    names = {field_name(each) or "" for each in conditions(node)}
+    if names <= {"type", "kind"} or names <= {"type", "name"}:
+        return frozenset({"type"})
+    return frozenset({"type", "name", "kind"}) & names
+
+
+def skeleton(node: Node, fields: frozenset[str]) -> Node | None:
+    """The rule with only the conditions on these fields; None stands for a condition that is not considered."""
+    match node:
+        case AllOf() | AnyOf():
+            parts = tuple(skeleton(each, fields) for each in node.parts)
+            kept = tuple(each for each in parts if each is not None)
+            if isinstance(node, AnyOf) and len(kept) < len(parts):
+                return None  # the part that is not considered may be true
+            return type(node)(node.path, kept) if kept else None
+        case Not():
+            return _negated(node, fields)
+        case Condition():
+            return node if field_name(node) in fields else None
+
+
+def _negated(node: Not, fields: frozenset[str]) -> Node | None:
+    """Below `not`, a condition that is not considered counts as false."""
+    inner = _low(node.part, fields)
+    return None if inner is None else Not(node.path, inner)
+
+
+def _low(node: Node, fields: frozenset[str]) -> Node | None:
+    match node:
+        case AllOf() | AnyOf():
+            parts = tuple(_low(each, fields) for each in node.parts)
+            kept = tuple(each for each in parts if each is not None)
+            if isinstance(node, AllOf) and len(kept) < len(parts):
+                return None
+            return type(node)(node.path, kept) if kept else None
+        case Not():
+            inner = skeleton(node.part, fields)
+            return None if inner is None else Not(node.path, inner)
+        case Condition():
+            return node if field_name(node) in fields else None
+
+
+def possible_types(node: Node | None, parameters: "dict[str, Json]") -> frozenset[str] | None:
+    """The types (lower case) for which a skeleton can be true, where it names them one by one; None: any."""
+    match node:
+        case AllOf():
+            found = [types for each in node.parts if (types := possible_types(each, parameters)) is not None]
+            return frozenset.intersection(*found) if found else None
+        case AnyOf():
+            options = [possible_types(each, parameters) for each in node.parts]
+            return None if None in options else frozenset().union(*(each for each in options if each is not None))
+        case Condition():
+            return _named_types(node, parameters)
+        case _:
+            return None
+
+
+def _named_types(node: Condition, parameters: "dict[str, Json]") -> frozenset[str] | None:
+    if field_name(node) != "type" or node.operator not in {"equals", "in"}:
+        return None
+    expected = known_value(node.right, parameters)
+    listed = expected if isinstance(expected, list) else [expected]
+    return frozenset(each.lower() for each in listed) if all(isinstance(each, str) for each in listed) else None
+
+
+def known_value(operand: Operand, parameters: "dict[str, Json]") -> Json:
+    """A literal, or the value of a plain `[parameters('x')]`; None where it takes more than that."""
+    if isinstance(operand, Literal):
+        return operand.value
+    name = getattr(operand, "name", "")
+    arguments = getattr(operand, "arguments", ())
+    if isinstance(name, str) and name.lower() == "parameters" and isinstance(arguments[0], Literal):
+        return parameters.get(str(arguments[0].value).lower())
+    return None
+
+
+def may_match_type(node: Node | None, resource_type: str, parameters: "dict[str, Json]") -> bool:
+    """Whether a skeleton can be true for a type; conditions on anything else are taken as unknown."""
+    return _type_answer(node, resource_type, parameters) is not False
+
+
+def _type_answer(node: Node | None, resource_type: str, parameters: "dict[str, Json]") -> bool | None:
+    match node:
+        case AllOf():
+            answers = [_type_answer(each, resource_type, parameters) for each in node.parts]
+            return False if False in answers else None if None in answers else True
+        case AnyOf():
+            answers = [_type_answer(each, resource_type, parameters) for each in node.parts]
+            return True if True in answers else None if None in answers else False
+        case Not():
+            inner = _type_answer(node.part, resource_type, parameters)
+            return None if inner is None else not inner
+        case Condition() if field_name(node) == "type":
+            expected = known_value(node.right, parameters)
+            try:
+                return None if expected is None else checker(node.operator, expected)(resource_type)
+            except EvaluationError:
+                return None
+        case _:
+            return None
+
+
+def has_location_condition(node: Node) -> bool:
+    """Whether the rule looks at locations: then it does not apply to subscriptions."""
+    return any(field_name(each) == "location" for each in conditions(node))

@@ -1,0 +1,265 @@
+"""The nineteen condition operators: from the right side a check of the left side.
+
+Source: "Azure Policy definition structure policy rule, conditions". A check answers True or False; for a value that
+was not read it answers None. Strings compare without case except in `match` and `notMatch`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.domain.resource import Json
+from shared.engine.error import EvaluationError
+from shared.engine.unknown import Partial, Unknown
+from shared.engine.value import alike, is_number, kind, order, text
+
+Check = Callable[[Json], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """How to make a check, and what a literal right side may not be (`refuses` says why, or None)."""
+
+    check: Callable[[Json], Check]
+    refuses: Callable[[Json], str | None]
+
+
+def _hidden(value: Json) -> bool:
+    return value.__class__ is Unknown or (value.__class__ is Partial)
+
+
+def equals(expected: Json) -> Check:
+    """Strings without case; null equals ""; booleans and numbers equal their text."""
+    if isinstance(expected, str):
+        return _equals_text(expected)
+
+    def check(value: Json) -> bool | None:
+        return None if _hidden(value) else alike(value, expected)
+
+    return check
+
+
+def _equals_text(expected: str) -> Check:
+    low, empty = expected.lower(), expected == ""
+
+    def check(value: Json) -> bool | None:
+        if value.__class__ is str:
+            return value == expected or value.lower() == low
+        if value is None:
+            return empty
+        return None if _hidden(value) else alike(value, expected)
+
+    return check
+
+
+def is_in(expected: Json) -> Check:
+    """Equal to a member of a list."""
+    if not isinstance(expected, list):
+        raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
+    exact = frozenset(each for each in expected if isinstance(each, str))
+    low = frozenset(each.lower() for each in exact)
+    others = [each for each in expected if not isinstance(each, str)]
+
+    def check(value: Json) -> bool | None:
+        if value.__class__ is str:
+            return value in exact or value.lower() in low or any(alike(value, each) for each in others)
+        return None if _hidden(value) else any(alike(value, each) for each in expected)
+
+    return check
+
+
+def contains(expected: Json) -> Check:
+    """A substring, or a member of an array."""
+    sought = (expected if isinstance(expected, str) else text(expected)).lower()
+
+    def check(value: Json) -> bool | None:
+        if value.__class__ is str:
+            return sought in value.lower()
+        if isinstance(value, list):
+            return _any([None if _hidden(each) else alike(each, expected) for each in value])
+        if _hidden(value):
+            return None
+        return value is not None and not isinstance(value, dict) and sought in text(value).lower()
+
+    return check
+
+
+def _any(answers: list[bool | None]) -> bool | None:
+    return True if True in answers else None if None in answers else False
+
+
+def like(expected: Json) -> Check:
+    """The whole text, with `*` for any characters."""
+    pieces = (expected if isinstance(expected, str) else text(expected)).lower().split("*")
+
+    def check(value: Json) -> bool | None:
+        if value.__class__ is str:
+            return fits(value.lower(), pieces)
+        if _hidden(value):
+            return None
+        return value is not None and not isinstance(value, list | dict) and fits(text(value).lower(), pieces)
+
+    return check
+
+
+def fits(value: str, pieces: list[str]) -> bool:
+    """Whether the text is the pieces in order with anything between; one pass, no backtracking."""
+    head, tail = pieces[0], pieces[-1]
+    if len(pieces) == 1:
+        return value == head
+    if len(value) < len(head) + len(tail) or not (value.startswith(head) and value.endswith(tail)):
+        return False
+    at, end = len(head), len(value) - len(tail)
+    for piece in pieces[1:-1]:
+        found = value.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def _matcher(expected: Json, fold: Callable[[str], str]) -> Check:
+    pattern = fold(expected if isinstance(expected, str) else text(expected))
+
+    def check(value: Json) -> bool | None:
+        if _hidden(value):
+            return None
+        if value is None or isinstance(value, list | dict | bool):
+            return False
+        return matches(fold(value if isinstance(value, str) else text(value)), pattern)
+
+    return check
+
+
+def matches(value: str, pattern: str) -> bool:
+    """`#` stands for a digit, `?` for a letter, `.` for any character, everything else for itself."""
+    return len(value) == len(pattern) and all(map(_stands_for, pattern, value))
+
+
+def _stands_for(mark: str, character: str) -> bool:
+    if mark == "#":
+        return "0" <= character <= "9"
+    if mark == "?":
+        return character.isalpha()
+    return mark in {".", character}
+
+
+def match(expected: Json) -> Check:
+    """The pattern with case."""
+    return _matcher(expected, lambda value: value)
+
+
+def match_insensitively(expected: Json) -> Check:
+    """The pattern without case."""
+    return _matcher(expected, str.lower)
+
+
+def contains_key(expected: Json) -> Check:
+    """An object that has the key."""
+    low = (expected if isinstance(expected, str) else text(expected)).lower()
+
+    def check(value: Json) -> bool | None:
+        if isinstance(value, dict) and any(key.lower() == low for key in value):
+            return True
+        return None if _hidden(value) else False
+
+    return check
+
+
+def exists(expected: Json) -> Check:
+    """Whether the property is there and not null."""
+    wanted = _flag(expected)
+
+    def check(value: Json) -> bool | None:
+        if value.__class__ is Unknown:
+            return None
+        return (value is not None) is wanted
+
+    return check
+
+
+def _flag(expected: Json) -> bool:
+    if isinstance(expected, bool):
+        return expected
+    if isinstance(expected, str) and expected.lower() in {"true", "false"}:
+        return expected.lower() == "true"
+    raise EvaluationError(f"the right side of exists must be true or false, found {text(expected)[:40]}")
+
+
+def _ordering(accepts: Callable[[int], bool]) -> Callable[[Json], Check]:
+    def build(expected: Json) -> Check:
+        def check(value: Json) -> bool | None:
+            if value is None:
+                return False
+            return None if _hidden(value) else accepts(order(value, expected))
+
+        return check
+
+    return build
+
+
+def _negated(positive: Callable[[Json], Check]) -> Callable[[Json], Check]:
+    def build(expected: Json) -> Check:
+        inner = positive(expected)
+
+        def check(value: Json) -> bool | None:
+            answer = inner(value)
+            return None if answer is None else not answer
+
+        return check
+
+    return build
+
+
+def _any_operand(_: Json) -> str | None:
+    return None
+
+
+def _needs_list(expected: Json) -> str | None:
+    return None if isinstance(expected, list) else "expected a list"
+
+
+def _needs_flag(expected: Json) -> str | None:
+    known = isinstance(expected, bool) or (isinstance(expected, str) and expected.lower() in {"true", "false"})
+    return None if known else "expected true or false"
+
+
+def _needs_scalar(expected: Json) -> str | None:
+    return "expected a string, number or boolean" if isinstance(expected, list | dict) else None
+
+
+def _needs_text(expected: Json) -> str | None:
+    return None if expected is None or isinstance(expected, str) or is_number(expected) else "expected a string"
+
+
+OPERATORS: dict[str, Operator] = {
+    "equals": Operator(equals, _any_operand),
+    "notEquals": Operator(_negated(equals), _any_operand),
+    "like": Operator(like, _needs_text),
+    "notLike": Operator(_negated(like), _needs_text),
+    "match": Operator(match, _needs_text),
+    "notMatch": Operator(_negated(match), _needs_text),
+    "matchInsensitively": Operator(match_insensitively, _needs_text),
+    "notMatchInsensitively": Operator(_negated(match_insensitively), _needs_text),
+    "contains": Operator(contains, _any_operand),
+    "notContains": Operator(_negated(contains), _any_operand),
+    "in": Operator(is_in, _needs_list),
+    "notIn": Operator(_negated(is_in), _needs_list),
+    "containsKey": Operator(contains_key, _needs_text),
+    "notContainsKey": Operator(_negated(contains_key), _needs_text),
+    "less": Operator(_ordering(lambda sign: sign < 0), _needs_scalar),
+    "lessOrEquals": Operator(_ordering(lambda sign: sign <= 0), _needs_scalar),
+    "greater": Operator(_ordering(lambda sign: sign > 0), _needs_scalar),
+    "greaterOrEquals": Operator(_ordering(lambda sign: sign >= 0), _needs_scalar),
+    "exists": Operator(exists, _needs_flag),
+}
+
+
+def checker(operator: str, expected: Json) -> Check:
+    """The check of an operator for a right side; an unread right side makes every answer unknown."""
+    if expected.__class__ is Unknown:
+        return _unknown
+    return OPERATORS[operator].check(expected)
+
+
+def _unknown(_: Json) -> None:
+    return None

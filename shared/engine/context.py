@@ -1,0 +1,68 @@
+"""What an evaluation knows beside the resource: its surroundings, the request, the assignment, the time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.domain.resource import Json, Resource, resource_group_of, subscription_of
+from shared.engine.unknown import Partial, Unknown, mark
+
+LATEST = "9999-12-31"
+DEEPEST_COUNT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The surroundings of an evaluation; everything is optional.
+
+    `resource_group` {id, name, location, tags, …} and `subscription` {id, subscriptionId, displayName, tags, …}: what
+    is not given is derived from the resource's id, other properties of them are then unknown.
+    `request_context` {apiVersion, identity}: only while a request is enforced; a scan has the latest api-version and
+    no identity. `policy` {assignmentId, definitionId, setDefinitionId, definitionReferenceId}. `now` is the time that
+    utcNow() gives; the engine has no clock. `tenant` is the tenant's id.
+    """
+
+    resource_group: Mapping[str, Json] | None = None
+    subscription: Mapping[str, Json] | None = None
+    request_context: Mapping[str, Json] | None = None
+    policy: Mapping[str, Json] = field(default_factory=dict)
+    now: datetime | None = None
+    tenant: str | None = None
+
+
+EMPTY = Context()
+
+
+class Frame:
+    """One evaluation: the resource's body, marked where it was not read, and the members that counts stand at."""
+
+    __slots__ = ("body", "context", "partial", "resource", "slots", "type")
+
+    def __init__(self, resource: Resource, context: Context) -> None:
+        body = resource.body
+        self.partial = bool(resource.unread)
+        self.body: Json = mark(body, resource.unread) if self.partial else body if body.__class__ is dict else dict(body)
+        self.resource = resource
+        self.context = context
+        self.type = resource.type.lower()
+        self.slots: list[Json] = [None] * DEEPEST_COUNT
+
+    def resource_group(self) -> Json:
+        """What resourceGroup() gives."""
+        if self.context.resource_group is not None:
+            return self.context.resource_group
+        name = resource_group_of(self.resource.id)
+        known = {} if name is None else {"name": name, "id": "/".join(self.resource.id.split("/")[:5])}
+        return Partial(known, Unknown("resourceGroup()", "notCollected", "Microsoft.Resources/subscriptions/resourceGroups/read"))
+
+    def subscription(self) -> Json:
+        """What subscription() gives."""
+        if self.context.subscription is not None:
+            return self.context.subscription
+        name = subscription_of(self.resource.id) if self.resource.id else ""
+        known = {"subscriptionId": name, "id": f"/subscriptions/{name}"} if name and name != "tenant" else {}
+        return Partial(known, Unknown("subscription()", "notCollected", "Microsoft.Resources/subscriptions/read"))
+
+    def request_context(self) -> Json:
+        """What requestContext() gives; the latest api-version outside a request, as a compliance scan has it."""
+        return self.context.request_context if self.context.request_context is not None else {"apiVersion": LATEST}

@@ -1,0 +1,164 @@
+"""Effects: what a policy does about a resource that its rule matches, and the details that say how."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from shared.domain.resource import Json
+from shared.engine.error import InvalidDefinition, nearest
+from shared.engine.expression import Literal
+from shared.engine.operand import calls, parse_operand
+from shared.engine.parser import parse_condition
+from shared.engine.tree import Node, Operand
+
+EFFECTS: Mapping[str, str] = {
+    name.lower(): name
+    for name in (
+        "audit",
+        "deny",
+        "disabled",
+        "append",
+        "modify",
+        "auditIfNotExists",
+        "deployIfNotExists",
+        "denyAction",
+        "manual",
+        "addToNetworkGroup",
+        "mutate",
+        "auditAction",
+        "enforceOPAConstraint",
+        "enforceRegoPolicy",
+        "enforceSetting",
+        "deployCertificate",
+    )
+}
+IF_NOT_EXISTS = frozenset({"auditIfNotExists", "deployIfNotExists"})
+OPERATIONS = {"add": "add", "addorreplace": "addOrReplace", "remove": "remove"}
+_PATH = "$.policyRule.then.details"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One append entry or modify operation, as written."""
+
+    operation: str
+    field: Operand
+    value: Operand | None
+    condition: Operand | None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """`then.details`, read as far as the engine understands it; `source` is the whole as written."""
+
+    source: Json = None
+    type: str = ""
+    name: Operand | None = None
+    scope: str = "ResourceGroup"
+    resource_group: Operand | None = None
+    existence: Node | None = None
+    roles: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    conflict: str = "deny"
+    delay: Operand | None = None
+    default_state: str = "Unknown"
+
+    def names(self) -> set[str]:
+        """The alias names (lower case) that the changes and the lookup use."""
+        return {name for each in self.operands() for name in _field_names(each)}
+
+    def operands(self) -> Iterator[Operand]:
+        """Every operand of the details."""
+        for each in self.changes:
+            yield from (each.field, *(part for part in (each.value, each.condition) if part is not None))
+        yield from (part for part in (self.name, self.resource_group) if part is not None)
+
+
+def _field_names(operand: Operand) -> Iterator[str]:
+    if isinstance(operand, Literal) and isinstance(operand.value, str):
+        yield operand.value.lower()
+    for each in calls(operand):
+        if each.name.lower() == "field" and isinstance(each.arguments[0], Literal):
+            yield str(each.arguments[0].value).lower()
+
+
+def parse_details(effect: str, source: Json) -> Details:
+    """Read the details of an effect; what other effects of the same definition would need is read too."""
+    if isinstance(source, list):
+        return Details(source, changes=tuple(_entry(each, f"{_PATH}[{at}]") for at, each in enumerate(source)))
+    if effect == "append" and source is not None:
+        raise InvalidDefinition("append needs a list of {field, value}", path=_PATH, offending=str(source))
+    if not isinstance(source, Mapping):
+        return Details(source)
+    low = {key.lower(): value for key, value in source.items()}
+    _require(effect, low)
+    roles = low.get("roledefinitionids")
+    return Details(
+        source=source,
+        type=low["type"] if isinstance(low.get("type"), str) else "",
+        name=_optional(low, "name"),
+        scope=str(low.get("existencescope") or "ResourceGroup"),
+        resource_group=_optional(low, "resourcegroupname"),
+        existence=_existence(low),
+        roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
+        changes=_operations(low.get("operations")),
+        conflict=str(low.get("conflicteffect") or "deny").lower(),
+        delay=_optional(low, "evaluationdelay"),
+        default_state=str(low.get("defaultstate") or "Unknown"),
+    )
+
+
+def _require(effect: str, low: Mapping[str, Json]) -> None:
+    if effect in IF_NOT_EXISTS and not isinstance(low.get("type"), str):
+        raise InvalidDefinition(f"{effect} needs the type of the related resource", path=f"{_PATH}.type")
+    if effect == "modify" and not low.get("operations"):
+        raise InvalidDefinition("modify needs operations", path=f"{_PATH}.operations")
+
+
+def _optional(low: Mapping[str, Json], key: str) -> Operand | None:
+    return parse_operand(low[key], f"{_PATH}.{key}") if isinstance(low.get(key), str) else None
+
+
+def _existence(low: Mapping[str, Json]) -> Node | None:
+    source = low.get("existencecondition")
+    return None if source is None else parse_condition(source, f"{_PATH}.existenceCondition")
+
+
+def _entry(source: Json, path: str) -> Change:
+    low = _members(source, path)
+    if "value" not in low:
+        raise InvalidDefinition("an append entry needs a value", path=path, offending=str(source))
+    return Change("append", _name(low, path), parse_operand(low["value"], f"{path}.value"), None)
+
+
+def _operations(source: Json) -> tuple[Change, ...]:
+    if source is None:
+        return ()
+    if not isinstance(source, list):
+        raise InvalidDefinition("operations must be a list", path=f"{_PATH}.operations", offending=str(source))
+    return tuple(_operation(each, f"{_PATH}.operations[{at}]") for at, each in enumerate(source))
+
+
+def _operation(source: Json, path: str) -> Change:
+    low = _members(source, path)
+    written = str(low.get("operation"))
+    operation = OPERATIONS.get(written.lower())
+    if operation is None:
+        message = f"unknown operation {written[:60]!r}"
+        raise InvalidDefinition(message, path=path, suggestion=nearest(written, tuple(OPERATIONS.values())))
+    if operation != "remove" and "value" not in low:
+        raise InvalidDefinition(f"{operation} needs a value", path=path, offending=str(source))
+    value = parse_operand(low["value"], f"{path}.value") if operation != "remove" else None
+    condition = parse_operand(low["condition"], f"{path}.condition") if "condition" in low else None
+    return Change(operation, _name(low, path), value, condition)
+
+
+def _members(source: Json, path: str) -> dict[str, Json]:
+    if not isinstance(source, Mapping):
+        raise InvalidDefinition("expected an object", path=path, offending=str(source))
+    return {key.lower(): value for key, value in source.items()}
+
+
+def _name(low: Mapping[str, Json], path: str) -> Operand:
+    if not isinstance(low.get("field"), str):
+        raise InvalidDefinition("expected the name of a field", path=f"{path}.field", offending=str(low.get("field")))
+    return parse_operand(low["field"], f"{path}.field")

@@ -1,0 +1,255 @@
+"""Compiles operands to functions that compute them; whatever does not depend on the resource is computed once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.domain.resource import Json
+from shared.engine.context import Frame
+from shared.engine.error import EvaluationError
+from shared.engine.expression import Access, Call, Literal
+from shared.engine.field import FieldReader, Read, resolve
+from shared.engine.function import FUNCTIONS, Function, call
+from shared.engine.function_date import formatted, written
+from shared.engine.path import is_collection, pick
+from shared.engine.scope import Scope
+from shared.engine.tree import ArrayOf, ObjectOf, Operand
+from shared.engine.unknown import Unknown, hole
+from shared.engine.value import expect_boolean, expect_text, kind
+
+_MOST_NAMES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An operand ready to use: `read(body, frame)`; `fixed` when it gives `value` whatever the resource."""
+
+    read: Read
+    fixed: bool = False
+    value: Json = None
+
+
+def fixed(value: Json) -> Computed:
+    """A constant."""
+    return Computed(lambda _body, _frame: value, fixed=True, value=value)
+
+
+def compile_operand(node: Operand, scope: Scope) -> Computed:
+    """The function that computes an operand."""
+    match node:
+        case Literal():
+            return fixed(node.value)
+        case Call():
+            return _call(node, scope)
+        case Access():
+            return _pure(_ACCESS, [compile_operand(node.base, scope), compile_operand(node.key, scope)])
+        case ArrayOf():
+            return _gathered([compile_operand(each, scope) for each in node.members], list)
+        case ObjectOf():
+            names = [name for name, _ in node.pairs]
+            parts = [compile_operand(each, scope) for _, each in node.pairs]
+            return _gathered(parts, lambda values: dict(zip(names, values, strict=True)))
+
+
+def _gathered(parts: list[Computed], build: Callable[[list[Json]], Json]) -> Computed:
+    if all(each.fixed for each in parts):
+        return fixed(build([each.value for each in parts]))
+    reads = [each.read for each in parts]
+    return Computed(lambda body, frame: build([read(body, frame) for read in reads]))
+
+
+def _call(node: Call, scope: Scope) -> Computed:
+    name = node.name.lower()
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(node, scope)
+    function = FUNCTIONS.get(name)
+    if function is None:
+        raise EvaluationError(f"unknown function {node.name!r}")
+    return _pure(function, [compile_operand(each, scope) for each in node.arguments])
+
+
+def _pure(function: Function, parts: list[Computed]) -> Computed:
+    reads = [each.read for each in parts]
+
+    def read(body: Json, frame: Frame) -> Json:
+        values = [each(body, frame) for each in reads]
+        for value in values:
+            if value.__class__ is Unknown:
+                return value
+            if frame.partial and function is not _ACCESS and (gap := hole(value)):
+                return gap
+        return call(function, values)
+
+    if all(each.fixed for each in parts):
+        try:
+            return fixed(call(function, [each.value for each in parts]))
+        except EvaluationError:
+            return Computed(read)  # fails when it is evaluated, if it is
+    return Computed(read)
+
+
+def access(base: Json, key: Json) -> Json:
+    """`base.key` and `base[key]`: keys without case, null where there is none; an index must be in range."""
+    if isinstance(base, list):
+        if not isinstance(key, int) or isinstance(key, bool):
+            raise EvaluationError(f"an array has no property {key!r}")
+        if not 0 <= key < len(base):
+            raise EvaluationError(f"index {key} is outside an array of {len(base)}")
+        return base[key]
+    if base is None or isinstance(base, Mapping):
+        return pick(base if isinstance(base, dict) else dict(base or {}), expect_text(key).lower())
+    raise EvaluationError(f"a {kind(base)} has no member {key!r}")
+
+
+_ACCESS = Function("access", access, 2, 2)
+
+
+def _parameters(node: Call, scope: Scope) -> Computed:
+    name = compile_operand(node.arguments[0], scope)
+
+    def read(body: Json, frame: Frame) -> Json:
+        low = expect_text(name.read(body, frame)).lower()
+        if low not in scope.parameters:
+            raise EvaluationError(f"the parameter {low!r} has no value")
+        return scope.parameters[low]
+
+    known = name.fixed and isinstance(name.value, str) and name.value.lower() in scope.parameters
+    return fixed(scope.parameters[name.value.lower()]) if known else Computed(read)
+
+
+def _field(node: Call, scope: Scope) -> Computed:
+    name = compile_operand(node.arguments[0], scope)
+    if name.fixed:
+        return Computed(function_reader(resolve(expect_text(name.value), scope)))
+    lookup = lookup_by_name(scope)
+
+    def read(body: Json, frame: Frame) -> Json:
+        found = name.read(body, frame)
+        return found if found.__class__ is Unknown else function_reader(lookup(expect_text(found), frame))(body, frame)
+
+    return Computed(read)
+
+
+def function_reader(reader: FieldReader) -> Read:
+    """What field() gives: "" for a missing property, a list for a name with [*] even where one member is selected."""
+    read = reader.read
+    if reader.many:
+        return read
+    if is_collection(reader.name):
+        return lambda body, frame: _listed(read(body, frame))
+    return lambda body, frame: "" if (value := read(body, frame)) is None else value
+
+
+def _listed(value: Json) -> Json:
+    return value if value.__class__ is Unknown else [value]
+
+
+def lookup_by_name(scope: Scope) -> Callable[[str, Frame], FieldReader]:
+    """Resolves names that are known only when a resource is there; remembers a bounded number of them."""
+    known: dict[tuple[str, str], FieldReader] = {}
+
+    def lookup(name: str, frame: Frame) -> FieldReader:
+        key = (name, frame.type)
+        reader = known.get(key)
+        if reader is None:
+            if len(known) >= _MOST_NAMES:
+                known.clear()
+            reader = known[key] = resolve(name, scope.on(frame.type, frame.resource.api_version))
+        return reader
+
+    return lookup
+
+
+def _current(node: Call, scope: Scope) -> Computed:
+    if not scope.bindings:
+        raise EvaluationError("current() stands outside a count")
+    if not node.arguments:
+        slot = scope.bindings[-1].slot
+        return Computed(lambda _, frame: frame.slots[slot])
+    name = compile_operand(node.arguments[0], scope)
+    if name.fixed:
+        return Computed(_current_reader(expect_text(name.value), scope))
+    return Computed(lambda body, frame: _current_reader(expect_text(name.read(body, frame)), scope)(body, frame))
+
+
+def _current_reader(name: str, scope: Scope) -> Read:
+    binding = scope.named(name)
+    if binding is not None:
+        slot = binding.slot
+        return lambda _, frame: frame.slots[slot]
+    reader = resolve(name, scope)
+    if reader.path is not None and scope.at(reader.path)[0] is None:
+        raise EvaluationError(f"current({name!r}) names no count around it")
+    return reader.read
+
+
+def _if(node: Call, scope: Scope) -> Computed:
+    test, then, other = (compile_operand(each, scope) for each in node.arguments)
+    if test.fixed and isinstance(test.value, bool):
+        return then if test.value else other
+
+    def read(body: Json, frame: Frame) -> Json:
+        value = test.read(body, frame)
+        if value.__class__ is Unknown:
+            return value
+        return (then if expect_boolean(value) else other).read(body, frame)
+
+    return Computed(read)
+
+
+def _coalesce(node: Call, scope: Scope) -> Computed:
+    reads = [compile_operand(each, scope).read for each in node.arguments]
+
+    def read(body: Json, frame: Frame) -> Json:
+        return next((value for each in reads if (value := each(body, frame)) is not None), None)
+
+    return Computed(read)
+
+
+def _logical(*, decisive: bool) -> Callable[[Call, Scope], Computed]:
+    """and() and or() by Kleene's logic: an unread argument matters only when no other decides."""
+
+    def build(node: Call, scope: Scope) -> Computed:
+        reads = [compile_operand(each, scope).read for each in node.arguments]
+
+        def read(body: Json, frame: Frame) -> Json:
+            gap: Json = None
+            for each in reads:
+                value = each(body, frame)
+                if value.__class__ is Unknown:
+                    gap = value
+                elif expect_boolean(value) is decisive:
+                    return decisive
+            return not decisive if gap is None else gap
+
+        return Computed(read)
+
+    return build
+
+
+def _utc_now(node: Call, scope: Scope) -> Computed:
+    pattern = compile_operand(node.arguments[0], scope).value if node.arguments else None
+
+    def read(_: Json, frame: Frame) -> Json:
+        now = frame.context.now
+        if now is None:
+            raise EvaluationError("utcNow(): the context has no time")
+        return written(now, 7) if pattern is None else formatted(now, expect_text(pattern))
+
+    return Computed(read)
+
+
+_SPECIAL: Mapping[str, Callable[[Call, Scope], Computed]] = {
+    "parameters": _parameters,
+    "field": _field,
+    "current": _current,
+    "if": _if,
+    "coalesce": _coalesce,
+    "and": _logical(decisive=False),
+    "or": _logical(decisive=True),
+    "utcnow": _utc_now,
+    "resourcegroup": lambda _node, _scope: Computed(lambda _, frame: frame.resource_group()),
+    "subscription": lambda _node, _scope: Computed(lambda _, frame: frame.subscription()),
+    "requestcontext": lambda _node, _scope: Computed(lambda _, frame: frame.request_context()),
+    "policy": lambda _node, _scope: Computed(lambda _, frame: dict(frame.context.policy)),
+}

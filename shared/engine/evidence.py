@@ -1,0 +1,100 @@
+"""Evidence: which conditions decided, what they saw, and what was not read."""
+
+from collections.abc import Iterator
+
+from shared.domain.resource import Json
+from shared.domain.verdict import Evidence
+from shared.engine.clause import Clause
+from shared.engine.context import Frame
+from shared.engine.error import EvaluationError
+from shared.engine.unknown import Unknown, hole
+
+MOST = 50
+
+
+def deciding(clause: Clause, frame: Frame) -> Iterator[tuple[Clause, bool | None]]:
+    """The conditions that the answer of a clause rests on, with their own answers, in the order of the rule."""
+    answer = clause.test(frame.body, frame)
+    if not clause.parts or clause.kind == "count":
+        yield clause, answer
+        return
+    if clause.kind == "not":
+        yield from deciding(clause.parts[0], frame)
+        return
+    for part in clause.parts:
+        if part.test(frame.body, frame) is answer:
+            yield from deciding(part, frame)
+            if answer is (clause.kind == "anyOf"):
+                return  # one true part decides anyOf, one false part allOf
+
+
+def evidence(clause: Clause, frame: Frame) -> tuple[Evidence, ...]:
+    """One entry for each deciding condition, at most `MOST`."""
+    found: list[Evidence] = []
+    for each, answer in deciding(clause, frame):
+        if len(found) == MOST:
+            break
+        found.append(entry(each, frame, answer))
+    return tuple(found)
+
+
+def entry(clause: Clause, frame: Frame, answer: bool | None) -> Evidence:
+    """What a condition saw."""
+    return Evidence(
+        clause=clause.path,
+        field=clause.field or clause.kind,
+        path=clause.resolved,
+        operator=clause.operator,
+        expected=_plain(_read(clause, frame, "expect")),
+        observed=_plain(_read(clause, frame, "observe")),
+        result=answer,
+    )
+
+
+def _read(clause: Clause, frame: Frame, side: str) -> Json:
+    read = clause.expect if side == "expect" else clause.observe
+    try:
+        return read(frame.body, frame) if read is not None else None
+    except EvaluationError as error:
+        return f"({error})"
+
+
+def _plain(value: Json) -> Json:
+    return f"(not read: {value.part})" if isinstance(value, Unknown) else value
+
+
+def needs(clause: Clause, frame: Frame) -> tuple[Unknown, ...]:
+    """The unread parts behind an unknown answer, each once."""
+    found: dict[Unknown, None] = {}
+    for each, answer in deciding(clause, frame):
+        if answer is None:
+            found.update(dict.fromkeys(gaps(each, frame)))
+        if len(found) >= MOST:
+            break
+    return tuple(found)
+
+
+def gaps(clause: Clause, frame: Frame) -> Iterator[Unknown]:
+    """The unread parts that one condition met; inside a count, those of its where clause at any member."""
+    for side in ("observe", "expect"):
+        gap = hole(_read(clause, frame, side))
+        if gap is not None and clause.kind != "count":
+            yield gap
+    if clause.kind == "count":
+        yield from _counted(clause, frame)
+
+
+def _counted(clause: Clause, frame: Frame) -> list[Unknown]:
+    found: dict[Unknown, None] = {}
+
+    def visit() -> None:
+        members = [each for each in frame.slots if each.__class__ is Unknown]
+        found.update(dict.fromkeys(members))
+        if not members and clause.parts and len(found) < MOST:
+            found.update(dict.fromkeys(needs(clause.parts[0], frame)))
+
+    if clause.each is not None:
+        clause.each(frame.body, frame, visit)
+    elif clause.observe is not None and (gap := hole(clause.observe(frame.body, frame))):
+        found[gap] = None
+    return list(found)

@@ -1,0 +1,155 @@
+"""Template expressions: `[concat('a', parameters('x')[0].name)]` read into a small tree.
+
+Source: Azure Resource Manager documentation, "Syntax and expressions in ARM templates". A string is an expression
+when it starts with `[` and ends with `]`; `[[` at the start stands for a literal `[`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.domain.resource import Json
+from shared.engine.error import InvalidDefinition
+
+LONGEST = 24_576
+DEEPEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A string or number."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`name(arguments)`; names compare without case."""
+
+    name: str
+    arguments: "tuple[Expression, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`base.key` or `base[key]`."""
+
+    base: "Expression"
+    key: "Expression"
+
+
+Expression = Literal | Call | Access
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>[+-]?\d+(?:\.\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_$-]*)|(?P<mark>[()\[\],.]))",
+)
+Token = tuple[str, str, int]
+
+
+def is_expression(text: str) -> bool:
+    """Whether a string of a definition is an expression."""
+    return text.startswith("[") and text.endswith("]") and not text.startswith("[[")
+
+
+def unescape(text: str) -> str:
+    """The literal that a string stands for: `[[x]` is `[x]`."""
+    return text[1:] if text.startswith("[[") else text
+
+
+def parse_expression(text: str, path: str) -> Expression:
+    """Read one expression, brackets included; `path` is where it stands, for errors."""
+    if len(text) > LONGEST:
+        raise InvalidDefinition(f"the expression has {len(text)} characters; at most {LONGEST} are allowed", path=path)
+    return _Reader(text, path).read()
+
+
+class _Reader:
+    """One pass over the tokens of an expression."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text, self.path, self.depth = text, path, 0
+        self.tokens = self._scan(text[1:-1])
+        self.kind, self.value, self.at = "", "", 0
+        self._next()
+
+    def _scan(self, inner: str) -> Iterator[Token]:
+        at, end = 0, len(inner.rstrip())
+        while at < end:
+            found = _TOKEN.match(inner, at)
+            if found is None:
+                self.at = at + 1
+                raise self._error(f"cannot read {inner[at : at + 20]!r}")
+            kind = found.lastgroup or ""
+            yield kind, found[kind], found.start(kind) + 1
+            at = found.end()
+        yield "end", "", end + 1
+
+    def _next(self) -> None:
+        self.kind, self.value, self.at = next(self.tokens, ("end", "", len(self.text)))
+
+    def _error(self, what: str) -> InvalidDefinition:
+        return InvalidDefinition(f"{what} at character {self.at} of {self.text[:120]!r}", path=self.path, offending=self.text)
+
+    def _take(self, mark: str) -> None:
+        if self.value != mark or self.kind != "mark":
+            raise self._error(f"expected {mark!r}, found {self.value or 'the end'!r}")
+        self._next()
+
+    def read(self) -> Expression:
+        node = self._expression()
+        if self.kind != "end":
+            raise self._error(f"unexpected {self.value!r}")
+        return node
+
+    def _expression(self) -> Expression:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self._error(f"the expression nests more than {DEEPEST} levels")
+        node = self._accesses(self._primary())
+        self.depth -= 1
+        return node
+
+    def _primary(self) -> Expression:
+        kind, value = self.kind, self.value
+        if kind == "text":
+            self._next()
+            return Literal(value[1:-1].replace("''", "'"))
+        if kind == "number":
+            self._next()
+            return Literal(float(value) if "." in value else int(value[:400]))
+        if kind == "name":
+            self._next()
+            return Call(value, self._arguments())
+        raise self._error(f"expected a value, found {value or 'the end'!r}")
+
+    def _arguments(self) -> tuple[Expression, ...]:
+        self._take("(")
+        found: list[Expression] = []
+        while self.value != ")" or self.kind != "mark":
+            if found:
+                self._take(",")
+            found.append(self._expression())
+        self._take(")")
+        return tuple(found)
+
+    def _accesses(self, node: Expression) -> Expression:
+        while self.kind == "mark" and self.value in {".", "["}:
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise self._error(f"the expression nests more than {DEEPEST} levels")
+            node = self._dotted(node) if self.value == "." else self._indexed(node)
+        return node
+
+    def _dotted(self, base: Expression) -> Access:
+        self._next()
+        if self.kind != "name":
+            raise self._error(f"expected a property name after '.', found {self.value or 'the end'!r}")
+        node = Access(base, Literal(self.value))
+        self._next()
+        return node
+
+    def _indexed(self, base: Expression) -> Access:
+        self._next()
+        key = self._expression()
+        self._take("]")
+        return Access(base, key)

@@ -1,0 +1,42 @@
+"""The functions of template expressions: one table, filled by one module per kind of function.
+
+Source: "ARM template functions" and "Azure Policy definition structure: policy functions"; every function is pure.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.domain.resource import Json
+from shared.engine.error import EvaluationError
+from shared.engine.function_collection import COLLECTION
+from shared.engine.function_date import DATE
+from shared.engine.function_logic import LOGIC
+from shared.engine.function_network import NETWORK
+from shared.engine.function_number import NUMBER
+from shared.engine.function_string import STRING
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A pure function with the number of arguments it takes (`most` None: any number)."""
+
+    name: str
+    call: Callable[..., Json]
+    least: int
+    most: int | None
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    name.lower(): Function(name, call, least, most)
+    for name, (call, least, most) in {**STRING, **NUMBER, **COLLECTION, **LOGIC, **DATE, **NETWORK}.items()
+}
+
+
+def call(function: Function, arguments: list[Json]) -> Json:
+    """Call it; every failure is an `EvaluationError` that names the function."""
+    try:
+        return function.call(*arguments)
+    except EvaluationError as error:
+        raise EvaluationError(f"{function.name}(): {error}") from None
+    except (TypeError, ValueError, OverflowError, RecursionError, ArithmeticError) as error:
+        raise EvaluationError(f"{function.name}(): {error or 'arguments of a wrong type'}") from None

@@ -1,0 +1,101 @@
+"""Numeric functions of template expressions ("Numeric functions for ARM templates")."""
+
+from collections.abc import Callable
+
+from shared.domain.resource import Json
+from shared.engine.error import EvaluationError
+from shared.engine.value import Number, expect_integer, is_number, kind
+
+_MOST_MEMBERS = 10_000
+_LARGEST = (1 << 31) - 1
+_LONG = 1 << 63
+
+
+def _within(result: int) -> int:
+    if not -_LONG <= result < _LONG:
+        raise EvaluationError("the result does not fit in 64 bits")
+    return result
+
+
+def add(left: Json, right: Json) -> int:
+    """The sum of two integers."""
+    return _within(expect_integer(left) + expect_integer(right))
+
+
+def sub(left: Json, right: Json) -> int:
+    """The difference of two integers."""
+    return _within(expect_integer(left) - expect_integer(right))
+
+
+def mul(left: Json, right: Json) -> int:
+    """The product of two integers."""
+    return _within(expect_integer(left) * expect_integer(right))
+
+
+def div(left: Json, right: Json) -> int:
+    """The quotient of two integers, rounded towards zero."""
+    one, two = expect_integer(left), expect_integer(right)
+    if two == 0:
+        raise EvaluationError("division by zero")
+    quotient = abs(one) // abs(two)
+    return quotient if (one < 0) == (two < 0) else -quotient
+
+
+def mod(left: Json, right: Json) -> int:
+    """The remainder of two integers, with the sign of the first."""
+    return expect_integer(left) - expect_integer(right) * div(left, right)
+
+
+def to_int(value: Json) -> int:
+    """A number or a string as an integer, rounded towards zero."""
+    return int(to_float(value)) if not isinstance(value, str) or "." in value else int(value.strip()[:40])
+
+
+def to_float(value: Json) -> float:
+    """A number or a string as a floating-point number."""
+    if is_number(value):
+        return float(value) if isinstance(value, float) else value
+    if isinstance(value, str):
+        return float(value.strip()[:400])
+    raise EvaluationError(f"cannot make a number from a value of type {kind(value)}")
+
+
+def _numbers(values: tuple[Json, ...]) -> list[Number]:
+    found = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
+    if not found or not all(is_number(each) for each in found):
+        raise EvaluationError("expected numbers")
+    return found
+
+
+def smallest(*values: Json) -> Number:
+    """The least of an array or of the arguments."""
+    return min(_numbers(values))
+
+
+def largest(*values: Json) -> Number:
+    """The greatest of an array or of the arguments."""
+    return max(_numbers(values))
+
+
+def sequence(start: Json, count: Json) -> list[Json]:
+    """`count` integers from `start`."""
+    first, size = expect_integer(start), expect_integer(count)
+    if not 0 <= size <= _MOST_MEMBERS:
+        raise EvaluationError(f"the count must be between 0 and {_MOST_MEMBERS}")
+    if first + size - 1 > _LARGEST:
+        raise EvaluationError(f"the last number exceeds maximum of {_LARGEST}")
+    return list(range(first, first + size))
+
+
+NUMBER: dict[str, tuple[Callable[..., Json], int, int | None]] = {
+    "add": (add, 2, 2),
+    "sub": (sub, 2, 2),
+    "mul": (mul, 2, 2),
+    "div": (div, 2, 2),
+    "mod": (mod, 2, 2),
+    "int": (to_int, 1, 1),
+    "float": (lambda value: float(to_float(value)), 1, 1),
+    "min": (smallest, 1, None),
+    "max": (largest, 1, None),
+    "range": (sequence, 2, 2),
+}

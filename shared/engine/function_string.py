@@ -1,0 +1,246 @@
+"""String functions of template expressions ("String functions for ARM templates")."""
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from collections.abc import Callable
+from urllib.parse import quote, unquote_plus, urljoin, urlsplit
+
+from shared.domain.resource import Json
+from shared.engine.error import EvaluationError
+from shared.engine.hashing import murmur64
+from shared.engine.value import LARGEST_TEXT, expect_array, expect_integer, expect_text, is_number, text
+
+GUID_NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_WIDEST = 10_000
+
+
+def concat(*parts: Json) -> Json:
+    """Arrays joined to one array, or everything else to one string."""
+    if parts and all(isinstance(part, list) for part in parts):
+        return [member for part in parts for member in part]
+    if any(isinstance(part, list | dict) for part in parts):
+        raise EvaluationError("expected strings, or arrays only")
+    return bounded("".join("" if part is None else text(part) if not isinstance(part, bool) else str(part) for part in parts))
+
+
+def bounded(result: str) -> str:
+    """Refuse strings that grow beyond all reason."""
+    if len(result) > LARGEST_TEXT:
+        raise EvaluationError(f"the result has more than {LARGEST_TEXT} characters")
+    return result
+
+
+def replace(original: Json, old: Json, new: Json) -> str:
+    """Every occurrence, compared without case."""
+    found = expect_text(old, null=None)
+    if not found:
+        raise EvaluationError("the text to replace is empty")
+    fresh = expect_text(new)
+    return bounded(re.sub(re.escape(found), lambda _: fresh, expect_text(original), flags=re.IGNORECASE))
+
+
+def pad_left(value: Json, width: Json, fill: Json = " ") -> str:
+    """Right-aligned to `width` characters."""
+    filler = expect_text(fill, null=" ")
+    if len(filler) != 1:
+        raise EvaluationError("the padding must be one character")
+    if not 0 <= expect_integer(width) <= _WIDEST:
+        raise EvaluationError(f"the width must be between 0 and {_WIDEST}")
+    if isinstance(value, bool | list | dict):
+        raise EvaluationError("expected a string or an integer")
+    return ("" if value is None else text(value)).rjust(expect_integer(width), filler)
+
+
+def split(value: Json, delimiter: Json) -> list[Json]:
+    """At one delimiter or at any of several."""
+    if value is None:
+        return []
+    marks = delimiter if isinstance(delimiter, list) else [delimiter]
+    marks = [mark for mark in map(expect_text, marks) if mark]
+    if not marks:
+        return [expect_text(value)]
+    return list(re.split("|".join(map(re.escape, marks)), expect_text(value)))
+
+
+def join(values: Json, delimiter: Json) -> str:
+    """The members as text with the delimiter between."""
+    members = expect_array(values)
+    if any(isinstance(each, list | dict) for each in members):
+        raise EvaluationError("expected an array of strings")
+    return bounded(expect_text(delimiter).join("" if each is None else text(each) for each in members))
+
+
+def substring(value: Json, start: Json, length: Json = None) -> str:
+    """Characters from `start` (0 is the first); out of range is an error."""
+    whole, first = expect_text(value), expect_integer(start)
+    last = len(whole) if length is None else first + expect_integer(length)
+    if not 0 <= first <= last <= len(whole):
+        raise EvaluationError(f"{first}..{last} is outside a string of {len(whole)} characters")
+    return whole[first:last]
+
+
+def index_of(value: Json, sought: Json) -> int:
+    """First position: in a string without case, in an array by equality; -1 when absent."""
+    if isinstance(value, list):
+        return next((at for at, each in enumerate(value) if each == sought), -1)
+    return expect_text(value).lower().find(expect_text(sought, null=None).lower()) if value is not None else -1
+
+
+def last_index_of(value: Json, sought: Json) -> int:
+    """Last position, as `index_of`."""
+    if isinstance(value, list):
+        return next((at for at in reversed(range(len(value))) if value[at] == sought), -1)
+    return expect_text(value).lower().rfind(expect_text(sought, null=None).lower()) if value is not None else -1
+
+
+def starts_with(value: Json, start: Json) -> bool:
+    """Without case."""
+    return expect_text(value).lower().startswith(expect_text(start).lower())
+
+
+def ends_with(value: Json, end: Json) -> bool:
+    """Without case."""
+    return expect_text(value).lower().endswith(expect_text(end).lower())
+
+
+def unique_string(*parts: Json) -> str:
+    """13 characters that depend on the arguments only: base 32 of a 64-bit MurmurHash of them joined by '-'."""
+    hashed = murmur64("-".join(expect_text(part) for part in parts).encode())
+    return "".join(_BASE32[(hashed << shift >> 59) & 31] for shift in range(0, 65, 5))
+
+
+def guid(*parts: Json) -> str:
+    """A name-based UUID (version 5, RFC 4122) of the arguments joined by '-', in Resource Manager's namespace."""
+    return str(uuid.uuid5(GUID_NAMESPACE, "-".join(expect_text(part) for part in parts)))
+
+
+def to_base64(value: Json) -> str:
+    """UTF-8 in base 64."""
+    return base64.b64encode(expect_text(value).encode()).decode()
+
+
+def from_base64(value: Json) -> str:
+    """The text that `to_base64` wrote."""
+    try:
+        return base64.b64decode(expect_text(value, null=None), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise EvaluationError(f"not base64 of UTF-8 text: {error}") from None
+
+
+def to_json(value: Json) -> Json:
+    """The value that a JSON text writes."""
+    try:
+        return json.loads(expect_text(value, null=None))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise EvaluationError(f"not JSON: {error}") from None
+
+
+def string(value: Json) -> str:
+    """The value as text; objects and arrays as JSON."""
+    return "null" if value is None else text(value) if not isinstance(value, bool) else str(value).lower()
+
+
+def uri(base: Json, relative: Json) -> str:
+    """An absolute address from a base and a relative one."""
+    root = expect_text(base, null=None)
+    if not urlsplit(root).scheme:
+        raise EvaluationError(f"{root[:80]!r} is not an absolute address")
+    joined = urljoin(root, expect_text(relative, null=None))
+    return joined if urlsplit(joined).path else joined + "/"
+
+
+def data_uri(value: Json) -> str:
+    """A data address holding the value."""
+    media = "text/plain" if isinstance(value, str) else "application/json"
+    return f"data:{media};charset=utf8;base64,{to_base64(text(value))}"
+
+
+def data_uri_to_string(value: Json) -> str:
+    """What a data address holds."""
+    head, comma, data = expect_text(value, null=None).partition(",")
+    if not comma or not head.lower().startswith("data:"):
+        raise EvaluationError("not a data address")
+    return from_base64(data) if head.lower().endswith(";base64") else unquote_plus(data)
+
+
+_HOLE = re.compile(r"\{\{|\}\}|\{(\d{1,3})(?:,(-?\d{1,4}))?(?::([^{}]*))?\}|[{}]")
+
+
+def format_(template: Json, *arguments: Json) -> str:
+    """.NET composite formatting: {0}, {1:F2}, {0,10}, doubled braces for braces."""
+
+    def fill(found: re.Match[str]) -> str:
+        if found[0] in {"{{", "}}"}:
+            return found[0][0]
+        if found[1] is None or int(found[1]) >= len(arguments):
+            raise EvaluationError(f"cannot fill {found[0]!r} with {len(arguments)} arguments")
+        shown = _formatted(arguments[int(found[1])], found[3] or "")
+        width = int(found[2] or 0)
+        return shown.rjust(width) if width >= 0 else shown.ljust(-width)
+
+    return bounded(_HOLE.sub(fill, expect_text(template, null=None)))
+
+
+def _formatted(value: Json, code: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list | dict):
+        return text(value).replace('"', "'")
+    return _number_formatted(value, code) if code and is_number(value) else text(value)
+
+
+def _number_formatted(value: float, code: str) -> str:
+    letter, digits = code[0], code[1:]
+    if digits and not digits.isdigit():
+        raise EvaluationError(f"unknown number format {code!r}")
+    writer = _FORMATS.get(letter.upper())
+    if writer is None:
+        raise EvaluationError(f"unknown number format {code!r}")
+    shown = writer(value, min(int(digits), 99) if digits else None)
+    return shown.lower() if letter == "x" else shown
+
+
+_FORMATS: dict[str, Callable[[float, int | None], str]] = {
+    "D": lambda value, digits: f"{'-' if value < 0 else ''}{abs(int(value)):0{digits or 1}d}",
+    "E": lambda value, digits: f"{value:.{6 if digits is None else digits}E}",
+    "F": lambda value, digits: f"{value:.{2 if digits is None else digits}f}",
+    "G": lambda value, digits: text(value) if not digits else f"{value:.{digits}G}",
+    "N": lambda value, digits: f"{value:,.{2 if digits is None else digits}f}",
+    "P": lambda value, digits: f"{value * 100:,.{2 if digits is None else digits}f} %",
+    "X": lambda value, digits: f"{int(value) & 0xFFFFFFFFFFFFFFFF:0{digits or 1}X}",
+}
+
+STRING: dict[str, tuple[Callable[..., Json], int, int | None]] = {
+    "concat": (concat, 1, None),
+    "replace": (replace, 3, 3),
+    "padLeft": (pad_left, 2, 3),
+    "split": (split, 2, 2),
+    "join": (join, 2, 2),
+    "substring": (substring, 2, 3),
+    "indexOf": (index_of, 2, 2),
+    "lastIndexOf": (last_index_of, 2, 2),
+    "startsWith": (starts_with, 2, 2),
+    "endsWith": (ends_with, 2, 2),
+    "toLower": (lambda value: expect_text(value).lower(), 1, 1),
+    "toUpper": (lambda value: expect_text(value).upper(), 1, 1),
+    "trim": (lambda value: expect_text(value).strip(), 1, 1),
+    "uniqueString": (unique_string, 1, None),
+    "guid": (guid, 1, None),
+    "base64": (to_base64, 1, 1),
+    "base64ToString": (from_base64, 1, 1),
+    "base64ToJson": (lambda value: to_json(from_base64(value)), 1, 1),
+    "json": (to_json, 1, 1),
+    "string": (string, 1, 1),
+    "uri": (uri, 2, 2),
+    "uriComponent": (lambda value: quote(expect_text(value), safe="-._~"), 1, 1),
+    "uriComponentToString": (lambda value: unquote_plus(expect_text(value)), 1, 1),
+    "dataUri": (data_uri, 1, 1),
+    "dataUriToString": (data_uri_to_string, 1, 1),
+    "format": (format_, 1, None),
+}

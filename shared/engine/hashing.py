@@ -1,0 +1,46 @@
+"""The 64-bit MurmurHash variant behind `uniqueString`.
+
+Source: `MurmurHash64` of the public Resource Manager libraries (two 32-bit lanes of MurmurHash3, seed 0).
+"""
+
+_MASK = 0xFFFFFFFF
+_C1, _C2 = 0xAB0E9789, 0x239B961B  # 2869860233, 597399067
+_ADD1, _ADD2 = 0x561CCD1B, 0x0BCAA747
+_MIX1, _MIX2 = 0x85EBCA6B, 0xC2B2AE35
+
+
+def murmur64(data: bytes) -> int:
+    """The hash of the bytes as an unsigned 64-bit number."""
+    one = two = 0
+    whole = len(data) - len(data) % 8
+    for at in range(0, whole, 8):
+        one ^= _first(int.from_bytes(data[at : at + 4], "little"))
+        one = ((_rotate(one, 19) + two) * 5 + _ADD1) & _MASK
+        two ^= _second(int.from_bytes(data[at + 4 : at + 8], "little"))
+        two = ((_rotate(two, 13) + one) * 5 + _ADD2) & _MASK
+    one ^= _first(int.from_bytes(data[whole : whole + 4], "little"))
+    two ^= _second(int.from_bytes(data[whole + 4 :], "little"))
+    one, two = one ^ len(data), two ^ len(data)
+    one = (one + two) & _MASK
+    two = (two + one) & _MASK
+    one, two = _final(one), _final(two)
+    one = (one + two) & _MASK
+    return ((two + one) & _MASK) << 32 | one
+
+
+def _rotate(value: int, by: int) -> int:
+    return (value << by | value >> (32 - by)) & _MASK
+
+
+def _first(block: int) -> int:
+    return _rotate(block * _C2 & _MASK, 15) * _C1 & _MASK
+
+
+def _second(block: int) -> int:
+    return _rotate(block * _C1 & _MASK, 17) * _C2 & _MASK
+
+
+def _final(value: int) -> int:
+    value = (value ^ value >> 16) * _MIX1 & _MASK
+    value = (value ^ value >> 13) * _MIX2 & _MASK
+    return value ^ value >> 16

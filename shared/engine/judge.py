@@ -1,0 +1,198 @@
+"""Judging: a policy, a resource and its surroundings come to a verdict with a reason."""
+
+from collections.abc import Iterator
+
+from shared.domain.resource import Json, Resource, Unread, resource_group_of
+from shared.domain.verdict import Evidence, State, Verdict
+from shared.engine.context import EMPTY, Context, Frame
+from shared.engine.effect import IF_NOT_EXISTS
+from shared.engine.error import EvaluationError
+from shared.engine.evaluate import compile_operand
+from shared.engine.evidence import evidence, needs
+from shared.engine.field import full_name
+from shared.engine.policy import Policy, Program
+from shared.engine.scope import Scope
+from shared.engine.tree import Operand
+from shared.engine.unknown import Unknown, unknown_of
+from shared.engine.value import expect_text
+
+_RANK = {True: State.NON_COMPLIANT, False: State.COMPLIANT, None: State.UNKNOWN}
+_ATTESTED = {"compliant": State.COMPLIANT, "noncompliant": State.NON_COMPLIANT, "unknown": State.UNKNOWN}
+
+
+def judge(policy: Policy, resource: Resource, context: Context = EMPTY) -> Verdict:
+    """The verdict on one pair. Never raises for what a definition or a resource holds: that is an error verdict."""
+    frame = Frame(resource, context)
+    if not policy.may_apply_to(frame.type):
+        reason = policy.not_evaluable or ("disabled" if policy.effect == "disabled" else "not about this resource type")
+        return _verdict(policy, frame, State.NOT_APPLICABLE, reason)
+    return judge_applicable(policy, frame)
+
+
+def judge_applicable(policy: Policy, frame: Frame) -> Verdict:
+    """The verdict where the type is known to be one that the policy is about."""
+    try:
+        state, program = state_of(policy, frame)
+        return explained(policy, frame, state, program)
+    except EvaluationError as error:
+        return _verdict(policy, frame, State.ERROR, str(error))
+    except RecursionError:
+        return _verdict(policy, frame, State.ERROR, "the rule or the resource nests too deeply")
+
+
+def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
+    """The bare state, without reasons; the fast path of a scan."""
+    program = policy.program(frame.type, frame.resource.api_version)
+    applies = program.applies
+    if applies is not None and applies.test(frame.body, frame) is False:
+        return State.NOT_APPLICABLE, program
+    if policy.enforcement_only and frame.context.request_context is None:
+        return State.NOT_APPLICABLE, program
+    answer = program.rule.test(frame.body, frame)
+    if policy.effect in IF_NOT_EXISTS:
+        return _existence_state(policy, frame, answer), program
+    if policy.effect == "manual" and answer:
+        return _ATTESTED.get(policy.details.default_state.lower(), State.UNKNOWN), program
+    if policy.effect == "denyAction" and answer:
+        return State.COMPLIANT, program
+    return _RANK[answer], program
+
+
+def _existence_state(policy: Policy, frame: Frame, answer: bool | None) -> State:
+    """auditIfNotExists and deployIfNotExists: compliant when one related resource meets the existenceCondition."""
+    if answer is False:
+        return State.NOT_APPLICABLE
+    if policy.details.type == "":
+        return State.ERROR
+    found = any_related(policy, frame)
+    if answer is None:
+        return State.COMPLIANT if found else State.UNKNOWN
+    return {True: State.COMPLIANT, False: State.NON_COMPLIANT, None: State.UNKNOWN}[found]
+
+
+def any_related(policy: Policy, frame: Frame) -> bool | None:
+    """Whether a related resource exists and meets the existenceCondition."""
+    related = related_resources(policy, frame)
+    if isinstance(related, Unknown):
+        return None
+    answer: bool | None = False
+    for each in related:
+        found = meets(policy, each, frame.context)
+        if found:
+            return True
+        if found is None:
+            answer = None
+    return answer
+
+
+def meets(policy: Policy, related: Resource, context: Context) -> bool | None:
+    """Whether one related resource meets the existenceCondition; true without one."""
+    clause = policy.existence(related.api_version)
+    if clause is None:
+        return True
+    inner = Frame(related, context)
+    return clause.test(inner.body, inner)
+
+
+def related_resources(policy: Policy, frame: Frame) -> "tuple[Resource, ...] | Unknown":
+    """The related resources that the details select; `Unknown` where they were not collected."""
+    details, low = policy.details, policy.details.type.lower()
+    name = lookup_text(policy, frame, details.name)
+    if isinstance(name, Unknown):
+        return name
+    found = frame.resource.related.get(low)
+    if found is None:
+        if low == frame.type and (name is None or _is_named(frame.resource, name)):
+            return (frame.resource,)
+        return Unknown(f"related {details.type}", "notCollected", f"{details.type}/read", frame.resource.id or None)
+    if isinstance(found, Unread):
+        return unknown_of(f"related {details.type}", found)
+    return tuple(_selected(policy, frame, found, name))
+
+
+def _selected(policy: Policy, frame: Frame, found: tuple[Resource, ...], name: str | None) -> Iterator[Resource]:
+    group = lookup_text(policy, frame, policy.details.resource_group)
+    for each in found:
+        if name is not None and not _is_named(each, name):
+            continue
+        held = resource_group_of(each.id)
+        if isinstance(group, str) and held is not None and held != group.lower():
+            continue
+        yield each
+
+
+def lookup_text(policy: Policy, frame: Frame, operand: Operand | None) -> "str | None | Unknown":
+    """An operand of the details as text; None where it is not given."""
+    if operand is None:
+        return None
+    scope = Scope(policy.catalog, policy.parameters, frame.type, frame.resource.api_version)
+    value: Json = compile_operand(operand, scope).read(frame.body, frame)
+    return value if isinstance(value, Unknown) else expect_text(value)
+
+
+def _is_named(resource: Resource, name: str) -> bool:
+    """By its own name, or by its name with those of its parents."""
+    low = name.lower()
+    names = {str(resource.body.get("name") or "").lower(), str(full_name(dict(resource.body)) or "").lower()}
+    return low in names or any(each.endswith("/" + low) or low.endswith("/" + each) for each in names if each)
+
+
+def explained(policy: Policy, frame: Frame, state: State, program: Program) -> Verdict:
+    """The verdict with evidence and needs where the state calls for attention."""
+    if state is State.COMPLIANT or state is State.NOT_APPLICABLE:
+        return _verdict(policy, frame, state, "")
+    if state is State.ERROR:
+        return _verdict(policy, frame, state, "the effect needs details that name a related type")
+    found = evidence(program.rule, frame)
+    gaps = needs(program.rule, frame)
+    if policy.effect in IF_NOT_EXISTS:
+        more, why = _existence_evidence(policy, frame)
+        found, gaps = (*found, *more), (*gaps, *why)
+    return _verdict(policy, frame, state, _reason(policy, state), found, gaps)
+
+
+def _reason(policy: Policy, state: State) -> str:
+    if state is State.UNKNOWN:
+        return "needs an attestation" if policy.effect == "manual" else "a part that was not read could change the verdict"
+    if policy.effect in IF_NOT_EXISTS:
+        return f"no related {policy.details.type} meets the existence condition"
+    return "the rule matches"
+
+
+def _existence_evidence(policy: Policy, frame: Frame) -> tuple[tuple[Evidence, ...], tuple[Unknown, ...]]:
+    related = related_resources(policy, frame)
+    if isinstance(related, Unknown):
+        return (), (related,)
+    path = "$.policyRule.then.details"
+    number = Evidence(f"{path}.type", policy.details.type, None, "exists", expected=True, observed=len(related), result=False)
+    if not related:
+        return (number,), ()
+    clause = policy.existence(related[0].api_version)
+    if clause is None:
+        return (number,), ()
+    inner = Frame(related[0], frame.context)
+    return (number, *evidence(clause, inner)), needs(clause, inner)
+
+
+def _verdict(
+    policy: Policy,
+    frame: Frame,
+    state: State,
+    reason: str,
+    found: tuple[Evidence, ...] = (),
+    gaps: tuple[Unknown, ...] = (),
+) -> Verdict:
+    resource = frame.resource
+    return Verdict(
+        policy=policy.id or policy.name,
+        resource=resource.id,
+        state=state,
+        effect=policy.effect,
+        reason=reason,
+        evidence=found,
+        needs=tuple(dict.fromkeys(gap.need() for gap in gaps)),
+        collected_at=resource.collected_at,
+        api_version=resource.api_version,
+    )
+
+

@@ -1,0 +1,211 @@
+"""JSON to tree: reads policy definitions and refuses what the language does not allow, saying where."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from shared.domain.resource import Json
+from shared.engine.error import InvalidDefinition, nearest
+from shared.engine.operand import parse_operand
+from shared.engine.comparison import OPERATORS
+from shared.engine.parameter import parse_parameters
+from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Literal, Node, Not, Value
+
+DEEPEST = 64
+MOST_NODES = 20_000
+_SPELLING = {name.lower(): name for name in (*OPERATORS, "allOf", "anyOf", "not", "field", "value", "count")}
+_DEFINITION_KEYS = ("id", "name", "type", "properties", "systemData", "location", "apiVersion")
+_PROPERTY_KEYS = (
+    "displayName",
+    "description",
+    "mode",
+    "policyType",
+    "metadata",
+    "parameters",
+    "policyRule",
+    "version",
+    "versions",
+    "externalEvaluationEnforcementSettings",
+)
+
+
+def load_definition(text: str | bytes) -> dict[str, Json]:
+    """Decode a definition's JSON, refusing duplicate keys.
+
+    Raises:
+        InvalidDefinition: broken JSON, a key that occurs twice (compared without case), or nesting without end.
+    """
+    try:
+        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise InvalidDefinition(f"not JSON: {error.msg} at {where}", path="$") from None
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise InvalidDefinition(f"not readable as JSON: {type(error).__name__}", path="$") from None
+    return dict(_object(found, "$"))
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key.lower() in seen:
+            raise InvalidDefinition(f"the key {key[:60]!r} occurs twice in one object", path="$", offending=key)
+        seen.add(key.lower())
+    return dict(pairs)
+
+
+def _refuse(constant: str) -> Json:
+    raise InvalidDefinition(f"{constant} is not JSON", path="$", offending=constant)
+
+
+def parse_definition(source: Mapping[str, Json]) -> Definition:
+    """Read a definition: the resource with `properties`, the bare properties, or a bare rule {if, then}."""
+    outer = _keys(_object(source, "$"), "$")
+    if "if" in outer and "policyrule" not in outer:
+        outer = {"policyrule": source}
+    inner = outer
+    if "properties" in outer:
+        _only(source, _DEFINITION_KEYS, "$")
+        inner = _keys(_object(outer["properties"], "$.properties"), "$.properties")
+        _only(outer["properties"], _PROPERTY_KEYS, "$.properties")
+    elif "policyrule" in outer and source is not outer["policyrule"]:
+        _only(source, (*_DEFINITION_KEYS, *_PROPERTY_KEYS), "$")
+    if "policyrule" not in inner:
+        raise InvalidDefinition("the definition has no policyRule", path="$")
+    return _definition(outer, inner)
+
+
+def _definition(outer: Mapping[str, Json], inner: Mapping[str, Json]) -> Definition:
+    rule = _keys(_object(inner["policyrule"], "$.policyRule"), "$.policyRule")
+    _only(inner["policyrule"], ("if", "then"), "$.policyRule")
+    for part in ("if", "then"):
+        if part not in rule:
+            raise InvalidDefinition(f"the rule has no {part!r}", path="$.policyRule")
+    then = _keys(_object(rule["then"], "$.policyRule.then"), "$.policyRule.then")
+    _only(rule["then"], ("effect", "details"), "$.policyRule.then")
+    if not isinstance(then.get("effect"), str):
+        raise InvalidDefinition("the effect must be a string", path="$.policyRule.then.effect")
+    return Definition(
+        id=str(outer.get("id") or ""),
+        name=str(outer.get("name") or ""),
+        mode=_mode(inner.get("mode")),
+        condition=parse_condition(rule["if"], "$.policyRule.if"),
+        effect=parse_operand(then["effect"], "$.policyRule.then.effect"),
+        details=then.get("details"),
+        static=str(inner.get("policytype")).lower() == "static",
+        parameters=parse_parameters(inner.get("parameters") or {}, "$.parameters"),
+        metadata=inner.get("metadata") or {},
+    )
+
+
+def _mode(mode: Json) -> str:
+    if mode is None:
+        return "All"
+    if not isinstance(mode, str):
+        raise InvalidDefinition("the mode must be a string", path="$.mode", offending=str(mode))
+    return {"all": "All", "indexed": "Indexed"}.get(mode.lower(), mode)
+
+
+def parse_condition(source: Json, path: str) -> Node:
+    """Read an `if`, `where` or `existenceCondition`."""
+    return _Parser().node(source, path, 0)
+
+
+class _Parser:
+    """Counts what it reads, so that a hostile rule ends in a named error."""
+
+    def __init__(self) -> None:
+        self.nodes = 0
+
+    def node(self, source: Json, path: str, depth: int) -> Node:
+        self.nodes += 1
+        if depth > DEEPEST:
+            raise InvalidDefinition(f"the rule nests more than {DEEPEST} levels", path=path)
+        if self.nodes > MOST_NODES:
+            raise InvalidDefinition(f"the rule has more than {MOST_NODES} conditions", path=path)
+        keys = _keys(_object(source, path), path)
+        for name, kind in (("allof", AllOf), ("anyof", AnyOf)):
+            if name in keys:
+                _alone(source, path, _SPELLING[name])
+                return kind(path, self._parts(keys[name], f"{path}.{_SPELLING[name]}", depth))
+        if "not" in keys:
+            _alone(source, path, "not")
+            return Not(path, self.node(keys["not"], f"{path}.not", depth + 1))
+        return self._condition(source, keys, path, depth)
+
+    def _parts(self, source: Json, path: str, depth: int) -> tuple[Node, ...]:
+        if not isinstance(source, list) or not source:
+            raise InvalidDefinition("expected a list with at least one condition", path=path, offending=_text(source))
+        return tuple(self.node(each, f"{path}[{at}]", depth + 1) for at, each in enumerate(source))
+
+    def _condition(self, source: Mapping[str, Json], keys: Mapping[str, Json], path: str, depth: int) -> Condition:
+        lefts = [name for name in ("field", "value", "count") if name in keys]
+        operators = [_SPELLING[key] for key in keys if _SPELLING.get(key) in OPERATORS]
+        _only(source, tuple(_SPELLING.values()), path)
+        if len(lefts) != 1:
+            raise InvalidDefinition("a condition needs one of field, value and count", path=path, offending=_text(source))
+        if len(operators) != 1:
+            raise InvalidDefinition("a condition needs one operator", path=path, offending=_text(source))
+        operator = operators[0]
+        left = self._left(lefts[0], keys[lefts[0]], path, depth)
+        right = parse_operand(keys[operator.lower()], f"{path}.{operator}")
+        if isinstance(right, Literal) and (wrong := OPERATORS[operator].refuses(right.value)):
+            raise InvalidDefinition(wrong, path=f"{path}.{operator}", offending=_text(right.value))
+        return Condition(path, left, operator, right)
+
+    def _left(self, name: str, source: Json, path: str, depth: int) -> Field | Value | Count:
+        if name == "value":
+            return Value(parse_operand(source, f"{path}.value"))
+        if name == "count":
+            return self._count(source, f"{path}.count", depth)
+        if not isinstance(source, str) or not source:
+            raise InvalidDefinition("a field must be a name", path=f"{path}.field", offending=_text(source))
+        return Field(parse_operand(source, f"{path}.field"))
+
+    def _count(self, source: Json, path: str, depth: int) -> Count:
+        keys = _keys(_object(source, path), path)
+        _only(source, ("field", "value", "name", "where"), path)
+        if ("field" in keys) == ("value" in keys):
+            raise InvalidDefinition("a count needs one of field and value", path=path, offending=_text(source))
+        field = keys.get("field")
+        if field is not None and (not isinstance(field, str) or "[*]" not in field):
+            raise InvalidDefinition("a counted field must have [*]", path=f"{path}.field", offending=_text(field))
+        if "name" in keys and (field is not None or not isinstance(keys["name"], str)):
+            raise InvalidDefinition("only a value count has a name, a string", path=f"{path}.name")
+        value = parse_operand(keys["value"], f"{path}.value") if "value" in keys else None
+        if isinstance(value, Literal) and not isinstance(value.value, list):
+            raise InvalidDefinition("a counted value must be a list", path=f"{path}.value", offending=_text(value.value))
+        where = self.node(keys["where"], f"{path}.where", depth + 1) if "where" in keys else None
+        return Count(path, field, value, keys.get("name"), where)
+
+
+def _object(source: Json, path: str) -> Mapping[str, Json]:
+    if not isinstance(source, Mapping):
+        raise InvalidDefinition("expected an object", path=path, offending=_text(source))
+    return source
+
+
+def _keys(source: Mapping[str, Json], path: str) -> dict[str, Json]:
+    """The members by lower-case key; a key given twice in different spellings is refused."""
+    keys = {str(key).lower(): value for key, value in source.items()}
+    if len(keys) != len(source):
+        raise InvalidDefinition("a key occurs twice in different spellings", path=path, offending=_text(list(source)))
+    return keys
+
+
+def _only(source: Mapping[str, Json], allowed: Iterable[str], path: str) -> None:
+    known = tuple(allowed)
+    low = {each.lower() for each in known}
+    for key in source:
+        if str(key).lower() not in low:
+            message = f"unknown key {str(key)[:60]!r}"
+            raise InvalidDefinition(message, path=path, offending=str(key), suggestion=nearest(str(key), known))
+
+
+def _alone(source: Mapping[str, Json], path: str, name: str) -> None:
+    if len(source) != 1:
+        others = [key for key in source if str(key).lower() != name.lower()]
+        raise InvalidDefinition(f"{name} stands alone in its object", path=path, offending=_text(others))
+
+
+def _text(value: Json) -> str:
+    return str(value)[:200]

@@ -1,0 +1,284 @@
+"""A compiled policy: what a definition and its parameters come to, ready to judge resources."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.domain.resource import Json, Resource
+from shared.engine import applicability
+from shared.engine.alias import AliasCatalog
+from shared.engine.clause import Clause, all_of
+from shared.engine.compiler import compile_node
+from shared.engine.context import EMPTY, Frame
+from shared.engine.effect import EFFECTS, IF_NOT_EXISTS, Details, parse_details
+from shared.engine.error import EvaluationError, InvalidDefinition, nearest
+from shared.engine.evaluate import compile_operand
+from shared.engine.expression import Access, Literal
+from shared.engine.operand import calls, inside
+from shared.engine.parameter import bind, missing
+from shared.engine.parser import parse_definition
+from shared.engine.scope import Scope
+from shared.engine.tree import Condition, Count, Definition, Field, Node, Operand, Value
+
+_EVALUATED_MODES = frozenset({"All", "Indexed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A rule compiled for the resources of one type: `rule` is its `if`, `applies` the applicability part of it."""
+
+    rule: Clause
+    applies: Clause | None
+    existence: Clause | None
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """A definition compiled with parameter values. Frozen, picklable, safe to share between threads.
+
+    `effect` is in its canonical spelling. `types` are the lower-case resource types it can match, None for any.
+    `related` maps a lower-case type that auditIfNotExists or deployIfNotExists looks up to the types it is needed for.
+    `missing` names required parameters without a value: evaluations that need one end in an error verdict.
+    `not_evaluable` says why the policy cannot be judged here ("" when it can): data-plane modes, static placeholders.
+    """
+
+    definition: Definition
+    parameters: Mapping[str, Json]
+    catalog: AliasCatalog
+    effect: str
+    details: Details
+    types: frozenset[str] | None
+    missing: tuple[str, ...] = ()
+    not_evaluable: str = ""
+    enforcement_only: bool = False
+    by_type: bool = False
+    by_version: bool = False
+    outline: Node | None = None
+    filters: Node | None = None
+    no_subscription: bool = False
+    _programs: dict[Any, Program] = field(default_factory=dict, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The definition's id."""
+        return self.definition.id
+
+    @property
+    def name(self) -> str:
+        """The definition's name, else the last part of its id."""
+        return self.definition.name or self.definition.id.rpartition("/")[2]
+
+    @property
+    def mode(self) -> str:
+        """All, Indexed, or a data-plane mode as written."""
+        return self.definition.mode
+
+    @property
+    def related(self) -> Mapping[str, frozenset[str] | None]:
+        """The related type that is looked up, with the types it is needed for (None: any)."""
+        return {self.details.type.lower(): self.types} if self.effect in IF_NOT_EXISTS and self.details.type else {}
+
+    def program(self, resource_type: str, api_version: str | None = None) -> Program:
+        """The compiled rule for a type (lower case); compiled on first use and kept."""
+        key = (resource_type, api_version) if self.by_version else resource_type if self.by_type else None
+        program = self._programs.get(key)
+        if program is None:
+            program = self._programs[key] = self._compile(resource_type if self.by_type else None, api_version)
+        return program
+
+    def existence(self, api_version: str | None = None) -> Clause | None:
+        """The compiled existenceCondition, for resources of the related type."""
+        key = ("existence", api_version if self.by_version else None)
+        program = self._programs.get(key)
+        if program is None:
+            node = self.details.existence
+            scope = Scope(self.catalog, self.parameters, self.details.type.lower(), api_version)
+            clause = compile_node(node, scope) if node is not None else all_of("$", ())
+            program = self._programs[key] = Program(clause, None, clause if node is not None else None)
+        return program.existence
+
+    def _compile(self, resource_type: str | None, api_version: str | None) -> Program:
+        scope = Scope(self.catalog, self.parameters, resource_type, api_version)
+        applies = compile_node(self.filters, scope) if self.filters is not None else None
+        return Program(compile_node(self.definition.condition, scope), applies, None)
+
+    def may_apply_to(self, resource_type: str) -> bool:
+        """Whether the policy can be about resources of a type (lower case), as far as the type tells."""
+        if self.not_evaluable or self.effect == "disabled" or not applicability.is_evaluated(resource_type):
+            return False
+        if self.no_subscription and resource_type == "microsoft.resources/subscriptions":
+            return False
+        if self.types is not None:
+            return resource_type in self.types and self._supported(resource_type)
+        return self._supported(resource_type) and applicability.may_match_type(
+            self.outline, resource_type, dict(self.parameters)
+        )
+
+    def _supported(self, resource_type: str) -> bool:
+        """Mode Indexed: only types that support tags and location, as far as that is known."""
+        if self.mode != "Indexed":
+            return True
+        known = self.catalog.capability(resource_type)
+        return known.tags is not False and known.location is not False and resource_type not in _NEVER_INDEXED
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without compiled code, and with only the aliases in use."""
+        state = dict(self.__dict__)
+        state["_programs"] = {}
+        names = names_used(self.definition.condition, self.details.existence)
+        state["catalog"] = self.catalog if names is None else self.catalog.only(names | self.details.names())
+        return state
+
+
+_NEVER_INDEXED = frozenset({"microsoft.resources/subscriptions"})
+
+
+def names_used(*nodes: Node | None) -> set[str] | None:
+    """The alias names in the rules (lower case); None where a name depends on the resource."""
+    found: set[str] = set()
+    for node in nodes:
+        for condition in applicability.conditions(node) if node is not None else ():
+            for name in _names(condition):
+                if name is None:
+                    return None
+                found.add(name)
+    return found
+
+
+def _names(condition: Condition) -> "list[str | None]":
+    left, names = condition.left, list(_called(condition.right))
+    match left:
+        case Field():
+            names += [_literal(left.name)] if isinstance(left.name, Literal) else [None, *_called(left.name)]
+        case Value():
+            names += _called(left.value)
+        case Count():
+            names += [left.field.lower()] if left.field else []
+            names += _called(left.value) if left.value is not None else []
+    return names
+
+
+def _literal(operand: Operand) -> str | None:
+    return str(operand.value).lower() if isinstance(operand, Literal) else None
+
+
+def _called(operand: Operand) -> "list[str | None]":
+    """The names that field() and current() are called with."""
+    return [
+        _literal(each.arguments[0])
+        for each in calls(operand)
+        if each.name.lower() in {"field", "current"} and each.arguments
+    ]
+
+
+def compile_definition(
+    definition: Mapping[str, Json], *, aliases: AliasCatalog, parameters: Mapping[str, Json] | None = None
+) -> Policy:
+    """Compile a policy definition in Azure Policy's JSON with the parameter values of an assignment.
+
+    `definition` is {id?, name?, properties: {mode, parameters, policyRule, …}}, the bare properties, or a bare rule.
+
+    Raises:
+        InvalidDefinition: what the language does not allow, with `.path`, the offending text and a suggestion.
+    """
+    return compile_tree(parse_definition(definition), aliases, parameters)
+
+
+def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[str, Json] | None) -> Policy:
+    """Compile a parsed definition."""
+    values = bind(tree.parameters, parameters)
+    _check_references(tree)
+    effect = _effect(tree, values)
+    details = parse_details(effect, tree.details)
+    fields = applicability.relevant(tree.condition)
+    outline = applicability.skeleton(tree.condition, frozenset({"type"}))
+    filtered = fields & {"name", "kind"} and effect not in IF_NOT_EXISTS
+    names = names_used(tree.condition, details.existence)
+    return Policy(
+        definition=tree,
+        parameters=values,
+        catalog=aliases,
+        effect=effect,
+        details=details,
+        types=applicability.possible_types(outline, values),
+        missing=missing(tree.parameters, values),
+        not_evaluable=_not_evaluable(tree),
+        enforcement_only=_reads_identity(tree.condition),
+        by_type=names is None or any(each in aliases for each in names),
+        by_version=names is None or any(row.versions for each in names for row in aliases.rows(each)),
+        outline=outline,
+        filters=applicability.skeleton(tree.condition, fields) if filtered else None,
+        no_subscription=applicability.has_location_condition(tree.condition),
+    )
+
+
+def _effect(tree: Definition, values: Mapping[str, Json]) -> str:
+    path = "$.policyRule.then.effect"
+    try:
+        computed = compile_operand(tree.effect, Scope(AliasCatalog({}), values))
+        written = computed.value if computed.fixed else computed.read({}, Frame(Resource({}), EMPTY))
+    except EvaluationError as error:
+        if missing(tree.parameters, values):
+            return "audit"  # the assignment has to say; the definition alone can still be judged
+        raise InvalidDefinition(f"the effect cannot be computed: {error}", path=path) from None
+    found = EFFECTS.get(str(written).lower())
+    if found is None:
+        known = tuple(EFFECTS.values())
+        message = f"unknown effect {str(written)[:60]!r}"
+        raise InvalidDefinition(message, path=path, offending=str(written), suggestion=nearest(str(written), known))
+    return found
+
+
+def _not_evaluable(tree: Definition) -> str:
+    if tree.static:
+        return "a static definition is a placeholder for a control that its vendor attests; it has no rule"
+    if tree.mode in _EVALUATED_MODES:
+        return ""
+    return f"mode {tree.mode} is evaluated inside the data plane by the resource provider"
+
+
+def _operands(tree: Definition) -> "list[tuple[str, Operand]]":
+    found: list[tuple[str, Operand]] = [("$.policyRule.then.effect", tree.effect)]
+    for each in applicability.conditions(tree.condition):
+        found.append((each.path, each.right))
+        match each.left:
+            case Field():
+                found.append((each.path, each.left.name))
+            case Value():
+                found.append((each.path, each.left.value))
+            case Count() if each.left.value is not None:
+                found.append((each.left.path, each.left.value))
+            case _:
+                pass
+    return found
+
+
+def _check_references(tree: Definition) -> None:
+    """Every parameters('x') names a declared parameter."""
+    for path, operand in _operands(tree):
+        for each in calls(operand):
+            if each.name.lower() != "parameters" or not isinstance(each.arguments[0], Literal):
+                continue
+            name = str(each.arguments[0].value)
+            if name.lower() not in tree.parameters:
+                known = tuple(parameter.name for parameter in tree.parameters.values())
+                message = f"the parameter {name[:60]!r} is not declared"
+                raise InvalidDefinition(message, path=path, offending=name, suggestion=nearest(name, known))
+
+
+def _reads_identity(node: Node) -> bool:
+    """Whether the rule reads requestContext().identity, which exists only while a request is enforced."""
+    return any(
+        _mentions_identity(operand)
+        for each in applicability.conditions(node)
+        for operand in (each.right, each.left.value if isinstance(each.left, Value) else each.right)
+    )
+
+
+def _mentions_identity(operand: Operand) -> bool:
+    if isinstance(operand, Access) and getattr(operand.base, "name", "") and isinstance(operand.key, Literal):
+        if str(operand.base.name).lower() == "requestcontext" and str(operand.key.value).lower() == "identity":  # type: ignore[union-attr]
+            return True
+    return any(_mentions_identity(each) for each in inside(operand))
+
+

@@ -1,0 +1,58 @@
+"""What the compiler knows while it compiles: aliases, the type of the resources, parameters, and the counts around."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from shared.domain.resource import Json
+from shared.engine.alias import AliasCatalog
+from shared.engine.context import DEEPEST_COUNT
+from shared.engine.error import EvaluationError
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A member that a count stands at: `name` (lower case) as written, `path` of the array with [*] (lower case)."""
+
+    name: str
+    path: str | None
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`type` (lower case) is None while a program serves every type."""
+
+    catalog: AliasCatalog
+    parameters: Mapping[str, Json]
+    type: str | None = None
+    api_version: str | None = None
+    bindings: tuple[Binding, ...] = ()
+
+    def on(self, resource_type: str, api_version: str | None) -> "Scope":
+        """The same scope for the resources of one type, where it is not for one already."""
+        return self if self.type is not None else replace(self, type=resource_type, api_version=api_version)
+
+    def on(self, resource_type: str, api_version: str | None) -> "Scope":
+        """The same scope for the resources of one type, where it is not for one already."""
+        return self if self.type is not None else replace(self, type=resource_type, api_version=api_version)
+
+    def bind(self, name: str, path: str | None) -> "Scope":
+        """The scope inside a count."""
+        slot = len(self.bindings)
+        if slot >= DEEPEST_COUNT:
+            raise EvaluationError(f"counts nest more than {DEEPEST_COUNT} levels")
+        return replace(self, bindings=(*self.bindings, Binding(name.lower(), path and path.lower(), slot)))
+
+    def at(self, path: str) -> tuple[Binding | None, str]:
+        """The innermost member that a path goes through, and the rest of the path below it."""
+        low = path.lower()
+        for binding in reversed(self.bindings):
+            prefix = binding.path
+            if prefix is not None and low.startswith(prefix) and low[len(prefix) : len(prefix) + 1] in {"", ".", "["}:
+                return binding, path[len(prefix) :].lstrip(".")
+        return None, path
+
+    def named(self, name: str) -> Binding | None:
+        """The count of that name."""
+        low = name.lower()
+        return next((each for each in reversed(self.bindings) if each.name == low), None)

@@ -1,0 +1,75 @@
+"""Missing data is not absent data: values that were not read, and bodies that say which of their parts were not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.resource import Body, Json, Unread
+from shared.domain.verdict import Need
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Stands where a value would be, had it been read. It flows through expressions and makes conditions unknown."""
+
+    part: str
+    reason: str
+    permission: str | None = None
+    scope: str | None = None
+
+    def need(self) -> Need:
+        """What would settle it."""
+        return Need(self.part, self.reason, self.permission, self.scope)
+
+
+class Partial(dict[str, Any]):
+    """A JSON object of which only the present keys were read: any other key gives `unread`."""
+
+    __slots__ = ("unread",)
+
+    def __init__(self, known: Mapping[str, Json], unread: Unknown) -> None:
+        super().__init__(known)
+        self.unread = unread
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the mark."""
+        return (Partial, (dict(self), self.unread))
+
+
+def unknown_of(part: str, why: Unread) -> Unknown:
+    """The value that stands for a part that was not read."""
+    return Unknown(part, why.reason, why.permission, why.scope)
+
+
+def mark(body: Body, unread: Mapping[str, Unread]) -> Body:
+    """A copy of `body` in which every unread path holds a mark; paths are dotted, keys compare without case.
+
+    Values found at an unread object path stay known, its missing keys become unknown; an unread list or scalar
+    is unknown as a whole.
+    """
+    for path in sorted(unread, key=len, reverse=True):
+        body = _marked(body, path.split("."), unknown_of(path, unread[path]))
+    return body
+
+
+def _marked(node: Json, steps: list[str], why: Unknown) -> Json:
+    if not steps or steps == [""]:
+        return Partial(node, why) if isinstance(node, Mapping) else why
+    known = node if isinstance(node, Mapping) else {}
+    key = next((each for each in known if each.lower() == steps[0].lower()), steps[0])
+    inner = _marked(known.get(key) or {}, steps[1:], why)
+    copy = Partial(known, known.unread) if isinstance(known, Partial) else dict(known)
+    copy[key] = inner
+    return copy
+
+
+def hole(value: Json) -> Unknown | None:
+    """The first unread part inside a value, if there is one."""
+    if value.__class__ is Unknown:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, Partial):
+        return value.unread
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return next((found for found in map(hole, inner) if found is not None), None)
+    return None

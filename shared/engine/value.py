@@ -1,0 +1,166 @@
+"""What JSON values are to the policy language: their kinds, equality, order and text."""
+
+import json
+from datetime import datetime
+
+from shared.domain.resource import Json
+from shared.engine.error import EvaluationError
+
+Number = int | float
+LARGEST_TEXT = 1 << 20
+
+
+def kind(value: Json) -> str:
+    """The JSON name of a value's type."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case int() | float():
+            return "number"
+        case list() | tuple():
+            return "array"
+        case _:
+            return "object"
+
+
+def is_number(value: Json) -> bool:
+    """Whether it is a number; booleans are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def text(value: Json) -> str:
+    """The text of a value as .NET and JSON write it: true, 3, {"a":1}."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - exact in a double
+        return str(int(value))
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def expect_text(value: Json, *, null: str | None = "") -> str:
+    """A string argument; null counts as `null` where that is not None."""
+    if isinstance(value, str):
+        return value
+    if value is None and null is not None:
+        return null
+    raise EvaluationError(f"expected a string, found {_shown(value)}")
+
+
+def expect_integer(value: Json) -> int:
+    """An integer argument."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise EvaluationError(f"expected an integer, found {_shown(value)}")
+
+
+def expect_boolean(value: Json) -> bool:
+    """A boolean argument."""
+    if isinstance(value, bool):
+        return value
+    raise EvaluationError(f"expected a boolean, found {_shown(value)}")
+
+
+def expect_array(value: Json) -> list[Json]:
+    """An array argument."""
+    if isinstance(value, list):
+        return value
+    raise EvaluationError(f"expected an array, found {_shown(value)}")
+
+
+def same(left: Json, right: Json) -> bool:
+    """Exact JSON equality: no coercion, booleans are not numbers, strings with case."""
+    if kind(left) != kind(right):
+        return False
+    if isinstance(left, list):
+        return len(left) == len(right) and all(same(one, two) for one, two in zip(left, right, strict=True))
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    return bool(left == right)
+
+
+def alike(left: Json, right: Json) -> bool:
+    """Equality of the operators: strings without case; null is ""; booleans and numbers equal their text."""
+    if left is None or right is None:
+        return (left is None or left == "") and (right is None or right == "")
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(alike(one, two) for one, two in zip(left, right, strict=True))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return _alike_objects(left, right)
+    return _alike_scalars(left, right)
+
+
+def _alike_objects(left: dict[str, Json], right: dict[str, Json]) -> bool:
+    one = {key.lower(): value for key, value in left.items()}
+    two = {key.lower(): value for key, value in right.items()}
+    return one.keys() == two.keys() and all(alike(one[key], two[key]) for key in one)
+
+
+def _alike_scalars(left: Json, right: Json) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        return left.lower() == right.lower()
+    if isinstance(left, bool) or isinstance(right, bool):
+        return scalar_text(left) == scalar_text(right)
+    if is_number(left) and is_number(right):
+        return bool(left == right)
+    if isinstance(left, str) and is_number(right):
+        return number_of(left) == right
+    return isinstance(right, str) and is_number(left) and number_of(right) == left
+
+
+def scalar_text(value: Json) -> str | None:
+    """A string or boolean as lower-case text, for comparing one with the other; None for anything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.lower() if isinstance(value, str) else None
+
+
+def number_of(value: str) -> Number | None:
+    """The number that a string writes, if it writes one."""
+    if len(value) > 40 or not value[:1].strip("+-.0123456789") == "":  # noqa: PLR2004 - no JSON number is longer
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        return _decimal(value)
+
+
+def _decimal(value: str) -> float | None:
+    try:
+        found = float(value)
+    except ValueError:
+        return None
+    return found if abs(found) != float("inf") else None
+
+
+def order(left: Json, right: Json) -> int:
+    """-1, 0 or 1. Numbers, dates and strings compare with their own kind only; anything else is an error."""
+    if isinstance(left, str) and isinstance(right, str):
+        return _order(*(_moments(left, right) or (left.lower(), right.lower())))
+    if is_number(left) and is_number(right):
+        return _order(left, right)
+    raise EvaluationError(f"cannot order {_shown(left)} and {_shown(right)}: the types differ")
+
+
+def _order(left: Json, right: Json) -> int:
+    return (left > right) - (left < right)
+
+
+def _moments(left: str, right: str) -> tuple[datetime, datetime] | None:
+    """Both as points in time, if both are written as full ISO 8601 times with an offset or both without."""
+    if left[10:11].upper() != "T" or right[10:11].upper() != "T":
+        return None
+    try:
+        one, two = datetime.fromisoformat(left), datetime.fromisoformat(right)
+    except ValueError:
+        return None
+    return (one, two) if (one.tzinfo is None) == (two.tzinfo is None) else None
+
+
+def _shown(value: Json) -> str:
+    return f"{kind(value)} {text(value)[:60]}"
