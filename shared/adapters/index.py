@@ -18,10 +18,9 @@ INDEXES: Mapping[str, Sequence[str]] = {
         "openedAt",
         "changedAt",
     ),
-    "import": ("requestedAt",),
+    "import": ("status", "requestedAt"),
     "remediation": ("status", "requestedAt"),
     "resource": ("subscription", "gone", "type", "parent", "resourceGroup", "owner", "name", "location"),
-    "scan": ("status", "requestedAt"),
-    "trend": ("at",),
+    "scan": ("status", "requestedAt", "endedAt"),
 }
 """Top-level fields by kind. A field may be added at any time: stores bring themselves up to date when opened."""

@@ -65,11 +65,10 @@ class Summary(Tallied):
 
 
 class TrendPoint(Tallied):
-    """The score when a scan ended."""
+    """The totals when a scan ended."""
 
     at: AwareDatetime
     scan: str
-    resources: int = 0
 
 
 def tallied(states: Mapping[str, int]) -> dict[str, int | float | None]:

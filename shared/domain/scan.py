@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from shared.domain.compliance import Tallied
 from shared.domain.error import Conflict
 from shared.domain.event import Event
 from shared.domain.inventory import Gap
@@ -100,6 +101,7 @@ class Scan(Model):
     shortfalls: Mapping[str, PolicyCount] = Field(
         default_factory=dict, description="policies that were not evaluated on all resources they apply to"
     )
+    totals: Tallied | None = Field(default=None, description="the whole tenant's pairs by state when the scan ended")
     reason: str = ""
     sequence: int = 0
     correlation: str = ""
@@ -182,7 +184,12 @@ def _first_gaps(scan: Scan, gaps: tuple[Gap, ...]) -> tuple[Gap, ...]:
 
 
 def _ended(_scan: Scan, event: Event) -> dict[str, object]:
-    return {"ended_at": event.at, "reason": event.data.get("reason", "")}
+    totals = event.data.get("totals")
+    return {
+        "ended_at": event.at,
+        "reason": event.data.get("reason", ""),
+        "totals": Tallied.model_validate(totals) if totals else None,
+    }
 
 
 _CHANGES = {

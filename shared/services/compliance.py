@@ -1,14 +1,17 @@
 """Keep and read the compliance summary: stored when a scan ends or something is judged anew, read as one document."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from shared.domain.compliance import Summary, TrendPoint, summarize
 from shared.domain.estate import Posture
+from shared.domain.scan import Status
 from shared.ports.documents import Query
 from shared.services import estate, finding
 from shared.services.estate import Store
 from shared.services.policy import Book
 
 KIND = "summary"
-TREND = "trend"
 TENANT = "tenant"
 
 
@@ -21,15 +24,6 @@ def refresh(*, store: Store, book: Book) -> Summary:
     return summary
 
 
-def point(scan: str, *, store: Store, book: Book) -> TrendPoint:
-    """Refresh the summary and keep its totals as a point of the trend, once for a scan."""
-    summary = refresh(store=store, book=book)
-    totals = summary.model_dump(include={"compliant", "non_compliant", "unknown", "exempt", "error", "score"})
-    kept = TrendPoint(at=summary.at, scan=scan, resources=summary.resources, **totals)
-    store.documents.put(tenant=store.tenant, kind=TREND, id=scan, body=kept.model_dump(mode="json"))
-    return kept
-
-
 def summary(*, store: Store) -> Summary | None:
     """The stored summary; None before the first scan has ended."""
     document = store.documents.get(tenant=store.tenant, kind=KIND, id=TENANT)
@@ -37,10 +31,15 @@ def summary(*, store: Store) -> Summary | None:
 
 
 def trend(*, store: Store, limit: int = 90) -> list[TrendPoint]:
-    """The latest points of the trend, oldest first."""
-    latest = Query(order="at", descending=True)
-    page = store.documents.query(tenant=store.tenant, kind=TREND, query=latest, limit=limit)
-    return [TrendPoint.model_validate(each.body) for each in reversed(page.items)]
+    """The totals of the latest scans that ended, oldest first."""
+    ended = {"status": (Status.COMPLETED.value, Status.PARTIAL.value)}
+    latest = Query(equals=ended, order="endedAt", descending=True)
+    page = store.documents.query(tenant=store.tenant, kind="scan", query=latest, limit=limit)
+    return [_point(each.body) for each in reversed(page.items)]
+
+
+def _point(scan: Mapping[str, Any]) -> TrendPoint:
+    return TrendPoint.model_validate({**(scan["totals"] or {}), "at": scan["endedAt"], "scan": scan["id"]})
 
 
 def postures(store: Store) -> list[Posture]:

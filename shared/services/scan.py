@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.domain.compliance import Summary, Tallied
 from shared.domain.error import AlreadyExists, Conflict, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
 from shared.domain.estate import Posture
 from shared.domain.event import Fact
@@ -82,7 +83,7 @@ def prepare(scan_id: str, *, store: Store, inventory: Inventory) -> list[str]:
     return [key for key, each in scan.progress.items() if each.judging not in ENDED]
 
 
-def step(scan_id: str, subscription: str, failures: int, *, store: Store, inventory: Inventory, book: Book) -> Step:
+def step(scan_id: str, subscription: str, failures: int = 0, *, store: Store, inventory: Inventory, book: Book) -> Step:
     """Go on with one subscription for a while: collect, then judge. `failures` counts the steps in vain so far."""
     scan = find(scan_id, store=store)
     if scan.status != Status.RUNNING:
@@ -118,9 +119,7 @@ def finish(scan_id: str, *, store: Store, book: Book) -> Scan:
     scan = find(scan_id, store=store)
     if scan.status in ACTIVE:
         cancelled = scan.status == Status.CANCELLING and any(each.judging != "done" for each in scan.progress.values())
-        if not cancelled:
-            compliance.point(scan_id, store=store, book=book)
-        fact = _ending(scan, cancelled=cancelled)
+        fact = Fact(type="scanCancelled") if cancelled else _ending(scan, compliance.refresh(store=store, book=book))
         scan = _decide(scan_id, lambda now: [fact] if now and now.status in ACTIVE else [], store)
     _unlock(scan_id, store)
     return scan
@@ -303,14 +302,12 @@ def _tell(scan_id: str, event_type: str, data: Mapping[str, object], store: Stor
     _decide(scan_id, decision, store)
 
 
-def _ending(scan: Scan, *, cancelled: bool) -> Fact:
-    if cancelled:
-        return Fact(type="scanCancelled")
-    gaps = len(scan.gaps)
-    if gaps or scan.shortfalls:
-        reason = f"{gaps} things could not be read; {len(scan.shortfalls)} policies were not evaluated everywhere"
-        return Fact(type="scanPartial", data={"reason": reason})
-    return Fact(type="scanCompleted")
+def _ending(scan: Scan, summary: Summary) -> Fact:
+    totals = summary.model_dump(mode="json", include=set(Tallied.model_fields))
+    if not scan.gaps and not scan.shortfalls:
+        return Fact(type="scanCompleted", data={"totals": totals})
+    reason = f"{len(scan.gaps)} gaps; {len(scan.shortfalls)} policies were not evaluated everywhere"
+    return Fact(type="scanPartial", data={"totals": totals, "reason": reason})
 
 
 def _decide(scan_id: str, decision: Callable[[Scan | None], Sequence[Fact]], store: Store) -> Scan:
