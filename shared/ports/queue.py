@@ -42,6 +42,10 @@ class Queue(Protocol):
         """Give the message back, visible after `delay`. Stale when the receipt is void."""
         ...
 
+    def renew(self, queue: str, message: Message, *, visibility: timedelta = timedelta(seconds=30)) -> Message:
+        """Keep the message hidden for `visibility` from now; answer it with its new receipt. Stale when it is void."""
+        ...
+
     def length(self, queue: str) -> int:
         """About how many messages there are, visible or not."""
         ...

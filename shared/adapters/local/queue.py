@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ RETURNING id, body, receipt, dequeue_count, inserted_at, expires_at, visible_at
 _HELD = "WHERE id = :id AND queue = :queue AND receipt = :receipt AND visible_at > :now"
 _DELETE = f"DELETE FROM messages {_HELD}"  # noqa: S608 - constants
 _RELEASE = f"UPDATE messages SET visible_at = :until, receipt = '' {_HELD}"  # noqa: S608 - constants
+_RENEW = f"UPDATE messages SET visible_at = :until, receipt = lower(hex(randomblob(16))) {_HELD} RETURNING receipt"  # noqa: S608 - constants
 _LENGTH = "SELECT count(*) FROM messages WHERE queue = ? AND expires_at > ?"
 
 
@@ -91,6 +93,18 @@ class SqliteQueue:
         """See `Queue.release`."""
         self._settle(_RELEASE, queue, message, delay)
 
+    def renew(self, queue: str, message: Message, *, visibility: timedelta = timedelta(seconds=30)) -> Message:
+        """See `Queue.renew`."""
+        check_queue(queue)
+        check_receive(1, visibility)
+        now = self._now()
+        delivery = {"id": message.id, "queue": queue, "receipt": message.receipt, "now": _stamp(now)}
+        with self._database.writing() as connection:
+            renewed = connection.execute(_RENEW, delivery | {"until": _stamp(now + visibility)}).fetchone()
+        if renewed is None:
+            raise Stale(_lost(queue, message))
+        return replace(message, receipt=renewed[0], visible_at=now + visibility)
+
     def length(self, queue: str) -> int:
         """See `Queue.length`."""
         check_queue(queue)
@@ -104,7 +118,11 @@ class SqliteQueue:
         delivery = {"id": message.id, "queue": queue, "receipt": message.receipt, "now": _stamp(now)}
         with self._database.writing() as connection:
             if not connection.execute(statement, delivery | {"until": _stamp(now + delay)}).rowcount:
-                raise Stale(f"message {message.id} of '{queue}' is no longer ours: it will be, or was, delivered again")
+                raise Stale(_lost(queue, message))
+
+
+def _lost(queue: str, message: Message) -> str:
+    return f"message {message.id} of '{queue}' is no longer ours: it will be, or was, delivered again"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
