@@ -69,7 +69,7 @@ def build(settings: Settings) -> Ports:
         documents=_documents(settings),
         blobs=_blobs(settings),
         queue=_queue(settings),
-        catalog=_catalog(),
+        catalog=catalog(),
         identity=_identity(settings),
         now=_now,
         new_id=_new_id,
@@ -85,7 +85,8 @@ def _new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(7)}"
 
 
-def _catalog() -> Catalog:
+def catalog() -> Catalog:
+    """The packaged policies; they need no settings."""
     from shared.adapters.local.catalog import PackagedCatalog
 
     return PackagedCatalog(Path(__file__).parent.parent / "catalog")

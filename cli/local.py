@@ -1,0 +1,40 @@
+"""What `cortex run` keeps in the state folder for the other commands: the signing secret and ready tokens."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+
+def state() -> Path:
+    """The state folder: CORTEX_STATE, or .cortex here."""
+    return Path(os.environ.get("CORTEX_STATE", ".cortex"))
+
+
+def secret() -> str:
+    """The secret that signs local tokens; made on first use, readable by its owner alone."""
+    path = state() / "secret"
+    if not path.exists():
+        _write(path, secrets.token_hex(32))
+    return path.read_text(encoding="utf-8").strip()
+
+
+def keep_tokens(tokens: dict[str, str]) -> None:
+    """Leave tokens by role for the other commands."""
+    _write(state() / "tokens.json", json.dumps(tokens))
+
+
+def token(role: str) -> str | None:
+    """The token for a role that `cortex run` left, if there is one."""
+    path = state() / "tokens.json"
+    if not path.exists():
+        return None
+    tokens: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return tokens.get(role)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
