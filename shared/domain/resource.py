@@ -109,3 +109,10 @@ def parent_of(resource_id: str) -> str | None:
     if len(segments) > 3:  # noqa: PLR2004 - namespace/type/name and more
         return f"{head}/providers/{'/'.join(segments[:-2])}"
     return head if "/providers/" in head else None
+
+
+def type_of(resource_id: str) -> str:
+    """The resource type that an ARM id names, as spelled in the id; "" when it names none."""
+    _, separator, tail = resource_id.rpartition("/providers/")
+    namespace, *names = tail.split("/")
+    return "/".join([namespace, *names[::2]]) if separator else ""

@@ -1,0 +1,93 @@
+"""Facts on resource types: how each is spelled, which api-version reads it, and where it is listed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SUBSCRIPTION = "Microsoft.Resources/subscriptions"
+GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
+GROUP_VERSION = "2021-04-01"
+SUBSCRIPTION_VERSION = "2022-12-01"
+_ROOTS = (SUBSCRIPTION.lower(), GROUP.lower())
+_EXTENSION = "/providers/"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """One row. `list` is the path under the parent that lists the type, when it is a child or an extension."""
+
+    type: str
+    api_version: str | None = None
+    in_graph: bool = True
+    list: str | None = None
+    permission: str | None = None
+    role: str | None = None
+
+    @property
+    def action(self) -> str:
+        """The ARM action that reads the type."""
+        return self.permission or f"{self.type}/read"
+
+
+class ResourceTypes:
+    """The table, by type without regard to case; types that are not in it follow ARM's naming rules."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._rows = {str(row["type"]).lower(): _read(row) for row in rows}
+
+    def __getitem__(self, kind: str) -> ResourceType:
+        return self._rows.get(kind.lower()) or ResourceType(kind, in_graph=kind.count("/") == 1)
+
+    def __contains__(self, kind: str) -> bool:
+        return kind.lower() in self._rows
+
+    def list_path(self, parent: str, kind: str) -> str:
+        """Where resources of a type are listed under a resource of the parent's type."""
+        row = self[kind]
+        if row.list:
+            return row.list
+        prefix = f"{parent.lower()}/"
+        if kind.lower().startswith(prefix):
+            return "/" + row.type[len(prefix) :]
+        return f"{_EXTENSION}{row.type}"
+
+    def steps(self, kind: str) -> tuple[str, ...]:
+        """The types that must be listed one after the other to reach a type that Resource Graph does not list.
+
+        The first stands under a resource that Resource Graph lists, or under the subscription.
+        """
+        parent = self.parent(kind)
+        if parent == SUBSCRIPTION.lower() or self[parent].in_graph:
+            return (kind,)
+        return (*self.steps(parent), kind)
+
+    def parent(self, kind: str) -> str:
+        """The type under which a type is listed: the subscription for what has no parent."""
+        segments = kind.lower().split("/")
+        path = self[kind].list or ""
+        depth = 1 if path.startswith(_EXTENSION) else max(1, (path.count("/") + 1) // 2)
+        kept = segments[:-depth]
+        return "/".join(kept) if len(kept) > 1 else SUBSCRIPTION.lower()
+
+    def listed_under(self, wanted: Iterable[str]) -> Mapping[str, Sequence[str]]:
+        """Parent type -> types to list under each of its resources, to find all wanted ones outside Resource Graph."""
+        under: dict[str, list[str]] = {}
+        for kind in sorted(wanted):
+            if self[kind].in_graph or kind.lower() in _ROOTS:
+                continue
+            for step in self.steps(kind):
+                listed = under.setdefault(self.parent(step), [])
+                if step not in listed:
+                    listed.append(step)
+        return under
+
+
+def _read(row: Mapping[str, Any]) -> ResourceType:
+    return ResourceType(
+        type=str(row["type"]),
+        api_version=row.get("apiVersion"),
+        in_graph=bool(row.get("resourceGraph", True)),
+        list=row.get("list"),
+        permission=row.get("permission"),
+        role=row.get("role"),
+    )
