@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -118,7 +118,9 @@ def patch_between(before: Body, after: Body) -> dict[str, Json]:
     return patch
 
 
-def request_body(resource_type: str, before: Body | None, after: Body) -> tuple[str, dict[str, Json]]:
+def request_body(
+    resource_type: str, before: Body | None, after: Body
+) -> tuple[Literal["PUT", "PATCH"], dict[str, Json]]:
     """The method and the smallest body that is sure to lead from one body to the other.
 
     PATCH where the type is known to merge what changes, with all tags, because some services merge tags and some

@@ -52,8 +52,10 @@ def join(path: str, key: str) -> str:
 
 
 def _same(old: Json, new: Json) -> bool:
-    """Equality as JSON has it: true is not 1."""
-    return type(old) is type(new) and bool(old == new) and not isinstance(old, Mapping | list)
+    """Equality as JSON has it, where true is not 1; of objects and arrays only for empty ones, the rest has parts."""
+    if isinstance(old, Mapping | list) or isinstance(new, Mapping | list):
+        return type(old) is type(new) and not old and not new
+    return type(old) is type(new) and bool(old == new)
 
 
 def _parts(path: str, old: Json, new: Json) -> Iterator[tuple[str, Json, Json]]:

@@ -45,6 +45,7 @@ class Operation(Model):
     before: str | None
     after: str
     backup: str
+    differences: tuple[Difference, ...] = Field(default=(), description="the first 20")
 
 
 class OperationSummary(Model):

@@ -110,6 +110,11 @@ def _exempted(verdict: Verdict, row: Row, exemptions: tuple[Exemption, ...], sto
     return next(covering, None)
 
 
+def context(row: Row, store: Store) -> Context:
+    """The evaluation context of one stored resource."""
+    return _Contexts(row["subscription"], store).of(row)
+
+
 class _Contexts:
     """The evaluation context of resources: their subscription and resource group, read once."""
 

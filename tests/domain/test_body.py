@@ -1,0 +1,144 @@
+"""Bodies: what is written, what is compared, what holds."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.body import (
+    canonical,
+    comparable,
+    digest,
+    fingerprint,
+    holds,
+    merged,
+    patch_between,
+    request_body,
+    writable,
+)
+
+STORAGE = "Microsoft.Storage/storageAccounts"
+NSG = "Microsoft.Network/networkSecurityGroups"
+
+scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.text("abAB", max_size=3)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+)
+objects = st.dictionaries(st.sampled_from("abc"), values, max_size=3)
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return value
+
+
+def body(**properties: Any) -> dict[str, Any]:
+    return {
+        "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a",
+        "name": "a",
+        "type": STORAGE,
+        "etag": '"1"',
+        "location": "westeurope",
+        "tags": {"etag": "mine"},
+        "systemData": {"createdAt": "2026-01-01T00:00:00Z"},
+        "properties": {"provisioningState": "Succeeded", "x": 1, **properties},
+    }
+
+
+def test_what_can_be_written_is_what_people_own() -> None:
+    assert writable(body()) == {"location": "westeurope", "tags": {"etag": "mine"}, "properties": {"x": 1}}
+
+
+def test_an_identity_is_written_without_the_ids_that_entra_gave_it() -> None:
+    user = {"/subscriptions/s/…/id": {"principalId": "p", "clientId": "c"}}
+    given_back = {"type": "SystemAssigned, UserAssigned", "principalId": "p", "tenantId": "t"}
+    written = writable({"identity": {**given_back, "userAssignedIdentities": user}})
+    assert written["identity"] == {
+        "type": "SystemAssigned, UserAssigned",
+        "userAssignedIdentities": {"/subscriptions/s/…/id": {}},
+    }
+
+
+def test_resources_within_lose_their_etag_and_state_but_keep_their_names() -> None:
+    rule = {"id": "/r", "name": "r", "etag": "W/1", "properties": {"provisioningState": "Succeeded", "access": "Deny"}}
+    kept = writable({"properties": {"securityRules": [rule]}})["properties"]["securityRules"][0]
+    assert kept == {"id": "/r", "name": "r", "properties": {"access": "Deny"}}
+
+
+def test_a_property_named_etag_that_is_no_etag_is_kept() -> None:
+    assert writable({"properties": {"rule": {"etag": "x"}}})["properties"] == {"rule": {"etag": "x"}}
+
+
+@pytest.mark.parametrize("volatile", ["etag", "systemData", "createdTime", "changedTime"])
+def test_what_changes_by_itself_is_no_change(volatile: str) -> None:
+    assert fingerprint({**body(), volatile: "other"}) == fingerprint(body())
+    assert volatile not in comparable(body())
+
+
+def test_what_people_change_is_a_change() -> None:
+    assert fingerprint(body(x=2)) != fingerprint(body())
+    assert fingerprint({**body(), "tags": {}}) != fingerprint(body())
+    assert fingerprint(None) is None
+
+
+def test_true_is_not_one() -> None:
+    assert digest({"a": True}) != digest({"a": 1})
+    assert patch_between({"a": True}, {"a": 1}) == {"a": 1}
+
+
+def test_the_canonical_spelling_knows_no_order() -> None:
+    assert canonical({"b": 1, "a": [True, None]}) == b'{"a":[true,null],"b":1}'
+
+
+@given(objects, objects)
+def test_a_patch_between_two_bodies_leads_from_one_to_the_other(before: Any, after: Any) -> None:
+    before, after = without_nulls(before), without_nulls(after)
+    assert merged(before, patch_between(before, after)) == after
+    assert patch_between(before, before) == {}
+
+
+@given(values, values)
+def test_after_holds_once_it_is_so(before: Any, after: Any) -> None:
+    assert holds(after, before, after)
+
+
+@given(objects, objects, objects)
+def test_what_the_service_adds_does_not_hide_the_change(before: Any, after: Any, extra: Any) -> None:
+    now = {**{f"server-{key}": value for key, value in extra.items()}, **after}
+    assert holds(now, before, after)
+
+
+def test_what_is_missing_does_not_hold() -> None:
+    before, after = {"a": {"x": 1, "y": 1}}, {"a": {"x": 2, "y": 1}}
+    assert not holds(before, before, after)
+    assert holds({"a": {"x": 2, "y": 5}}, before, after), "y is not of the change"
+    assert not holds({"a": {"x": 2, "z": 1}, "b": 0}, {"a": {"x": 1}, "b": 0}, {"a": {"x": 2}})
+    assert holds({"a": "tls1_2"}, {"a": "x"}, {"a": "TLS1_2"}), "services spell names their own way"
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "expected"),
+    [
+        (
+            STORAGE,
+            {"properties": {"a": 1, "b": 2}},
+            {"properties": {"a": 3, "b": 2}},
+            ("PATCH", {"properties": {"a": 3}}),
+        ),
+        (STORAGE, {"properties": {"a": 1, "b": 2}}, {"properties": {"b": 2}}, ("PUT", {"properties": {"b": 2}})),
+        (
+            NSG,
+            {"properties": {"a": 1, "b": 2}},
+            {"properties": {"a": 3, "b": 2}},
+            ("PUT", {"properties": {"a": 3, "b": 2}}),
+        ),
+        (NSG, {"tags": {"a": "1"}}, {"tags": {"a": "1", "b": "2"}}, ("PATCH", {"tags": {"a": "1", "b": "2"}})),
+        (NSG, {"tags": {"a": "1"}}, {"tags": {}}, ("PUT", {"tags": {}})),
+        (STORAGE, {"sku": {"name": "a"}}, {"sku": {"name": "b"}}, ("PUT", {"sku": {"name": "b"}})),
+        (STORAGE, None, {"id": "/x", "properties": {"a": 1}}, ("PUT", {"properties": {"a": 1}})),
+    ],
+)
+def test_the_smallest_request_that_is_sure(kind: str, before: Any, after: Any, expected: tuple[str, Any]) -> None:
+    assert request_body(kind, before, after) == expected
