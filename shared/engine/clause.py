@@ -8,6 +8,8 @@ from shared.engine.context import Frame
 from shared.engine.field import Read
 
 Test = Callable[[Json, Frame], bool | None]
+Visit = Callable[[tuple[int, ...]], None]
+Walk = Callable[[Json, Frame, Visit], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,7 +18,7 @@ class Clause:
 
     `kind` is allOf, anyOf, not, field, value or count; `path` its JSON path. `always` is the answer where it does not
     depend on the resource, else None. For conditions: `field` as written, `resolved` the property path, `observe` and
-    `expect` the two sides. For a count: `parts` holds the where clause and `each` runs a function at every member.
+    `expect` the two sides. For a count: `parts` holds the where clause and `each` stands at every member in turn.
     """
 
     kind: str
@@ -30,7 +32,7 @@ class Clause:
     observe: Read | None = None
     expect: Read | None = None
     many: bool = False
-    each: "Callable[[Json, Frame, Callable[[], None]], None] | None" = None
+    each: Walk | None = None
 
 
 def all_of(path: str, parts: tuple[Clause, ...]) -> Clause:

@@ -41,7 +41,9 @@ class Frame:
     def __init__(self, resource: Resource, context: Context) -> None:
         body = resource.body
         self.partial = bool(resource.unread)
-        self.body: Json = mark(body, resource.unread) if self.partial else body if body.__class__ is dict else dict(body)
+        self.body: Json = (
+            mark(body, resource.unread) if self.partial else body if body.__class__ is dict else dict(body)
+        )
         self.resource = resource
         self.context = context
         self.type = resource.type.lower()
@@ -53,7 +55,9 @@ class Frame:
             return self.context.resource_group
         name = resource_group_of(self.resource.id)
         known = {} if name is None else {"name": name, "id": "/".join(self.resource.id.split("/")[:5])}
-        return Partial(known, Unknown("resourceGroup()", "notCollected", "Microsoft.Resources/subscriptions/resourceGroups/read"))
+        return Partial(
+            known, Unknown("resourceGroup()", "notCollected", "Microsoft.Resources/subscriptions/resourceGroups/read")
+        )
 
     def subscription(self) -> Json:
         """What subscription() gives."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.domain.resource import Json
-from shared.engine.clause import Clause, Test, constant
+from shared.engine.clause import Clause, Test, Visit, Walk, constant
 from shared.engine.comparison import Check, checker
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
@@ -105,7 +105,13 @@ def _below(start: Read, keys: tuple[str, ...]) -> Read:
 
 
 def _clause(
-    node: Condition, right: Computed, levels: tuple[Level, ...], where: Clause | None, *, field: str, resolved: str | None
+    node: Condition,
+    right: Computed,
+    levels: tuple[Level, ...],
+    where: Clause | None,
+    *,
+    field: str,
+    resolved: str | None,
 ) -> Clause:
     expected = right.value if right.fixed else None
     limit = int(expected) + 1 if is_number(expected) else MANY
@@ -127,7 +133,11 @@ def _clause(
 
 def _shown(found: Range) -> Json:
     low, high = found
-    return low if low == high else Unknown(f"count between {low} and {'any number' if high >= MANY else high}", "notCollected")
+    return (
+        low
+        if low == high
+        else Unknown(f"count between {low} and {'any number' if high >= MANY else high}", "notCollected")
+    )
 
 
 def _tally(levels: tuple[Level, ...], where: Test, limit: int) -> Callable[[Json, Frame], Range]:
@@ -155,7 +165,9 @@ def _tally(levels: tuple[Level, ...], where: Test, limit: int) -> Callable[[Json
     return count
 
 
-def _nested(array: Read, slot: int, inner: Callable[[Json, Frame], Range], limit: int) -> Callable[[Json, Frame], Range]:
+def _nested(
+    array: Read, slot: int, inner: Callable[[Json, Frame], Range], limit: int
+) -> Callable[[Json, Frame], Range]:
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
         for each in _members(array(body, frame)):
@@ -178,17 +190,17 @@ def _members(array: Json) -> list[Json]:
     return found
 
 
-def _walk(levels: tuple[Level, ...]) -> Callable[[Json, Frame, Callable[[], None]], None]:
-    """Stands at every member in turn and calls a function there; for explanations."""
+def _walk(levels: tuple[Level, ...]) -> Walk:
+    """Stands at every member in turn and calls a function there with its indexes; for explanations."""
 
-    def walk(body: Json, frame: Frame, visit: Callable[[], None], depth: int = 0) -> None:
-        if depth == len(levels):
-            visit()
+    def walk(body: Json, frame: Frame, visit: Visit, at: tuple[int, ...] = ()) -> None:
+        if len(at) == len(levels):
+            visit(at)
             return
-        array, slot = levels[depth]
-        for each in members(array(body, frame)):
+        array, slot = levels[len(at)]
+        for index, each in enumerate(members(array(body, frame))):
             frame.slots[slot] = each
-            walk(body, frame, visit, depth + 1)
+            walk(body, frame, visit, (*at, index))
 
     return walk
 

@@ -87,7 +87,7 @@ def gaps(clause: Clause, frame: Frame) -> Iterator[Unknown]:
 def _counted(clause: Clause, frame: Frame) -> list[Unknown]:
     found: dict[Unknown, None] = {}
 
-    def visit() -> None:
+    def visit(_: tuple[int, ...]) -> None:
         members = [each for each in frame.slots if each.__class__ is Unknown]
         found.update(dict.fromkeys(members))
         if not members and clause.parts and len(found) < MOST:

@@ -88,7 +88,9 @@ class _Reader:
         self.kind, self.value, self.at = next(self.tokens, ("end", "", len(self.text)))
 
     def _error(self, what: str) -> InvalidDefinition:
-        return InvalidDefinition(f"{what} at character {self.at} of {self.text[:120]!r}", path=self.path, offending=self.text)
+        return InvalidDefinition(
+            f"{what} at character {self.at} of {self.text[:120]!r}", path=self.path, offending=self.text
+        )
 
     def _take(self, mark: str) -> None:
         if self.value != mark or self.kind != "mark":

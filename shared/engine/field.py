@@ -13,7 +13,20 @@ from shared.engine.scope import Scope
 from shared.engine.unknown import Unknown
 
 Read = Callable[[Json, Frame], Json]
-COMMON = ("name", "fullname", "type", "kind", "location", "id", "tags", "identity", "apiversion", "plan", "managedby", "zones")
+COMMON = (
+    "name",
+    "fullname",
+    "type",
+    "kind",
+    "location",
+    "id",
+    "tags",
+    "identity",
+    "apiversion",
+    "plan",
+    "managedby",
+    "zones",
+)
 
 
 @dataclass(frozen=True, slots=True)

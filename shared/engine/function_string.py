@@ -24,7 +24,9 @@ def concat(*parts: Json) -> Json:
         return [member for part in parts for member in part]
     if any(isinstance(part, list | dict) for part in parts):
         raise EvaluationError("expected strings, or arrays only")
-    return bounded("".join("" if part is None else text(part) if not isinstance(part, bool) else str(part) for part in parts))
+    return bounded(
+        "".join("" if part is None else text(part) if not isinstance(part, bool) else str(part) for part in parts)
+    )
 
 
 def bounded(result: str) -> str:

@@ -153,7 +153,9 @@ def explained(policy: Policy, frame: Frame, state: State, program: Program) -> V
 
 def _reason(policy: Policy, state: State) -> str:
     if state is State.UNKNOWN:
-        return "needs an attestation" if policy.effect == "manual" else "a part that was not read could change the verdict"
+        return (
+            "needs an attestation" if policy.effect == "manual" else "a part that was not read could change the verdict"
+        )
     if policy.effect in IF_NOT_EXISTS:
         return f"no related {policy.details.type} meets the existence condition"
     return "the rule matches"
@@ -164,7 +166,9 @@ def _existence_evidence(policy: Policy, frame: Frame) -> tuple[tuple[Evidence, .
     if isinstance(related, Unknown):
         return (), (related,)
     path = "$.policyRule.then.details"
-    number = Evidence(f"{path}.type", policy.details.type, None, "exists", expected=True, observed=len(related), result=False)
+    number = Evidence(
+        f"{path}.type", policy.details.type, None, "exists", expected=True, observed=len(related), result=False
+    )
     if not related:
         return (number,), ()
     clause = policy.existence(related[0].api_version)
@@ -194,5 +198,3 @@ def _verdict(
         collected_at=resource.collected_at,
         api_version=resource.api_version,
     )
-
-

@@ -8,7 +8,17 @@ from shared.engine.error import InvalidDefinition, nearest
 from shared.engine.tree import Parameter
 from shared.engine.value import alike, kind
 
-_KEYS = ("type", "defaultValue", "allowedValues", "schema", "metadata", "minValue", "maxValue", "minLength", "maxLength")
+_KEYS = (
+    "type",
+    "defaultValue",
+    "allowedValues",
+    "schema",
+    "metadata",
+    "minValue",
+    "maxValue",
+    "minLength",
+    "maxLength",
+)
 
 
 def _is_time(value: Json) -> bool:
@@ -44,7 +54,9 @@ def _parameter(name: str, source: Json, path: str) -> Parameter:
         raise InvalidDefinition("expected an object", path=path)
     for key in source:
         if key.lower() not in _LOW_KEYS:
-            raise InvalidDefinition(f"unknown key {key[:60]!r}", path=path, offending=key, suggestion=nearest(key, _KEYS))
+            raise InvalidDefinition(
+                f"unknown key {key[:60]!r}", path=path, offending=key, suggestion=nearest(key, _KEYS)
+            )
     low = {key.lower(): value for key, value in source.items()}
     type_ = str(low.get("type", "")).lower()
     if type_ not in _TYPES:

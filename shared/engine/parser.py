@@ -142,7 +142,9 @@ class _Parser:
         operators = [_SPELLING[key] for key in keys if _SPELLING.get(key) in OPERATORS]
         _only(source, tuple(_SPELLING.values()), path)
         if len(lefts) != 1:
-            raise InvalidDefinition("a condition needs one of field, value and count", path=path, offending=_text(source))
+            raise InvalidDefinition(
+                "a condition needs one of field, value and count", path=path, offending=_text(source)
+            )
         if len(operators) != 1:
             raise InvalidDefinition("a condition needs one operator", path=path, offending=_text(source))
         operator = operators[0]
@@ -173,7 +175,9 @@ class _Parser:
             raise InvalidDefinition("only a value count has a name, a string", path=f"{path}.name")
         value = parse_operand(keys["value"], f"{path}.value") if "value" in keys else None
         if isinstance(value, Literal) and not isinstance(value.value, list):
-            raise InvalidDefinition("a counted value must be a list", path=f"{path}.value", offending=_text(value.value))
+            raise InvalidDefinition(
+                "a counted value must be a list", path=f"{path}.value", offending=_text(value.value)
+            )
         where = self.node(keys["where"], f"{path}.where", depth + 1) if "where" in keys else None
         return Count(path, field, value, keys.get("name"), where)
 

@@ -280,5 +280,3 @@ def _mentions_identity(operand: Operand) -> bool:
         if str(operand.base.name).lower() == "requestcontext" and str(operand.key.value).lower() == "identity":  # type: ignore[union-attr]
             return True
     return any(_mentions_identity(each) for each in inside(operand))
-
-

@@ -1,0 +1,235 @@
+"""What would make a resource compliant: the smallest set of property changes that turns a rule's answer around.
+
+Only what a change of properties can do is offered: type, name, id, kind and location of a resource are not changed,
+and conditions on computed values are left alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.domain.resource import Json
+from shared.engine.clause import Clause
+from shared.engine.comparison import checker
+from shared.engine.context import Frame
+from shared.engine.count import MANY
+from shared.engine.error import EvaluationError
+from shared.engine.unknown import Unknown
+from shared.engine.value import is_number
+
+UNCHANGEABLE = frozenset({"type", "name", "fullname", "id", "kind", "location", "apiversion"})
+_NEGATION = {
+    "equals": "notEquals",
+    "in": "notIn",
+    "like": "notLike",
+    "match": "notMatch",
+    "matchInsensitively": "notMatchInsensitively",
+    "contains": "notContains",
+    "containsKey": "notContainsKey",
+    "less": "greaterOrEquals",
+    "lessOrEquals": "greater",
+}
+OPPOSITE = {**_NEGATION, **{negative: positive for positive, negative in _NEGATION.items()}}
+_WORDS = {
+    "notEquals": "anything but {}",
+    "notIn": "none of {}",
+    "in": "one of {}",
+    "like": "text like {}",
+    "notLike": "text not like {}",
+    "match": "text that matches {}",
+    "notMatch": "text that does not match {}",
+    "matchInsensitively": "text that matches {}",
+    "notMatchInsensitively": "text that does not match {}",
+    "contains": "something that contains {}",
+    "notContains": "something without {}",
+    "containsKey": "an object with the key {}",
+    "notContainsKey": "an object without the key {}",
+    "less": "less than {}",
+    "greater": "more than {}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One change: `action` is set (to `value`), change (to `text`), remove, or create (a related resource).
+
+    `path` is the property path in the body, with the indexes of array members: `properties.rules[2].access`.
+    """
+
+    action: str
+    path: str
+    value: Json = None
+    text: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """As JSON."""
+        return {"action": self.action, "path": self.path, "value": self.value, "text": self.text}
+
+
+Fixes = tuple[Fix, ...]
+
+
+def turn(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...] = ()) -> Fixes | None:
+    """The fewest changes after which the clause answers `wanted`; None where no change of properties can do it."""
+    if clause.test(frame.body, frame) is wanted:
+        return ()
+    match clause.kind:
+        case "not":
+            return turn(clause.parts[0], frame, wanted=not wanted, at=at)
+        case "allOf" | "anyOf":
+            options = [turn(part, frame, wanted=wanted, at=at) for part in clause.parts]
+            return _all(options) if (clause.kind == "allOf") is wanted else _fewest(options)
+        case "count":
+            return _count(clause, frame, wanted=wanted, at=at)
+        case "field":
+            return _field(clause, frame, wanted=wanted, at=at)
+        case _:
+            return None
+
+
+def _all(options: list[Fixes | None]) -> Fixes | None:
+    if any(each is None for each in options):
+        return None
+    return tuple(dict.fromkeys(fix for each in options if each is not None for fix in each)) if _hashable(options) else tuple(
+        fix for each in options if each is not None for fix in each
+    )
+
+
+def _hashable(options: list[Fixes | None]) -> bool:
+    return not any(isinstance(fix.value, list | dict) for each in options for fix in each or ())
+
+
+def _fewest(options: list[Fixes | None]) -> Fixes | None:
+    possible = [each for each in options if each is not None]
+    return min(possible, key=lambda fixes: (len(fixes), sum(fix.action == "change" for fix in fixes)), default=None)
+
+
+def _field(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -> Fixes | None:
+    if clause.resolved is None or clause.field.lower() in UNCHANGEABLE:
+        return None
+    expected = clause.expect(frame.body, frame) if clause.expect else None
+    if isinstance(expected, Unknown):
+        return None
+    path = placed(clause.resolved, at)
+    if clause.many and clause.observe is not None:
+        return _members(clause, clause.observe(frame.body, frame), expected, path, wanted=wanted)
+    fix = change(path, clause.operator, expected, wanted=wanted)
+    return (fix,) if fix else None
+
+
+def placed(path: str, at: tuple[int, ...]) -> str:
+    """The path with the stars that a count stands at replaced by indexes."""
+    for index in at:
+        path = path.replace("[*]", f"[{index}]", 1)
+    return path
+
+
+def _members(clause: Clause, values: Json, expected: Json, path: str, *, wanted: bool) -> Fixes | None:
+    """An implicit all-of: every failing member has to change, or one of the others."""
+    check = checker(clause.operator, expected)
+    listed = values if isinstance(values, list) else []
+    chosen = [index for index, value in enumerate(listed) if (check(value) is True) is not wanted]
+    if not wanted and not listed:
+        return None
+    one = path.count("[*]") == 1
+    places = [path.replace("[*]", f"[{index}]", 1) if one else path for index in (chosen if wanted else chosen[:1])]
+    return _all([(fix,) if (fix := change(place, clause.operator, expected, wanted=wanted)) else None for place in places])
+
+
+def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | None:
+    """The change that makes one value answer a condition as wanted."""
+    if operator == "exists":
+        present = (str(expected).lower() == "true") is wanted
+        return Fix("change", path, text="any value") if present else Fix("remove", path, text="nothing")
+    holds = operator if wanted else OPPOSITE[operator]
+    exact = _EXACT.get(holds)
+    if exact is not None and (value := exact(expected)) is not None:
+        return Fix("set", path, value, text=_shown(value))
+    return Fix("change", path, text=_WORDS.get(holds, holds + " {}").format(_shown(expected)))
+
+
+def _shown(value: Json) -> str:
+    return ", ".join(map(str, value[:8])) if isinstance(value, list) else str(value).lower() if value in {True, False} and isinstance(value, bool) else f"{value}"
+
+
+def _flag(value: Json) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return value.lower() == "true" if isinstance(value, str) and value.lower() in {"true", "false"} else None
+
+
+def _opposite_flag(value: Json) -> Json:
+    flag = _flag(value)
+    return None if flag is None else not flag
+
+
+def _typed(value: Json) -> Json:
+    """The value to write: a boolean written as a string becomes one."""
+    flag = _flag(value)
+    return value if flag is None else flag
+
+
+def _next(step: int) -> Callable[[Json], Json]:
+    return lambda value: value + step if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_EXACT: Mapping[str, Callable[[Json], Json]] = {
+    "equals": _typed,
+    "notEquals": _opposite_flag,
+    "in": lambda values: _typed(values[0]) if isinstance(values, list) and len(values) == 1 else None,
+    "like": lambda value: None if "*" in str(value) else value,
+    "greaterOrEquals": lambda value: value,
+    "lessOrEquals": lambda value: value,
+    "greater": _next(1),
+    "less": _next(-1),
+}
+
+
+def _count(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -> Fixes | None:
+    """Change as few members as bring the count to a number that answers as wanted."""
+    if clause.observe is None or clause.each is None:
+        return None
+    found = clause.observe(frame.body, frame)
+    expected = clause.expect(frame.body, frame) if clause.expect else None
+    if not is_number(found) or isinstance(expected, Unknown):
+        return None
+    target = _target(int(found), clause.operator, expected, wanted=wanted)
+    if target is None:
+        return None
+    options = _member_options(clause, frame, raise_=target > found, at=at)
+    missing = abs(target - int(found))
+    chosen = sorted((each for each in options if each is not None), key=len)[:missing]
+    if len(chosen) < missing:
+        if target < found or clause.resolved is None:
+            return None
+        chosen += [(Fix("change", clause.resolved, text=f"at least {target} matching members"),)]
+    return tuple(fix for each in chosen for fix in each)
+
+
+def _target(found: int, operator: str, expected: Json, *, wanted: bool) -> int | None:
+    """The number nearest to the present one that answers as wanted."""
+    listed = expected if isinstance(expected, list) else [expected]
+    points = {0, *(int(each) + step for each in listed if is_number(each) for step in (-1, 0, 1))}
+    check = checker(operator, expected)
+    try:
+        good = [each for each in points if 0 <= each < MANY and check(each) is wanted]
+    except EvaluationError:
+        return None
+    return min(good, key=lambda each: (abs(each - found), each), default=None)
+
+
+def _member_options(clause: Clause, frame: Frame, *, raise_: bool, at: tuple[int, ...]) -> list[Fixes | None]:
+    """For each member on the wrong side, the changes that move it to the other."""
+    options: list[Fixes | None] = []
+    where = clause.parts[0] if clause.parts else None
+
+    def visit(indexes: tuple[int, ...]) -> None:
+        place = (*at, *indexes)
+        if where is None:
+            removable = not raise_ and clause.resolved is not None
+            options.append((Fix("remove", placed(clause.resolved or "", place), text="nothing"),) if removable else None)
+        elif (where.test(frame.body, frame) is True) is not raise_:
+            options.append(turn(where, frame, wanted=raise_, at=place))
+
+    if clause.each is not None:
+        clause.each(frame.body, frame, visit)
+    return options
