@@ -15,14 +15,26 @@ from typing import Any
 
 from shared.domain.resource import Resource
 from shared.domain.verdict import State
-from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition, judge, load_definition
+from shared.engine import (
+    AliasCatalog,
+    Context,
+    EffectConflict,
+    InvalidDefinition,
+    Policy,
+    apply,
+    compile_definition,
+    effects,
+    judge,
+    load_definition,
+)
+from shared.engine.assignment import Assignment, Exemption, roll_up
 from shared.engine.clause import Clause
 from shared.engine.comparison import checker
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
 from shared.engine.evaluate import compile_operand
 from shared.engine.function import FUNCTIONS, call
-from shared.engine.judge import any_related
+from shared.engine.judge import any_related, state_for
 from shared.engine.operand import parse_operand
 from shared.engine.scope import Scope
 
@@ -140,7 +152,7 @@ def resource(case: Json) -> Resource:
 
 
 def _answer(row: Json) -> Json:
-    return row.get("response") if isinstance(row, dict) and "response" in row else row
+    return row["resource"] if isinstance(row, dict) and set(row) == {"request", "type", "resource"} else row
 
 
 def matches(policy: Policy, one: Resource, surroundings: Context) -> bool | None | str:
@@ -209,6 +221,79 @@ def run_applicability(case: Json, tables: Tables) -> str | None:
     return None if found is wanted else f"expected applicable {wanted}, found {verdict.state} ({verdict.reason})"
 
 
+def run_mutation(case: Json, tables: Tables) -> str | None:
+    """The resource after append or modify, or the denial of the request."""
+    policy, one = compiled(case, tables), resource(case)
+    surroundings = context(case)
+    expected = case["expected"]
+    try:
+        changed = matches(policy, one, surroundings) is True
+        found = apply(one.body, effects(policy, one, surroundings)) if changed else one.body
+    except EffectConflict as error:
+        return None if expected.get("denied") else f"denied: {error}"
+    if expected.get("denied"):
+        return f"expected a denial, found {found}"
+    return None if found == expected["resource"] else f"expected {expected['resource']}, found {found}"
+
+
+STATES = {
+    "NonCompliant": State.NON_COMPLIANT,
+    "Compliant": State.COMPLIANT,
+    "Exempt": State.EXEMPT,
+    "Unknown": State.UNKNOWN,
+    "Conflict": State.ERROR,
+    "NotEvaluated": State.NOT_APPLICABLE,
+    "NotStarted": State.NOT_APPLICABLE,
+}
+
+
+def run_state(case: Json, _: Tables) -> str | None:
+    """The state that an effect, the rule's answer and the existence condition come to."""
+    found = state_for(case["effect"].lower(), case["if_true"], lambda: case["existence_condition_met"])
+    found = State.COMPLIANT if found is State.NOT_APPLICABLE else found  # the table of the page has only two states
+    wanted = case["expected"]["state"]
+    return None if found is STATES[wanted] else f"expected {wanted}, found {found}"
+
+
+def run_rollup(case: Json, _: Tables) -> str | None:
+    """The state of several."""
+    found = roll_up(STATES[each] for each in case["states"])
+    wanted = case["expected"]["state"]
+    return None if found is STATES[wanted] else f"expected {wanted}, found {found}"
+
+
+def assigned_state(case: Json, rule: Json, reference: str, tables: Tables) -> State:
+    """The state of a resource under one policy of an assignment."""
+    assignment = Assignment.from_json(case["assignment"])
+    one = resource(case)
+    if not assignment.covers(one) or (assignment.effect(one, reference) or "").lower() == "disabled":
+        return State.NOT_APPLICABLE
+    now = datetime.fromisoformat(case.get("now") or "2024-06-01T00:00:00Z")
+    exemptions = [Exemption.from_json(each) for each in case.get("exemptions") or ()]
+    if any(each.holds(one, assignment.id, reference, now) for each in exemptions):
+        return State.EXEMPT
+    return judge(compiled({**case, "policy_rule": rule}, tables), one, context(case)).state
+
+
+def run_assignment(case: Json, tables: Tables) -> str | None:
+    """A resource under an assignment of one policy."""
+    found = assigned_state(case, case["policy_rule"], "", tables)
+    wanted = case["expected"]["state"]
+    return None if found is STATES[wanted] else f"expected {wanted}, found {found}"
+
+
+def run_initiative(case: Json, tables: Tables) -> str | None:
+    """A resource under an assignment of several policies, by reference."""
+    found = {
+        each["policyDefinitionReferenceId"]: assigned_state(
+            case, each["policy_rule"], each["policyDefinitionReferenceId"], tables
+        )
+        for each in case["initiative"]["policyDefinitions"]
+    }
+    wanted = {name: STATES[state] for name, state in case["expected"]["states"].items()}
+    return None if found == wanted else f"expected {wanted}, found {found}"
+
+
 RUNNERS: dict[str | None, Callable[[Json, Tables], str | None]] = {
     None: run_rule,
     "condition": run_rule,
@@ -216,6 +301,11 @@ RUNNERS: dict[str | None, Callable[[Json, Tables], str | None]] = {
     "operator": run_operator,
     "expression": run_expression,
     "applicability": run_applicability,
+    "mutation": run_mutation,
+    "state": run_state,
+    "rollup": run_rollup,
+    "assignment": run_assignment,
+    "initiative": run_initiative,
 }
 
 

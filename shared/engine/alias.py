@@ -1,7 +1,7 @@
 """Aliases: names of properties in the policy language, and the paths they stand for by resource type and api-version."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Self
 
@@ -80,18 +80,22 @@ class AliasCatalog:
 
     def only(self, names: Iterable[str]) -> "AliasCatalog":
         """The part of the catalog that holds these names, and every type fact."""
-        keys = {name.lower() for name in names}
+        keys = {key for name in names for key in (name.lower(), name.lower() + "[*]")}
         return AliasCatalog({key: self._rows[key] for key in keys if key in self._rows}, self._capabilities)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._rows
+        return name.lower() in self._rows or name.lower() + "[*]" in self._rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def rows(self, name: str) -> tuple[Alias, ...]:
-        """Every row of a name; none for an unknown one."""
-        return tuple(_alias(row) for row in self._rows.get(name.lower(), ()))
+        """Every row of a name; none for an unknown one. An array is known where the alias of its members is."""
+        low = name.lower()
+        found = self._rows.get(low)
+        if found is None:
+            return tuple(_whole(_alias(row)) for row in self._rows.get(low + "[*]", ()))
+        return tuple(_alias(row) for row in found)
 
     def find(self, name: str, resource_type: str) -> Alias | None:
         """The row that applies to a type (lower case); None where the name is known but not for this type."""
@@ -127,6 +131,12 @@ def _alias(row: Mapping[str, Json]) -> Alias:
     versions = {version: each["path"] for each in row.get("paths") or () for version in each.get("apiVersions") or ()}
     types = frozenset(each.lower() for each in row.get("types") or ())
     return Alias(row["name"], row["path"], types, versions, row.get("modifiable"))
+
+
+def _whole(members: Alias) -> Alias:
+    """The alias of an array from that of its members."""
+    versions = {version: path.removesuffix("[*]") for version, path in members.versions.items()}
+    return replace(members, path=members.path.removesuffix("[*]"), versions=versions)
 
 
 def _listed(alias: Mapping[str, Json], kind: str) -> dict[str, Json]:

@@ -1,6 +1,6 @@
 """Judging: a policy, a resource and its surroundings come to a verdict with a reason."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from shared.domain.resource import Json, Resource, Unread, resource_group_of
 from shared.domain.verdict import Evidence, State, Verdict
@@ -17,6 +17,7 @@ from shared.engine.unknown import Unknown, unknown_of
 from shared.engine.value import expect_text
 
 _RANK = {True: State.NON_COMPLIANT, False: State.COMPLIANT, None: State.UNKNOWN}
+_LOOKS_UP = frozenset(effect.lower() for effect in IF_NOT_EXISTS)
 _ATTESTED = {"compliant": State.COMPLIANT, "noncompliant": State.NON_COMPLIANT, "unknown": State.UNKNOWN}
 
 
@@ -49,22 +50,22 @@ def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
     if policy.enforcement_only and frame.context.request_context is None:
         return State.NOT_APPLICABLE, program
     answer = program.rule.test(frame.body, frame)
-    if policy.effect in IF_NOT_EXISTS:
-        return _existence_state(policy, frame, answer), program
     if policy.effect == "manual" and answer:
         return _ATTESTED.get(policy.details.default_state.lower(), State.UNKNOWN), program
-    if policy.effect == "denyAction" and answer:
-        return State.COMPLIANT, program
-    return _RANK[answer], program
+    return state_for(policy.effect.lower(), answer, lambda: any_related(policy, frame)), program
 
 
-def _existence_state(policy: Policy, frame: Frame, answer: bool | None) -> State:
-    """auditIfNotExists and deployIfNotExists: compliant when one related resource meets the existenceCondition."""
+def state_for(effect: str, answer: bool | None, exists: Callable[[], bool | None]) -> State:
+    """The state that a rule's answer comes to under an effect (lower case).
+
+    auditIfNotExists and deployIfNotExists need the rule true and no related resource that `exists` as demanded; a
+    denyAction protects what it matches, which is no violation.
+    """
+    if effect not in _LOOKS_UP:
+        return State.COMPLIANT if answer and effect == "denyaction" else _RANK[answer]
     if answer is False:
         return State.NOT_APPLICABLE
-    if policy.details.type == "":
-        return State.ERROR
-    found = any_related(policy, frame)
+    found = exists()
     if answer is None:
         return State.COMPLIANT if found else State.UNKNOWN
     return {True: State.COMPLIANT, False: State.NON_COMPLIANT, None: State.UNKNOWN}[found]
@@ -141,8 +142,6 @@ def explained(policy: Policy, frame: Frame, state: State, program: Program) -> V
     """The verdict with evidence and needs where the state calls for attention."""
     if state is State.COMPLIANT or state is State.NOT_APPLICABLE:
         return _verdict(policy, frame, state, "")
-    if state is State.ERROR:
-        return _verdict(policy, frame, state, "the effect needs details that name a related type")
     found = evidence(program.rule, frame)
     gaps = needs(program.rule, frame)
     if policy.effect in IF_NOT_EXISTS:

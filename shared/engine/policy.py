@@ -190,6 +190,7 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
     _check_references(tree)
     effect = _effect(tree, values)
     details = parse_details(effect, tree.details)
+    _check_modifiable(effect, details, aliases)
     fields = applicability.relevant(tree.condition)
     outline = applicability.skeleton(tree.condition, frozenset({"type"}))
     filtered = fields & {"name", "kind"} and effect not in IF_NOT_EXISTS
@@ -264,6 +265,16 @@ def _check_references(tree: Definition) -> None:
                 known = tuple(parameter.name for parameter in tree.parameters.values())
                 message = f"the parameter {name[:60]!r} is not declared"
                 raise InvalidDefinition(message, path=path, offending=name, suggestion=nearest(name, known))
+
+
+def _check_modifiable(effect: str, details: Details, aliases: AliasCatalog) -> None:
+    """A modify operation may only change aliases that the catalog does not mark as not modifiable."""
+    for at, each in enumerate(details.changes if effect == "modify" else ()):
+        name = str(each.field.value) if isinstance(each.field, Literal) else ""
+        rows = aliases.rows(name)
+        if rows and all(row.modifiable is False for row in rows):
+            path = f"$.policyRule.then.details.operations[{at}].field"
+            raise InvalidDefinition(f"the alias {name!r} is not modifiable", path=path, offending=name)
 
 
 def _reads_identity(node: Node) -> bool:

@@ -1,0 +1,166 @@
+"""Assignments and exemptions: where a policy is in force, with which effect, and for whom it is waived.
+
+Sources: "Azure Policy assignment structure", "Azure Policy exemption structure", "Azure Policy compliance states".
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.domain.resource import Json, Resource
+from shared.domain.verdict import State
+from shared.engine.error import InvalidDefinition
+
+RANKING = (State.NON_COMPLIANT, State.ERROR, State.COMPLIANT, State.EXEMPT, State.UNKNOWN, State.NOT_APPLICABLE)
+_KINDS = frozenset({"resourcelocation", "resourcetype", "resourcewithoutlocation", "policydefinitionreferenceid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One property that must be in, or not in, a list (all lower case; locations without spaces)."""
+
+    kind: str
+    members: frozenset[str]
+    negated: bool
+
+    def selects(self, resource: Resource, reference: str = "") -> bool:
+        """Whether the resource, or the policy reference, is selected."""
+        if self.kind == "resourcewithoutlocation":
+            return not resource.body.get("location")
+        value = reference if self.kind == "policydefinitionreferenceid" else _property(resource, self.kind)
+        return (value.lower() in self.members) is not self.negated
+
+
+def _property(resource: Resource, kind: str) -> str:
+    return resource.type if kind == "resourcetype" else _plain(str(resource.body.get("location") or ""))
+
+
+def _plain(location: str) -> str:
+    return location.replace(" ", "").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Another effect for the references and resources that every selector selects."""
+
+    effect: str
+    selectors: tuple[Selector, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A policy or set of policies in force at a scope, as far as it decides what is judged and how."""
+
+    id: str
+    scope: str
+    excluded: tuple[str, ...] = ()
+    selectors: tuple[tuple[Selector, ...], ...] = ()
+    overrides: tuple[Override, ...] = ()
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Json]) -> "Assignment":
+        """Read an assignment, as the resource with `properties` or bare.
+
+        Raises:
+            InvalidDefinition: an unknown selector kind, or a selector without a list.
+        """
+        inner = {**source, **(source.get("properties") or {})}
+        return cls(
+            id=str(source.get("id") or ""),
+            scope=str(inner.get("scope") or ""),
+            excluded=tuple(map(str, inner.get("notScopes") or ())),
+            selectors=tuple(
+                _selectors(each.get("selectors"), f"$.resourceSelectors[{at}]")
+                for at, each in enumerate(inner.get("resourceSelectors") or ())
+            ),
+            overrides=tuple(
+                Override(str(each.get("value")), _selectors(each.get("selectors"), f"$.overrides[{at}]"))
+                for at, each in enumerate(inner.get("overrides") or ())
+                if str(each.get("kind", "policyEffect")).lower() == "policyeffect"
+            ),
+        )
+
+    def covers(self, resource: Resource) -> bool:
+        """Whether the resource is in scope, not excluded, and selected by one of the resource selectors."""
+        if not within(resource.id, self.scope) or any(within(resource.id, each) for each in self.excluded):
+            return False
+        return not self.selectors or any(all(one.selects(resource) for one in every) for every in self.selectors)
+
+    def effect(self, resource: Resource, reference: str = "") -> str | None:
+        """The effect that an override puts in place of the policy's own, if one does; the first one wins."""
+        for each in self.overrides:
+            if all(one.selects(resource, reference) for one in each.selectors):
+                return each.effect
+        return None
+
+
+def within(resource_id: str, scope: str) -> bool:
+    """Whether an id is a scope or below it; a management group or tenant scope holds whatever is listed under it."""
+    low, outer = resource_id.lower().rstrip("/"), scope.lower().rstrip("/")
+    if not outer.startswith("/subscriptions/"):
+        return True
+    return low == outer or low.startswith(outer + "/")
+
+
+def _selectors(source: Json, path: str) -> tuple[Selector, ...]:
+    return tuple(_selector(each, f"{path}.selectors[{at}]") for at, each in enumerate(source or ()))
+
+
+def _selector(source: Mapping[str, Json], path: str) -> Selector:
+    kind = str(source.get("kind")).lower()
+    if kind not in _KINDS:
+        raise InvalidDefinition(f"unknown selector kind {source.get('kind')!r}", path=path)
+    negated = "notIn" in source
+    listed = source.get("notIn" if negated else "in") or ()
+    plain = _plain if kind == "resourcelocation" else str.lower
+    return Selector(kind, frozenset(plain(str(each)) for each in listed), negated)
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """A waiver or mitigation for a scope, until it expires, for all or some references of an assignment."""
+
+    assignment: str
+    scope: str
+    references: frozenset[str] = frozenset()
+    expires: datetime | None = None
+    selectors: tuple[tuple[Selector, ...], ...] = ()
+
+    @classmethod
+    def from_json(cls, source: Mapping[str, Json]) -> "Exemption":
+        """Read an exemption, as the resource with `properties` or bare."""
+        inner = {**source, **(source.get("properties") or {})}
+        scope = inner.get("scope") or str(source.get("id") or "").lower().partition("/providers/microsoft.authorization/")[0]
+        return cls(
+            assignment=str(inner.get("policyAssignmentId") or "").lower(),
+            scope=str(scope),
+            references=frozenset(str(each).lower() for each in inner.get("policyDefinitionReferenceIds") or ()),
+            expires=_moment(inner.get("expiresOn")),
+            selectors=tuple(
+                _selectors(each.get("selectors"), f"$.resourceSelectors[{at}]")
+                for at, each in enumerate(inner.get("resourceSelectors") or ())
+            ),
+        )
+
+    def holds(self, resource: Resource, assignment: str, reference: str, now: datetime) -> bool:
+        """Whether the exemption waives one policy reference of an assignment for a resource at a time."""
+        if self.assignment != assignment.lower() or not within(resource.id, self.scope):
+            return False
+        if self.references and reference.lower() not in self.references:
+            return False
+        if self.expires is not None and now >= self.expires:
+            return False
+        return not self.selectors or any(all(one.selects(resource) for one in every) for every in self.selectors)
+
+
+def _moment(written: Json) -> datetime | None:
+    if not written:
+        return None
+    found = datetime.fromisoformat(str(written))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def roll_up(states: Iterable[State]) -> State:
+    """The state of a group: the one that ranks first."""
+    found = set(states)
+    return next((each for each in RANKING if each in found), State.NOT_APPLICABLE)
