@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.adapters.cursor import Position
+from shared.adapters.listing import Position
 from shared.adapters.local import facet
 from shared.ports.documents import Query
 

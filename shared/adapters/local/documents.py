@@ -9,10 +9,9 @@ from typing import Self
 
 import orjson
 
-from shared.adapters import cursor as cursors
-from shared.adapters.cursor import check_limit, check_query
+from shared.adapters.listing import check_limit, check_query, page, read_cursor, tally
 from shared.adapters.local import facet
-from shared.adapters.local.clause import Clause, SqlValue
+from shared.adapters.local.clause import Clause
 from shared.adapters.local.sqlite import Database
 from shared.adapters.record import check_field, check_id, check_scope, encode, encode_group
 from shared.domain.error import AlreadyExists, NotFound, Stale
@@ -192,13 +191,14 @@ class SqliteDocuments:
         check_limit(limit)
         check_query(query)
         clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
-        position = cursors.read(tenant, kind, query, cursor)
+        position = read_cursor(tenant, kind, query, cursor)
         clause.add(query)
         if position:
             clause.resume(query, position)
         with self._database.reading() as connection:
-            items = _documents(connection.execute(clause.page(query), (*clause.parameters, limit + 1)))
-        return cursors.page(tenant, kind, query, items, limit)
+            rows = connection.execute(clause.page(query), (*clause.parameters, limit + 1)).fetchall()
+        items = _documents(rows)
+        return page(tenant, kind, query, items, limit)
 
     def count(self, *, tenant: str, kind: str, query: Query, by: str | None = None) -> dict[str, int]:
         """See `Documents.count`; without the field, or null there, counts under ""."""
@@ -207,8 +207,8 @@ class SqliteDocuments:
         clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
         clause.add(query)
         with self._database.reading() as connection:
-            rows = connection.execute(clause.count(by), clause.parameters)
-            return {_text(value): number for value, number in rows}
+            rows = connection.execute(clause.count(by), clause.parameters).fetchall()
+        return tally((orjson.loads(value) if isinstance(value, bytes) else value, number) for value, number in rows)
 
 
 def _newer(field: str) -> str:
@@ -238,10 +238,3 @@ def _missed(connection: sqlite3.Connection, tenant: str, kind: str, id_: str) ->
     if connection.execute(_GET, (tenant, kind, id_)).fetchone() is None:
         return NotFound(f"there is no {kind} '{id_}'", path="id")
     return Stale(f"{kind} '{id_}' has changed since it was read: read it again", path="etag")
-
-
-def _text(value: SqlValue) -> str:
-    """A value as it names a group of a count: JSON, but text without quotes and nothing as ""."""
-    if isinstance(value, bytes):
-        return value.decode()
-    return "" if value is None else str(value)

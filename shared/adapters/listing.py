@@ -1,10 +1,10 @@
-"""Queries checked, and cursors that only fit the listing they came from."""
+"""Queries checked, cursors that only fit the listing they came from, and counts by value."""
 
 import base64
 import binascii
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any
@@ -21,6 +21,7 @@ _CONDITIONS = 32
 _VALUES = 256
 _CURSOR_LENGTH = 16384
 _MARK_SIZE = 16
+_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,33 @@ def page(tenant: str, kind: str, query: Query, found: Sequence[Document], limit:
         return DocumentPage(found, None)
     last = found[limit - 1]
     position = Position(last.body[query.order] if query.order else None, last.id)
-    return DocumentPage(found[:limit], write(tenant, kind, query, position))
+    return DocumentPage(found[:limit], write_cursor(tenant, kind, query, position))
 
 
-def write(tenant: str, kind: str, query: Query, position: Position) -> str:
+def tally(counts: Iterable[tuple[Any, int]]) -> dict[str, int]:
+    """Counts by the text of each value: JSON, but text without quotes, nothing as "" and whole floats as integers."""
+    total: dict[str, int] = {}
+    for value, number in counts:
+        text = _text(value)
+        total[text] = total.get(text, 0) + number
+    return total
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return orjson.dumps(value).decode()
+
+
+def write_cursor(tenant: str, kind: str, query: Query, position: Position) -> str:
     """The cursor that resumes after `position` in this listing, and in no other."""
     content = orjson.dumps([position.value, position.id])
     return base64.urlsafe_b64encode(_mark(tenant, kind, query) + content).rstrip(b"=").decode()
 
 
-def read(tenant: str, kind: str, query: Query, cursor: str | None) -> Position | None:
+def read_cursor(tenant: str, kind: str, query: Query, cursor: str | None) -> Position | None:
     """Where the page before ended; InvalidInput when the cursor came from another listing or was made up.
 
     The mark is a digest, not a secret: a forged cursor can only choose where the forger's own listing resumes.
