@@ -98,10 +98,13 @@ def without(*names: str) -> Callable[[Document], Mapping[str, Any]]:
     return lambda found: {name: value for name, value in found.body.items() if name not in left_out}
 
 
-def chosen(**filters: Any) -> dict[str, Any]:  # noqa: ANN401 - values of any field
-    """The conditions of a query from filters; those that were not given are left out, lists mean any of them."""
-    given = {name: value for name, value in filters.items() if value is not None and value != ()}
-    return {name: tuple(value) if isinstance(value, list | tuple) else value for name, value in given.items()}
+def conditions(asked: Listing, *beside: str) -> dict[str, Any]:
+    """The conditions that a query for a page makes; several values of one mean any of them.
+
+    `beside` names members that are not conditions.
+    """
+    given = asked.model_dump(mode="json", exclude={"limit", "cursor", *beside}, exclude_none=True)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value != []}
 
 
 def _next(request: Request, cursor: str) -> str:

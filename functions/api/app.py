@@ -2,12 +2,12 @@
 
 from fastapi import FastAPI
 
-from functions.api import finding, health, problem, scan
+from functions.api import change, compliance, evaluation, finding, health, policy, problem, resource, scan
 from functions.api.envelope import Envelope
 from functions.api.stream import Pace
 from shared.bootstrap import Ports
 
-ROUTERS = (health, scan, finding)
+ROUTERS = (health, scan, finding, resource, policy, evaluation, compliance, change)
 
 
 def build(ports: Ports, pace: Pace | None = None) -> FastAPI:

@@ -8,12 +8,22 @@ from pydantic import Field
 from functions.api import answer
 from functions.api.access import Known
 from functions.api.answer import Listing, Page
+from functions.api.evaluation import Explained
 from functions.api.route import router as make_router
 from shared.domain.finding import Finding, Life
 from shared.domain.policy import Severity
 from shared.domain.verdict import State
 from shared.ports import documents
-from shared.services import finding
+from shared.services import evaluation, finding
+
+
+class ExplainedFinding(Explained):
+    """Why a finding is what it is."""
+
+    finding: str
+    life: Life
+    exemption: str | None = None
+
 
 router = make_router("Findings")
 KIND = finding.KIND
@@ -39,9 +49,9 @@ class FindingListing(Listing):
 @router.get("/findings", response_model=Page[Finding])
 def finding_list(request: Request, caller: Known, asked: Annotated[FindingListing, Query()]) -> Response:
     """The findings, without their evidence."""
-    conditions = answer.chosen(**asked.model_dump(mode="json", exclude={"limit", "cursor", "order"}))
     by_id = asked.order == "id"
-    query = documents.Query(equals=conditions, order="" if by_id else asked.order, descending=not by_id)
+    order = "" if by_id else asked.order
+    query = documents.Query(equals=answer.conditions(asked, "order"), order=order, descending=not by_id)
     return answer.listing(request, caller, KIND, query, asked, show=answer.without("evidence", "needs"))
 
 
@@ -49,3 +59,10 @@ def finding_list(request: Request, caller: Known, asked: Annotated[FindingListin
 def finding_get(request: Request, caller: Known, id: str) -> Response:
     """One finding with its evidence: the clauses that decided, what they saw and what they expected."""
     return answer.document(request, answer.find(caller, KIND, id))
+
+
+@router.get("/findings/{id}/explain", response_model=ExplainedFinding)
+def finding_explain(request: Request, caller: Known, id: str) -> Response:
+    """Why: one sentence, the whole rule with what each clause saw, and what would make the resource compliant."""
+    answer.find(caller, KIND, id)
+    return answer.ok(request, evaluation.explain(id, store=caller.store, book=caller.book))

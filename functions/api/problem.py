@@ -66,7 +66,7 @@ class Fault(Model):
     """One part of a request that cannot be used."""
 
     path: str = Field(description="JSON path in the body (`$.expiresAt`), or `query.limit`, `header.…`")
-    message: str
+    detail: str
 
 
 class Problem(Model):
@@ -142,11 +142,11 @@ def _allowed(request: Request) -> str:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # what the handler is installed for
     found = error.errors()[:NAMES]
-    faults = [{"path": json_path(each["loc"]), "message": each["msg"]} for each in found]
+    faults = [{"path": json_path(each["loc"]), "detail": each["msg"]} for each in found]
     in_body = any(each["loc"][0] == "body" for each in found)
     status = HTTPStatus.UNPROCESSABLE_CONTENT if in_body else HTTPStatus.BAD_REQUEST
     first = faults[0]
-    detail = f"{first['path']}: {first['message']}"
+    detail = f"{first['path']}: {first['detail']}"
     return _answer(request, status, detail, None, {"path": first["path"], "errors": faults})
 
 

@@ -44,7 +44,7 @@ async def scan_start(
 @router.get("/scans", response_model=Page[Scan])
 def scan_list(request: Request, caller: Known, asked: Annotated[ScanListing, Query()]) -> Response:
     """The scans, latest first."""
-    query = documents.Query(equals=answer.chosen(status=asked.status), order="requestedAt", descending=True)
+    query = documents.Query(equals=answer.conditions(asked), order="requestedAt", descending=True)
     return answer.listing(request, caller, KIND, query, asked, show=answer.without("gaps", "shortfalls"))
 
 

@@ -115,6 +115,12 @@ def context(row: Row, store: Store) -> Context:
     return _Contexts(row["subscription"], store).of(row)
 
 
+def whole(row: Row, store: Store) -> Resource:
+    """One stored resource, with the children that were stored beside it."""
+    children = _children({row["id"]: row}, store)
+    return _with_children(Resource.from_record(row["record"]), children.get(row["id"]))
+
+
 class _Contexts:
     """The evaluation context of resources: their subscription and resource group, read once."""
 

@@ -1,0 +1,69 @@
+"""Evaluation on request: what a policy says of a resource, with nothing stored."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Body, Response
+
+from functions.api.access import Known
+from functions.api.route import router as make_router
+from shared.domain.evaluation import EvaluationRequest
+from shared.domain.model import Model
+from shared.domain.verdict import State
+from shared.services import evaluation
+
+router = make_router("Evaluation")
+
+EXAMPLES = {
+    "own definition": {
+        "summary": "A definition of one's own",
+        "value": {
+            "definition": {
+                "properties": {
+                    "mode": "Indexed",
+                    "policyRule": {
+                        "if": {
+                            "allOf": [
+                                {"field": "type", "equals": "Microsoft.Storage/storageAccounts"},
+                                {"field": "location", "notIn": ["westeurope", "northeurope"]},
+                            ]
+                        },
+                        "then": {"effect": "deny"},
+                    },
+                }
+            },
+            "resource": {
+                "id": (
+                    "/subscriptions/5d1c9c4e-0000-4000-8000-000000000001/resourceGroups/data"
+                    "/providers/Microsoft.Storage/storageAccounts/telemetry"
+                ),
+                "type": "Microsoft.Storage/storageAccounts",
+                "name": "telemetry",
+                "location": "eastus",
+            },
+        },
+    }
+}
+
+
+class Explained(Model):
+    """A verdict with the reasons for it."""
+
+    policy: str
+    resource: str
+    state: State
+    effect: str
+    reason: str
+    sentence: str
+    rule: Mapping[str, Any] | None = None
+    existence: Mapping[str, Any] | None = None
+    needs: tuple[Mapping[str, Any], ...] = ()
+    fixes: tuple[Mapping[str, Any], ...] = ()
+
+
+@router.post("/evaluate", response_model=Explained)
+def evaluate(caller: Known, asked: Annotated[EvaluationRequest, Body(openapi_examples=EXAMPLES)]) -> Response:
+    """The verdict of one policy on one resource, both as given: evidence, and what would make it compliant."""
+    explained = evaluation.evaluate(asked, store=caller.store, catalog=caller.ports.catalog)
+    return Response(orjson.dumps(explained), media_type="application/json")

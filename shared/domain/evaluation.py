@@ -1,0 +1,24 @@
+"""Evaluations on request: one policy on one resource, as they are written in the question."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from shared.domain.model import Model
+
+
+class EvaluationRequest(Model):
+    """What to judge, and by what: a policy of the catalog by name, or a definition of one's own."""
+
+    policy: str | None = Field(default=None, max_length=64, description="the name of a policy in the catalog")
+    definition: Mapping[str, Any] | None = Field(default=None, description="a definition in Azure Policy's JSON")
+    parameters: Mapping[str, Any] = Field(default_factory=dict, description="values of the policy's parameters")
+    resource: Mapping[str, Any] = Field(description="the resource's ARM body: id, type, name, location, properties …")
+    api_version: str | None = Field(default=None, max_length=32, description="the one the body was read with")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.policy is None) == (self.definition is None):
+            raise ValueError("give either the name of a policy or a definition")
+        return self

@@ -1,0 +1,66 @@
+"""Judge one pair on request and explain it: what a question says, or what is stored of a finding."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from shared.domain.error import InvalidInput, NotFound
+from shared.domain.evaluation import EvaluationRequest
+from shared.domain.finding import Finding
+from shared.domain.resource import Resource
+from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition
+from shared.engine import explain as explain_pair
+from shared.ports.catalog import Catalog
+from shared.services import finding, tally
+from shared.services.collection import RESOURCE
+from shared.services.estate import Store
+from shared.services.policy import Book
+
+Explanation = Mapping[str, Any]
+"""As `shared.engine.Explanation.to_json` says it."""
+
+
+def evaluate(asked: EvaluationRequest, *, store: Store, catalog: Catalog) -> Explanation:
+    """The verdict on the resource in the question, explained.
+
+    Errors: NotFound for a policy the catalog does not have; InvalidInput with the path of what cannot be used.
+    """
+    policy = _compiled(asked, catalog)
+    resource = Resource(asked.resource, api_version=asked.api_version)
+    if not resource.type:
+        raise InvalidInput("the resource has no type, which every policy looks at", path="$.resource.type")
+    return explain_pair(policy, resource, Context(now=store.now())).to_json()
+
+
+def explain(finding_id: str, *, store: Store, book: Book) -> Explanation:
+    """Why a finding is what it is, from the resource as it was last read; NotFound."""
+    found = store.documents.get(tenant=store.tenant, kind=finding.KIND, id=finding_id)
+    if found is None:
+        raise NotFound(f"there is no finding {finding_id}", path="id")
+    known = Finding.model_validate(found.body)
+    row = store.documents.get(tenant=store.tenant, kind=RESOURCE, id=known.resource)
+    policy = next((each for each in book.compiled.policies if each.name == known.policy), None)
+    if row is None or policy is None:
+        raise NotFound(f"the resource or the policy of finding {finding_id} is not there any more", path="id")
+    explained = explain_pair(policy, tally.whole(row.body, store), tally.context(row.body, store)).to_json()
+    return {"finding": known.id, "life": known.life, "exemption": known.exemption, **explained}
+
+
+def _compiled(asked: EvaluationRequest, catalog: Catalog) -> Policy:
+    definition = asked.definition if asked.definition is not None else _definition(asked.policy, catalog)
+    try:
+        return compile_definition(definition, aliases=_aliases(catalog), parameters=asked.parameters)
+    except InvalidDefinition as error:
+        raise InvalidInput(error.message, path=f"$.definition{(error.path or '$')[1:]}") from error
+
+
+def _definition(name: str | None, catalog: Catalog) -> Mapping[str, Any]:
+    entry = next((each for each in catalog.policies() if each.name == name), None)
+    if entry is None:
+        raise NotFound(f"the catalog has no policy {name}", path="$.policy")
+    return entry.definition
+
+
+@lru_cache(maxsize=4)
+def _aliases(catalog: Catalog) -> AliasCatalog:
+    return AliasCatalog.from_rows(catalog.aliases())
