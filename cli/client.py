@@ -64,7 +64,9 @@ class Client:
         try:
             answer = self._http.request(method, path, **given)
         except httpx2.HTTPError as error:
-            raise ApiError(f"{self.url} does not answer ({error}). Is it running? Start it with `cortex run`.") from error
+            raise ApiError(
+                f"{self.url} does not answer ({error}). Is it running? Start it with `cortex run`."
+            ) from error
         if answer.is_success:
             loaded: Json = answer.json() if answer.content else {}
             return loaded

@@ -14,9 +14,10 @@ from shared.domain.error import InvalidInput
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
 from shared.domain.verdict import State
-from shared.engine import AliasCatalog, Context, Policy, compile_definition, explain
+from shared.engine import Context, Policy, compile_definition, explain
 from shared.ports.catalog import Catalog
 from shared.services import intake
+from shared.services import policy as known
 
 WRONG = 3
 UNSETTLED = 4
@@ -51,8 +52,7 @@ def _judge(policy: Policy, resource: Resource | BadRecord, *, as_json: bool) -> 
 
 
 def _compile(policy: str, parameters: dict[str, Any], catalog: Catalog) -> Policy:
-    aliases = AliasCatalog.from_rows(catalog.aliases())
-    return compile_definition(_definition(policy, catalog), aliases=aliases, parameters=parameters)
+    return compile_definition(_definition(policy, catalog), aliases=known.aliases(catalog), parameters=parameters)
 
 
 def _definition(policy: str, catalog: Catalog) -> dict[str, Any]:

@@ -27,7 +27,12 @@ def status(json: Annotated[bool, typer.Option("--json", help="print JSON")] = Fa
         "Frameworks",
         ("framework", "score", "wrong", "unknown"),
         (
-            (name, "-" if each["score"] is None else f"{each['score']}%", str(each["nonCompliant"]), str(each["unknown"]))
+            (
+                name,
+                "-" if each["score"] is None else f"{each['score']}%",
+                str(each["nonCompliant"]),
+                str(each["unknown"]),
+            )
             for name, each in summary["frameworks"].items()
         ),
     )
@@ -49,7 +54,9 @@ def findings(
         raise typer.BadParameter(f"'{fail_on}' is none of {', '.join(ORDER)}", param_hint="--fail-on")
     asked = {"severity": severity, "policy": policy, "subscription": subscription, "owner": owner, "state": state}
     with Client() as api:
-        found = list(islice(api.pages("/findings", open=None if all_ else "true", limit=min(limit, 200), **asked), limit))
+        found = list(
+            islice(api.pages("/findings", open=None if all_ else "true", limit=min(limit, 200), **asked), limit)
+        )
         worst = _worst(api, fail_on, asked) if fail_on else 0
     if json:
         show.as_json(found)

@@ -1,20 +1,19 @@
 """Judge one pair on request and explain it: what a question says, or what is stored of a finding."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from shared.domain.error import InvalidInput, NotFound
 from shared.domain.evaluation import EvaluationRequest
 from shared.domain.finding import Finding
 from shared.domain.resource import Resource
-from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition
+from shared.engine import Context, InvalidDefinition, Policy, compile_definition
 from shared.engine import explain as explain_pair
 from shared.ports.catalog import Catalog
 from shared.services import finding, tally
 from shared.services.collection import RESOURCE
 from shared.services.estate import Store
-from shared.services.policy import Book
+from shared.services.policy import Book, aliases
 
 Explanation = Mapping[str, Any]
 """As `shared.engine.Explanation.to_json` says it."""
@@ -49,7 +48,7 @@ def explain(finding_id: str, *, store: Store, book: Book) -> Explanation:
 def _compiled(asked: EvaluationRequest, catalog: Catalog) -> Policy:
     definition = asked.definition if asked.definition is not None else _definition(asked.policy, catalog)
     try:
-        return compile_definition(definition, aliases=_aliases(catalog), parameters=asked.parameters)
+        return compile_definition(definition, aliases=aliases(catalog), parameters=asked.parameters)
     except InvalidDefinition as error:
         raise InvalidInput(error.message, path=f"$.definition{(error.path or '$')[1:]}") from error
 
@@ -59,8 +58,3 @@ def _definition(name: str | None, catalog: Catalog) -> Mapping[str, Any]:
     if entry is None:
         raise NotFound(f"the catalog has no policy {name}", path="$.policy")
     return entry.definition
-
-
-@lru_cache(maxsize=4)
-def _aliases(catalog: Catalog) -> AliasCatalog:
-    return AliasCatalog.from_rows(catalog.aliases())

@@ -25,11 +25,18 @@ class Book:
 
 
 @lru_cache(maxsize=4)
+def aliases(catalog: Catalog) -> AliasCatalog:
+    """The aliases of the catalog with what it knows of resource types."""
+    facts = ({**row, "hasLocations": row.get("supportsLocation")} for row in catalog.resource_types())
+    return AliasCatalog.from_rows(catalog.aliases(), facts)
+
+
+@lru_cache(maxsize=4)
 def book(catalog: Catalog) -> Book:
     """Compile the catalog; the same catalog is compiled once."""
-    aliases = AliasCatalog.from_rows(catalog.aliases())
     entries = {entry.name: entry for entry in catalog.policies()}
-    compiled = compile_set([compile_definition(entry.definition, aliases=aliases) for entry in entries.values()])
+    known = aliases(catalog)
+    compiled = compile_set([compile_definition(entry.definition, aliases=known) for entry in entries.values()])
     versions = {row["type"].lower(): row["apiVersion"] for row in catalog.resource_types()}
     wanted = {kind: related for kind in versions if (related := compiled.related_types(kind))}
     return Book(entries=entries, compiled=compiled, wanted=wanted, versions=versions)
