@@ -37,7 +37,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, path: str, **query: Any) -> Json:
+    def get(self, path: str, **query: str | int | None) -> Json:
         """GET; parameters that are None are left out."""
         return self._call("GET", path, params={key: value for key, value in query.items() if value is not None})
 
@@ -50,7 +50,7 @@ class Client:
         headers = {"idempotency-key": str(uuid.uuid4()), "content-type": "application/octet-stream"}
         return self._call("POST", path, params={"name": file.name}, content=chunks, headers=headers)
 
-    def pages(self, path: str, **query: Any) -> Iterator[Json]:
+    def pages(self, path: str, **query: str | int | None) -> Iterator[Json]:
         """The items of all pages of a listing."""
         cursor: str | None = None
         while True:
@@ -60,7 +60,7 @@ class Client:
             if not cursor:
                 return
 
-    def _call(self, method: str, path: str, **given: Any) -> Json:
+    def _call(self, method: str, path: str, **given: Any) -> Json:  # noqa: ANN401 - what httpx2 takes
         try:
             answer = self._http.request(method, path, **given)
         except httpx2.HTTPError as error:

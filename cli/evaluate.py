@@ -29,7 +29,7 @@ def evaluate(
     parameters: Annotated[str, typer.Option(help="parameter values as a JSON object")] = "{}",
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Judge resources by one policy, offline. Exit code 3 when one is non-compliant, 4 when one is unknown or failed."""
+    """Judge resources by one policy, offline. Exit code 3 when one is non-compliant, 4 when one is not settled."""
     catalog = bootstrap.catalog()
     compiled = _compile(policy, _object(parameters), catalog)
     states = [_judge(compiled, each, as_json=json) for each in _resources(resource)]

@@ -66,10 +66,8 @@ def _tell(known: Json, plan: Json) -> None:
     for item in plan["items"]:
         show.console.print(f"\n{show.short(item['resourceId'])}", highlight=False)
         for each in item["differences"]:
-            show.console.print(
-                f"  {each['path']}: [red]{show.value(each.get('before'))}[/] → [green]{show.value(each.get('after'))}[/]",
-                highlight=False,
-            )
+            before, after = show.value(each.get("before")), show.value(each.get("after"))
+            show.console.print(f"  {each['path']}: [red]{before}[/] → [green]{after}[/]", highlight=False)
     for refused in plan.get("refusals", ()):
         show.console.print(f"  [yellow]not planned:[/] {refused['finding']}: {refused['reason']}", highlight=False)
     if known.get("planHash"):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -54,7 +53,7 @@ def short(resource_id: str) -> str:
     return escape("/".join(parts[-3:]) if len(parts) > 4 else resource_id)  # noqa: PLR2004 - beyond a subscription
 
 
-def value(observed: Any) -> str:
+def value(observed: object) -> str:
     """An observed or expected value on one line."""
     text = json.dumps(observed)
     return escape(text if len(text) <= 80 else f"{text[:77]}…")  # noqa: PLR2004 - a line's half
