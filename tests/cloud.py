@@ -202,6 +202,7 @@ class FixingCatalog:
             alias(STORAGE, "properties.networkAcls.bypass"),
             alias(VAULT, "properties.enablePurgeProtection"),
             alias(GROUP, "properties.securityRules[*]"),
+            alias(GROUP, "properties.securityRules[*].name"),
             alias(SETTING, "properties.workspaceId"),
         )
 

@@ -1,24 +1,25 @@
 """The fix of one finding: what its policy wants resources to be."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.body import merged
 from shared.domain.error import InvalidInput
-from shared.domain.resource import Json, Resource
-from shared.engine import Context
-from shared.engine.amend import apply
-from shared.engine.error import EffectConflict, EvaluationError
-from shared.engine.resolve import effects
+from shared.domain.resource import Json, Resource, subscription_of, type_of
+from shared.engine import Context, EffectConflict, Effects, EvaluationError, apply, effects, expand_template
 from shared.services.policy import Book
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a resource is to be, all of it. Without `api_version`: as for the resource that the finding is about."""
+    """What a resource is to be: all of it or, where `over`, what is laid over what there is.
+
+    Without `api_version`: as for the resource that the finding is about.
+    """
 
     resource_id: str
     body: Mapping[str, Json]
+    over: bool = False
     api_version: str | None = None
 
 
@@ -35,9 +36,42 @@ def wanted(policy: str, resource: Resource, context: Context, book: Book) -> Ite
     try:
         if compiled.effect in ("modify", "append"):
             yield Wanted(resource.id, apply(resource.body, effects(compiled, resource, context)))
+        elif compiled.effect == "deployIfNotExists":
+            yield from _deployed(effects(compiled, resource, context), resource, context)
         elif entry.remediation is not None:
             yield Wanted(resource.id, merged(resource.body, entry.remediation.patch))
         else:
             raise InvalidInput(f"policy {policy} has no fix")
     except (EffectConflict, EvaluationError) as error:
         raise InvalidInput(f"the fix of {policy} cannot be told: {error}") from error
+
+
+def _deployed(effect: Effects, resource: Resource, context: Context) -> Iterator[Wanted]:
+    """What the template of a deployIfNotExists deploys, as resources of its own."""
+    properties = (effect.deployment or {}).get("properties") or {}
+    template = properties.get("template")
+    if not isinstance(template, Mapping):
+        raise InvalidInput("the policy has no template to deploy")
+    if str(properties.get("mode", "incremental")).lower() != "incremental":
+        raise InvalidInput("only incremental deployments are done: a complete one deletes what it does not name")
+    scope = _scope(effect, resource, context)
+    for each in expand_template(template, properties.get("parameters"), scope):
+        identity = each.get("id")
+        if not isinstance(identity, str):
+            raise InvalidInput(f"the scope of {each['type']} {each['name']} cannot be told")
+        if subscription_of(identity) != subscription_of(resource.id):
+            raise InvalidInput(f"the template writes {identity}, which is not in the resource's subscription")
+        named = {"id": identity, "name": identity.rpartition("/")[2], "type": type_of(identity)}
+        yield Wanted(identity, {**each["body"], **named}, over=True, api_version=each["apiVersion"])
+
+
+def _scope(effect: Effects, resource: Resource, context: Context) -> Context:
+    """Where the template is deployed: the resource's group, the one the details name, or the subscription."""
+    known = context.subscription or {}
+    base = f"/subscriptions/{subscription_of(resource.id)}"
+    subscription = {"subscriptionId": subscription_of(resource.id), "id": base, **known}
+    if effect.scope.lower() == "subscription":
+        return replace(context, subscription=subscription, resource_group=None)
+    name = effect.related.get("resourceGroupName")
+    group = {"name": name, "id": f"{base}/resourceGroups/{name}"} if name else context.resource_group
+    return replace(context, subscription=subscription, resource_group=group)

@@ -159,10 +159,14 @@ def _with_operations(sketch: Sketch, fixed: list[Finding], refusals: list[Refusa
         resource_id=fixed[0].resource_id,
         findings=tuple(each.id for each in fixed),
         policies={entry.name: digest(entry.definition) for entry in entries},
-        operations=tuple(_operation(target, desk) for target in sketch.targets.values()),
+        operations=tuple(_operation(target, desk) for target in sketch.targets.values() if _differs(target)),
         refusals=tuple(refusals),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _differs(target: Target) -> bool:
+    return fingerprint(target.before.body if target.before else None) != fingerprint(target.after)
 
 
 def _operation(target: Target, desk: Desk) -> Operation:

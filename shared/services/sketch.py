@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from shared.domain.body import holds
+from shared.domain.body import holds, merged
 from shared.domain.error import InvalidInput
 from shared.domain.finding import Finding
 from shared.domain.plan import Refusal
@@ -56,13 +56,13 @@ class Sketch:
         """Add the fix of a finding; InvalidInput when it has none that can be told exactly."""
         for wanted in fix.wanted(finding.policy, self.resource, self.context, self.book):
             key = wanted.resource_id.lower()
-            known = self.targets.get(key) or self._target(wanted)
-            target = replace(known, after=wanted.body)
-            self.strokes.append(
-                Stroke(finding, key, known.after if key in self.targets else _body(known), target.after)
-            )
-            self.targets[key] = target
-            self.resource = _with(self.resource, target)
+            known = self.targets.get(key)
+            target = known or self._target(wanted)
+            present = known.after if known else _body(target)
+            after = _laid_over(present, wanted.body) if wanted.over and present else wanted.body
+            self.strokes.append(Stroke(finding, key, present, after))
+            self.targets[key] = replace(target, after=after)
+            self.resource = _with(self.resource, self.targets[key])
 
     def _target(self, wanted: fix.Wanted) -> Target:
         if wanted.resource_id.lower() == self.resource.id.lower():
@@ -109,6 +109,13 @@ def states(resource: Resource, context: Context, book: Book) -> States:
 
 def _body(target: Target) -> Body | None:
     return target.before.body if target.before else None
+
+
+def _laid_over(present: Body, wanted: Body) -> Body:
+    """What there is with what is wanted in it: nothing is lost that the fix does not speak of."""
+    named = ("id", "name", "type")
+    over: Body = merged(present, {name: value for name, value in wanted.items() if name not in named})
+    return over
 
 
 def _conflict(one: Stroke, other: Stroke) -> Refusal:

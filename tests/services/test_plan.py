@@ -1,0 +1,336 @@
+"""Plans: exact, tried on paper, refused where they would guess."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from shared.domain.body import fingerprint
+from shared.domain.error import Forbidden, Throttled
+from shared.domain.plan import Outcome, Plan
+from shared.domain.remediation import Remediation, Status
+from shared.ports.queue import Queue
+from shared.services import policy, remediation
+from shared.services.estate import Store
+from shared.services.work import plan_of
+from tests.cloud import (
+    GROUP,
+    SETTING,
+    STORAGE,
+    VAULT,
+    FixingCatalog,
+    account,
+    of,
+    patched,
+    resource,
+)
+from tests.cloud import (
+    policy as rule,
+)
+from tests.world import REMEDIATION, World
+
+
+@pytest.fixture
+def world(store: Store, queue: Queue) -> World:
+    return World(store, queue)
+
+
+def with_policies(world: World, *more: Any) -> World:
+    world.book = policy.book(FixingCatalog(*more))
+    return world
+
+
+def planned(world: World, body: dict[str, Any], *names: str) -> tuple[Remediation, Plan]:
+    world.put(body)
+    world.request(body, *names)
+    known = world.plan()
+    return known, plan_of(known, store=world.store)
+
+
+TAGGED = rule(
+    "tagged",
+    of(GROUP, field="tags['owner']", exists=False),
+    {
+        "effect": "modify",
+        "details": {
+            "roleDefinitionIds": ["/providers/Microsoft.Authorization/roleDefinitions/x"],
+            "operations": [{"operation": "addOrReplace", "field": "tags['owner']", "value": "team-a"}],
+        },
+    },
+)
+APPENDED = rule(
+    "bypass",
+    of(STORAGE, field=f"{STORAGE}/networkAcls.bypass", notEquals="AzureServices"),
+    {"effect": "modify", "details": {
+        "roleDefinitionIds": ["/x"],
+        "operations": [
+            {"operation": "addOrReplace", "field": f"{STORAGE}/networkAcls.bypass", "value": "AzureServices"},
+        ],
+    }},
+)  # fmt: skip
+LOGGED = rule(
+    "logged",
+    {"field": "type", "equals": VAULT},
+    {
+        "effect": "deployIfNotExists",
+        "details": {
+            "type": SETTING,
+            "roleDefinitionIds": ["/x"],
+            "existenceCondition": {"field": f"{SETTING}/workspaceId", "exists": True},
+            "deployment": {
+                "properties": {
+                    "mode": "incremental",
+                    "parameters": {"vault": {"value": "[field('id')]"}},
+                    "template": {
+                        "parameters": {"vault": {"type": "string"}},
+                        "resources": [
+                            {
+                                "type": SETTING,
+                                "apiVersion": "2021-05-01-preview",
+                                "name": "logs",
+                                "scope": "[parameters('vault')]",
+                                "properties": {"workspaceId": "/workspaces/central"},
+                            }
+                        ],
+                    },
+                }
+            },
+        },
+    },
+)
+
+
+def test_a_property_patch_becomes_the_smallest_patch(world: World) -> None:
+    body = account()
+    known, whole = planned(world, body, "https-only")
+    (item,) = whole.items
+    (operation,) = item.operations
+    assert known.status == Status.AWAITING_APPROVAL
+    assert (operation.method, operation.body) == ("PATCH", {"properties": {"supportsHttpsTrafficOnly": True}})
+    assert (operation.if_match, operation.api_version) == ('"1"', "2023-05-01")
+    assert operation.before == fingerprint(body)
+    assert [(each.path, each.before, each.after) for each in known.items[0].operations[0].differences] == [
+        ("properties.supportsHttpsTrafficOnly", False, True)
+    ]
+    assert item.notes == ("Clients must follow.",)
+
+
+def test_the_state_before_is_kept_as_read(world: World) -> None:
+    body = account()
+    _, whole = planned(world, body, "https-only")
+    kept = orjson.loads(world.store.blobs.get(tenant=world.store.tenant, name=whole.items[0].operations[0].backup))
+    assert kept == {"body": body, "etag": '"1"', "apiVersion": "2023-05-01"}
+
+
+def test_findings_on_one_resource_become_one_operation(world: World) -> None:
+    known, whole = planned(world, account(), "https-only", "tls-1-2")
+    assert len(known.items) == 1
+    (operation,) = whole.items[0].operations
+    assert operation.body == {"properties": {"supportsHttpsTrafficOnly": True, "minimumTlsVersion": "TLS1_2"}}
+    assert set(known.items[0].policies) == {"https-only", "tls-1-2"}
+
+
+def test_a_modify_of_tags_sends_all_tags(world: World) -> None:
+    _, whole = planned(with_policies(world, TAGGED), resource(GROUP, "nsg", {"securityRules": []}), "tagged")
+    (operation,) = whole.items[0].operations
+    assert (operation.method, operation.body) == ("PATCH", {"tags": {"env": "test", "owner": "team-a"}})
+
+
+def test_a_modify_of_properties_changes_what_it_names(world: World) -> None:
+    _, whole = planned(with_policies(world, APPENDED), account(), "bypass")
+    assert whole.items[0].operations[0].body == {"properties": {"networkAcls": {"bypass": "AzureServices"}}}
+
+
+def test_an_append_puts_the_whole_body_where_patch_is_not_known_to_merge(world: World) -> None:
+    member = {"name": "deny-all", "properties": {"access": "Deny"}}
+    name = f"{GROUP}/securityRules[*]"
+    appended = rule(
+        "deny-all",
+        of(GROUP, count={"field": name, "where": {"field": f"{name}.name", "equals": "deny-all"}}, less=1),
+        {"effect": "append", "details": [{"field": name, "value": member}]},
+    )
+    nsg = resource(GROUP, "nsg", {"securityRules": [{"name": "other", "properties": {"access": "Allow"}}]})
+    _, whole = planned(with_policies(world, appended), nsg, "deny-all")
+    (operation,) = whole.items[0].operations
+    assert operation.method == "PUT"
+    assert [each["name"] for each in operation.body["properties"]["securityRules"]] == ["other", "deny-all"]
+    assert "provisioningState" not in operation.body["properties"]
+    assert "id" not in operation.body
+
+
+def test_a_template_becomes_puts_of_what_it_deploys(world: World) -> None:
+    vault = resource(VAULT, "kv", {"enablePurgeProtection": True})
+    _, whole = planned(with_policies(world, LOGGED), vault, "logged")
+    (operation,) = whole.items[0].operations
+    assert operation.resource_id == f"{vault['id']}/providers/{SETTING}/logs"
+    assert (operation.method, operation.before, operation.if_match) == ("PUT", None, None)
+    assert operation.body == {"properties": {"workspaceId": "/workspaces/central"}}
+    assert operation.target["type"] == SETTING
+
+
+def test_a_template_is_laid_over_what_there_is(world: World) -> None:
+    vault = resource(VAULT, "kv", {"enablePurgeProtection": True})
+    setting = {
+        "id": f"{vault['id']}/providers/{SETTING}/logs",
+        "name": "logs",
+        "type": SETTING,
+        "properties": {"storageAccountId": "/accounts/archive"},
+    }
+    world.cloud.put(setting)
+    _, whole = planned(with_policies(world, LOGGED), vault, "logged")
+    (operation,) = whole.items[0].operations
+    assert operation.body["properties"] == {
+        "storageAccountId": "/accounts/archive",
+        "workspaceId": "/workspaces/central",
+    }
+    assert operation.if_match == '"1"'
+
+
+def changed(name: str, **changes: Any) -> Any:
+    """LOGGED with another deployment."""
+    source = orjson.loads(orjson.dumps(LOGGED.definition))
+    deployment = source["properties"]["policyRule"]["then"]["details"]["deployment"]["properties"]
+    deployment.update(changes)
+    return rule(name, source["properties"]["policyRule"]["if"], source["properties"]["policyRule"]["then"])
+
+
+ELSEWHERE = {"type": SETTING, "apiVersion": "1", "name": "logs", "scope": "/subscriptions/2", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"template": None}, "no template"),
+        ({"mode": "Complete"}, "incremental"),
+        ({"template": {"resources": [ELSEWHERE]}}, "not in the resource's subscription"),
+        ({"template": {"resources": [{**ELSEWHERE, "copy": {"count": 2}}]}}, "copy"),
+        ({"template": {"resources": [{**ELSEWHERE, "scope": "[reference('x').id]"}]}}, "reference"),
+        ({"template": {"resources": [{**ELSEWHERE, "scope": "[parameters('nobody')]"}]}}, "nobody"),
+    ],
+)
+def test_what_cannot_be_told_exactly_is_refused(world: World, changes: dict[str, Any], why: str) -> None:
+    known, whole = planned(
+        with_policies(world, changed("logged", **changes)),
+        resource(VAULT, "kv", {"enablePurgeProtection": True}),
+        "logged",
+    )
+    assert known.status == Status.FAILED
+    assert (known.items[0].outcome, whole.items[0].operations) == (Outcome.REFUSED, ())
+    assert why in known.items[0].reason
+
+
+def test_fixes_that_undo_each_other_are_refused_by_name(world: World) -> None:
+    tls_3 = rule(
+        "tls-1-3",
+        of(STORAGE, field=f"{STORAGE}/minimumTlsVersion", notEquals="TLS1_3"),
+        **patched(STORAGE, minimumTlsVersion="TLS1_3"),
+    )
+    known, whole = planned(with_policies(world, tls_3), account(), "https-only", "tls-1-2", "tls-1-3")
+    (item,) = whole.items
+    assert [refusal.reason for refusal in item.refusals] == [
+        "its fix and that of tls-1-3 want different values for the same part of the resource",
+        "its fix and that of tls-1-2 want different values for the same part of the resource",
+    ]
+    assert item.operations[0].body == {"properties": {"supportsHttpsTrafficOnly": True}}
+    assert known.status == Status.AWAITING_APPROVAL
+
+
+def test_a_fix_that_would_not_help_is_refused(world: World) -> None:
+    useless = rule(
+        "owned", of(STORAGE, field="tags['owner']", exists=False), **patched(STORAGE, minimumTlsVersion="TLS1_2")
+    )
+    known, _ = planned(with_policies(world, useless), account(), "owned")
+    assert known.status == Status.FAILED
+    assert "would leave the resource nonCompliant" in known.items[0].reason
+
+
+def test_a_fix_that_would_break_another_policy_is_refused(world: World) -> None:
+    legacy = rule("legacy-tls", of(STORAGE, field=f"{STORAGE}/minimumTlsVersion", equals="TLS1_2"))
+    known, _ = planned(with_policies(world, legacy), account(), "tls-1-2")
+    assert known.status == Status.FAILED
+    assert "would violate legacy-tls" in known.items[0].reason
+
+
+def test_what_complies_by_now_is_left_alone(world: World) -> None:
+    body = account()
+    world.put(body)
+    world.request(body, "https-only")
+    world.cloud.put(account(supportsHttpsTrafficOnly=True))
+    known = world.plan()
+    assert (known.status, known.items[0].outcome) == (Status.SUCCEEDED, Outcome.SKIPPED)
+    assert "complies already" in known.items[0].reason
+
+
+def test_what_is_gone_by_now_is_left_alone(world: World) -> None:
+    body = account()
+    world.put(body)
+    world.request(body, "https-only")
+    world.cloud.bodies.clear()
+    known = world.plan()
+    assert (known.status, known.items[0].outcome, known.items[0].reason) == (
+        Status.SUCCEEDED,
+        Outcome.SKIPPED,
+        "the resource is gone",
+    )
+
+
+def test_a_resource_that_may_not_be_read_is_refused_and_the_others_are_planned(world: World) -> None:
+    first, second = account("alpha"), account("beta")
+    world.put(first, second)
+    world.request(first, "https-only", more=(world.finding(second, "https-only").id,))
+    world.cloud.faults.append(Forbidden("no permission to read alpha"))
+    known = world.plan()
+    assert [item.outcome for item in known.items] == [Outcome.REFUSED, Outcome.PENDING]
+    assert known.items[0].reason == "no permission to read alpha"
+
+
+def test_a_throttled_plan_is_made_later(world: World) -> None:
+    body = account()
+    world.put(body)
+    world.request(body, "https-only")
+    world.cloud.faults.append(Throttled("slow down", retry_after=7))
+    with pytest.raises(Throttled):
+        world.plan()
+    assert world.now().status == Status.PLANNING
+    assert world.plan().status == Status.AWAITING_APPROVAL
+
+
+def test_planning_twice_records_one_plan(world: World) -> None:
+    known, _ = planned(world, account(), "https-only")
+    assert world.plan() == known
+    assert world.told().count("remediationPlanned") == 1
+
+
+def test_the_hash_covers_every_part_of_the_plan(world: World) -> None:
+    _, whole = planned(world, account(), "https-only")
+    item = whole.items[0]
+    operation = item.operations[0]
+    others = [
+        operation.model_copy(update={"body": {"properties": {"supportsHttpsTrafficOnly": False}}}),
+        operation.model_copy(update={"before": "0" * 64}),
+        operation.model_copy(update={"if_match": '"2"'}),
+        operation.model_copy(update={"api_version": "2020-01-01"}),
+        operation.model_copy(update={"resource_id": "/other"}),
+    ]
+    plans = [whole.model_copy(update={"items": (item.model_copy(update={"operations": (each,)}),)}) for each in others]
+    plans.append(whole.model_copy(update={"items": (item.model_copy(update={"policies": {"https-only": "0"}}),)}))
+    assert len({whole.hash, *(each.hash for each in plans)}) == 7
+
+
+def test_the_same_estate_gives_the_same_plan_in_any_order_of_asking(world: World) -> None:
+    first, second = account("alpha"), account("beta")
+    world.put(first, second)
+    world.request(
+        second, "tls-1-2", more=(world.finding(first, "https-only").id, world.finding(second, "https-only").id)
+    )
+    known = world.plan()
+    assert [item.resource_id for item in known.items] == [first["id"], second["id"]]
+    assert known.findings == tuple(sorted(known.findings, key=lambda each: (each[:24] != known.findings[0][:24], each)))
+
+
+def test_a_cancel_while_planning_wins(world: World) -> None:
+    body = account()
+    world.put(body)
+    world.request(body, "https-only")
+    remediation.cancel(REMEDIATION, store=world.store, queue=world.queue)
+    assert world.plan().status == Status.CANCELLED
