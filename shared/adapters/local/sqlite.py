@@ -36,8 +36,11 @@ class Database:
         self._write_turn = threading.Lock()
         self._closed = False
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.writing() as connection:
-            prepare(connection)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            with self.writing() as connection:
+                prepare(connection)
+            undo.pop_all()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.local.blobs import FileBlobs
+from shared.ports.blobs import Blobs
+
+
+@pytest.fixture(params=["files", pytest.param("storage", marks=pytest.mark.emulator)])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    """Every adapter of the port; tests keep apart by tenant."""
+    if request.param == "storage":
+        from shared.adapters.azure.blobs import StorageBlobs  # noqa: PLC0415 - only where it is wanted
+
+        store = StorageBlobs(request.getfixturevalue("storage_emulator").address)
+        request.addfinalizer(store.close)
+        return store
+    return FileBlobs(tmp_path / "blobs")

@@ -1,0 +1,193 @@
+"""Contract of `Documents`: single records, etags, bulk writes."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.domain.error import AlreadyExists, InvalidInput, NotFound, Stale, TooLarge
+from shared.ports.documents import Documents
+
+ODD_IDS = [
+    "a",
+    "A",
+    "storage.https",
+    ".",
+    "..",
+    "%2F..%2F",
+    "a b",
+    " ",
+    "a ",
+    "'; DROP TABLE documents; --",
+    '"quoted"',
+    "=3A",
+    ":",
+    "ünï/cödé".replace("/", "-"),
+    "\U0001f511",
+    "e\u0301",
+    "\u00e9",
+    "\u0001\n\t",
+    "x" * 255,
+    "\U0001f511" * 255,
+    "a;b&c+d,e@f$g",
+    "\u00ff",
+    "null",
+]
+
+
+def test_absent_is_none(documents: Documents, tenant: str) -> None:
+    assert documents.get(tenant=tenant, kind="thing", id="nothing") is None
+    assert documents.get_many(tenant=tenant, kind="thing", ids=["nothing", "nobody"]) == {}
+    assert documents.get_many(tenant=tenant, kind="thing", ids=[]) == {}
+
+
+def test_what_is_put_is_read(documents: Documents, tenant: str) -> None:
+    body = {
+        "text": "ü\u0000\n\U0001f511",
+        "number": 1.5,
+        "whole": 7,
+        "none": None,
+        "list": [1, "a", {"b": True}],
+        "": {},
+    }
+    put = documents.put(tenant=tenant, kind="thing", id="a", body=body)
+    got = documents.get(tenant=tenant, kind="thing", id="a")
+    assert got == put
+    assert got is not None
+    assert (got.id, got.body) == ("a", body)
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_every_id_is_its_own(documents: Documents, tenant: str, odd: str) -> None:
+    documents.put(tenant=tenant, kind="thing", id=odd, body={"n": 1})
+    assert documents.get(tenant=tenant, kind="thing", id=odd + "x" if len(odd) < 255 else odd[:-1]) is None
+    found = documents.get_many(tenant=tenant, kind="thing", ids=ODD_IDS)
+    assert {id_: document.body for id_, document in found.items()} == {odd: {"n": 1}}
+    documents.delete(tenant=tenant, kind="thing", id=odd)
+    assert documents.get(tenant=tenant, kind="thing", id=odd) is None
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 256, "a/b", "a\\b", "a?b", "a#b", "\ud800"])
+def test_ids_no_store_can_hold_are_refused(documents: Documents, tenant: str, bad: str) -> None:
+    with pytest.raises(InvalidInput):
+        documents.get(tenant=tenant, kind="thing", id=bad)
+    with pytest.raises(InvalidInput):
+        documents.put_many(tenant=tenant, kind="thing", items={bad: {}})
+    with pytest.raises(InvalidInput):
+        documents.create_all(tenant=tenant, kind="thing", group=bad, items={"a": {}})
+
+
+@pytest.mark.parametrize("bad", ["", "a/b", "../x", "a b", "x" * 65, "ü", "a\n", "*"])
+def test_tenants_that_are_no_names_are_refused(documents: Documents, bad: str) -> None:
+    with pytest.raises(InvalidInput):
+        documents.get(tenant=bad, kind="thing", id="a")
+
+
+@pytest.mark.parametrize("bad", ["", "Thing", "a/b", "a'b", 'a"b', "thing; --"])
+def test_kinds_that_are_no_nouns_are_refused(documents: Documents, tenant: str, bad: str) -> None:
+    with pytest.raises(InvalidInput):
+        documents.put(tenant=tenant, kind=bad, id="a", body={})
+
+
+@pytest.mark.parametrize("bad", [{"a": object()}, {"a": {1, 2}}, {1: 2}, {"a": 2**70}, {"a": "\ud800"}])
+def test_bodies_that_are_not_json_are_refused(documents: Documents, tenant: str, bad: Any) -> None:
+    with pytest.raises(InvalidInput):
+        documents.put(tenant=tenant, kind="thing", id="a", body=bad)
+
+
+def test_a_body_over_the_limit_is_refused_and_one_below_kept(documents: Documents, tenant: str) -> None:
+    with pytest.raises(TooLarge, match="blob"):
+        documents.put(tenant=tenant, kind="thing", id="a", body={"x": "y" * 2_000_000})
+    documents.put(tenant=tenant, kind="thing", id="a", body={"x": "y" * 1_900_000})
+    got = documents.get(tenant=tenant, kind="thing", id="a")
+    assert got is not None
+    assert len(got.body["x"]) == 1_900_000
+
+
+def test_create_only_once(documents: Documents, tenant: str) -> None:
+    documents.create(tenant=tenant, kind="thing", id="a", body={"n": 1})
+    with pytest.raises(AlreadyExists, match="a"):
+        documents.create(tenant=tenant, kind="thing", id="a", body={"n": 2})
+    got = documents.get(tenant=tenant, kind="thing", id="a")
+    assert got is not None
+    assert got.body == {"n": 1}
+
+
+def test_the_etag_changes_with_every_write_even_of_the_same_body(documents: Documents, tenant: str) -> None:
+    etags = [documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1}).etag for _ in range(3)]
+    documents.put_many(tenant=tenant, kind="thing", items={"a": {"n": 1}})
+    got = documents.get(tenant=tenant, kind="thing", id="a")
+    assert got is not None
+    etags.append(got.etag)
+    documents.delete(tenant=tenant, kind="thing", id="a")
+    etags.append(documents.create(tenant=tenant, kind="thing", id="a", body={"n": 1}).etag)
+    assert len(set(etags)) == 5
+
+
+def test_put_with_the_etag_read(documents: Documents, tenant: str) -> None:
+    first = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1})
+    second = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 2}, if_match=first.etag)
+    with pytest.raises(Stale, match="read it again"):
+        documents.put(tenant=tenant, kind="thing", id="a", body={"n": 3}, if_match=first.etag)
+    assert documents.get(tenant=tenant, kind="thing", id="a") == second
+
+
+def test_put_with_an_etag_makes_nothing(documents: Documents, tenant: str) -> None:
+    with pytest.raises(NotFound):
+        documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1}, if_match="anything")
+    assert documents.get(tenant=tenant, kind="thing", id="a") is None
+
+
+def test_delete(documents: Documents, tenant: str) -> None:
+    first = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1})
+    second = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 2})
+    with pytest.raises(Stale):
+        documents.delete(tenant=tenant, kind="thing", id="a", if_match=first.etag)
+    assert documents.get(tenant=tenant, kind="thing", id="a") == second
+    documents.delete(tenant=tenant, kind="thing", id="a", if_match=second.etag)
+    assert documents.get(tenant=tenant, kind="thing", id="a") is None
+    documents.delete(tenant=tenant, kind="thing", id="a", if_match=second.etag)
+    documents.delete(tenant=tenant, kind="thing", id="a")
+
+
+def test_put_many_replaces_and_reads_back(documents: Documents, tenant: str) -> None:
+    documents.put(tenant=tenant, kind="thing", id="2", body={"n": "old"})
+    documents.put_many(tenant=tenant, kind="thing", items={str(n): {"n": n} for n in range(250)})
+    documents.put_many(tenant=tenant, kind="thing", items={})
+    found = documents.get_many(tenant=tenant, kind="thing", ids=[str(n) for n in range(260)])
+    assert {id_: document.body["n"] for id_, document in found.items()} == {str(n): n for n in range(250)}
+
+
+def test_put_many_never_overwrites_what_is_newer(documents: Documents, tenant: str) -> None:
+    documents.put_many(tenant=tenant, kind="thing", items={"a": {"sequence": 5}, "b": {"sequence": 2}, "c": {"x": 1}})
+    items = {name: {"sequence": 3} for name in "abcd"}
+    documents.put_many(tenant=tenant, kind="thing", items=items, newer_by="sequence")
+    documents.put_many(tenant=tenant, kind="thing", items={"b": {"sequence": 3, "x": 2}}, newer_by="sequence")
+    found = documents.get_many(tenant=tenant, kind="thing", ids=list("abcd"))
+    assert {id_: document.body for id_, document in found.items()} == {"a": {"sequence": 5}} | {
+        name: {"sequence": 3} for name in "bcd"
+    }
+    with pytest.raises(InvalidInput):
+        documents.put_many(tenant=tenant, kind="thing", items=items, newer_by="a'b")
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.dictionaries(st.text(max_size=8), json_values, max_size=5))
+def test_any_json_comes_back_as_it_was(documents: Documents, tenant: str, body: dict[str, Any]) -> None:
+    documents.put(tenant=tenant, kind="thing", id="a", body=body)
+    got = documents.get(tenant=tenant, kind="thing", id="a")
+    assert got is not None
+    assert json.dumps(got.body) == json.dumps(body)

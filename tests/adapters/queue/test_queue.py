@@ -1,0 +1,158 @@
+"""Contract of `Queue`."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.error import InvalidInput, Stale, TooLarge
+from tests.adapters.queue.conftest import Bench
+
+SECOND = timedelta(seconds=1)
+
+
+def test_an_unused_queue_is_empty(bench: Bench) -> None:
+    assert bench.queue.receive(bench.name) == []
+    assert bench.queue.length(bench.name) == 0
+
+
+@pytest.mark.parametrize("body", ["", "hello", '{"a": "ü\U0001f511"}', "<xml>&amp;\u0001\r\n</xml>", "x" * 48 * 1024])
+def test_what_is_sent_is_received(bench: Bench, body: str) -> None:
+    id_ = bench.queue.send(bench.name, body)
+    (message,) = bench.queue.receive(bench.name)
+    assert (message.id, message.body, message.dequeue_count) == (id_, body, 1)
+    assert message.inserted_at <= message.visible_at
+    assert message.expires_at - message.inserted_at == timedelta(days=7)
+
+
+@pytest.mark.parametrize("body", ["x" * (48 * 1024 + 1), "\U0001f511" * 12 * 1024 + "x"])
+def test_too_large(bench: Bench, body: str) -> None:
+    with pytest.raises(TooLarge, match="49153"):
+        bench.queue.send(bench.name, body)
+
+
+def test_half_a_character_is_not_text(bench: Bench) -> None:
+    with pytest.raises(InvalidInput):
+        bench.queue.send(bench.name, "\ud800")
+
+
+def test_a_received_message_is_hidden_and_comes_back(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (first,) = bench.queue.receive(bench.name, visibility=SECOND)
+    assert bench.queue.receive(bench.name) == []
+    assert bench.queue.length(bench.name) == 1
+    bench.wait(1.1)
+    (second,) = bench.queue.receive(bench.name)
+    assert (second.id, second.body, second.dequeue_count) == (first.id, "hello", 2)
+
+
+def test_a_deleted_message_is_gone(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (message,) = bench.queue.receive(bench.name, visibility=SECOND)
+    bench.queue.delete(bench.name, message)
+    bench.wait(1.1)
+    assert bench.queue.receive(bench.name) == []
+    assert bench.queue.length(bench.name) == 0
+
+
+def test_a_receipt_is_void_once_the_message_is_visible_again(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (old,) = bench.queue.receive(bench.name, visibility=SECOND)
+    bench.wait(1.1)
+    with pytest.raises(Stale):
+        bench.queue.delete(bench.name, old)
+    with pytest.raises(Stale):
+        bench.queue.release(bench.name, old)
+    (new,) = bench.queue.receive(bench.name)
+    with pytest.raises(Stale):
+        bench.queue.delete(bench.name, old)
+    bench.queue.delete(bench.name, new)
+    with pytest.raises(Stale):
+        bench.queue.delete(bench.name, new)
+
+
+def test_a_released_message_is_visible_at_once(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (first,) = bench.queue.receive(bench.name)
+    bench.queue.release(bench.name, first)
+    (second,) = bench.queue.receive(bench.name)
+    assert second.dequeue_count == 2
+    with pytest.raises(Stale):
+        bench.queue.release(bench.name, first)
+    bench.queue.delete(bench.name, second)
+
+
+def test_a_released_message_can_wait(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (message,) = bench.queue.receive(bench.name)
+    bench.queue.release(bench.name, message, delay=SECOND)
+    assert bench.queue.receive(bench.name) == []
+    bench.wait(1.1)
+    assert len(bench.queue.receive(bench.name)) == 1
+
+
+def test_a_delayed_message_is_there_but_hidden(bench: Bench) -> None:
+    bench.queue.send(bench.name, "later", delay=SECOND)
+    assert bench.queue.receive(bench.name) == []
+    assert bench.queue.length(bench.name) == 1
+    bench.wait(1.1)
+    assert [message.body for message in bench.queue.receive(bench.name)] == ["later"]
+
+
+def test_limits_and_many(bench: Bench) -> None:
+    sent = {bench.queue.send(bench.name, str(number)) for number in range(40)}
+    first = bench.queue.receive(bench.name, limit=32)
+    rest = bench.queue.receive(bench.name, limit=32)
+    assert (len(first), len(rest)) == (32, 8)
+    assert {message.id for message in first + rest} == sent
+    for bad in (0, 33):
+        with pytest.raises(InvalidInput, match="limit"):
+            bench.queue.receive(bench.name, limit=bad)
+
+
+@pytest.mark.parametrize("visibility", [timedelta(0), -SECOND, timedelta(days=8)])
+def test_visibilities_out_of_bounds_are_refused(bench: Bench, visibility: timedelta) -> None:
+    with pytest.raises(InvalidInput, match="visibility"):
+        bench.queue.receive(bench.name, visibility=visibility)
+
+
+@pytest.mark.parametrize("delay", [-SECOND, timedelta(days=7)])
+def test_delays_out_of_bounds_are_refused(bench: Bench, delay: timedelta) -> None:
+    with pytest.raises(InvalidInput, match="delay"):
+        bench.queue.send(bench.name, "hello", delay=delay)
+
+
+@pytest.mark.parametrize("bad", ["", "ab", "Work", "a--b", "-ab", "ab-", "a_b", "a.b", "x" * 64, "wörk", "a/b"])
+def test_names_of_no_queue_are_refused(bench: Bench, bad: str) -> None:
+    with pytest.raises(InvalidInput, match="queue"):
+        bench.queue.send(bad, "hello")
+    with pytest.raises(InvalidInput, match="queue"):
+        bench.queue.receive(bad)
+    with pytest.raises(InvalidInput, match="queue"):
+        bench.queue.length(bad)
+
+
+def test_queues_are_apart(bench: Bench) -> None:
+    bench.queue.send(bench.name, "here")
+    assert bench.queue.receive(f"{bench.name}-poison") == []
+    (message,) = bench.queue.receive(bench.name)
+    with pytest.raises(Stale):
+        bench.queue.delete(f"{bench.name}-poison", message)
+    bench.queue.delete(bench.name, message)
+
+
+def test_no_message_is_received_twice_at_once(bench: Bench) -> None:
+    sent = {bench.queue.send(bench.name, str(number)) for number in range(60)}
+
+    def drain(_: int) -> list[str]:
+        received = []
+        while messages := bench.queue.receive(bench.name, limit=5):
+            for message in messages:
+                bench.queue.delete(bench.name, message)
+                received.append(message.id)
+        return received
+
+    with ThreadPoolExecutor(4) as pool:
+        received = [id_ for ids in pool.map(drain, range(4)) for id_ in ids]
+    assert len(received) == 60
+    assert set(received) == sent
