@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.domain.resource import Json
 from shared.engine.context import Frame
-from shared.engine.field import Read
+from shared.engine.field import FieldReader, Read
 
 Test = Callable[[Json, Frame], bool | None]
 Visit = Callable[[tuple[int, ...]], None]
@@ -13,11 +13,25 @@ Walk = Callable[[Json, Frame, Visit], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Plain:
+    """A condition that needs nothing but the body and constants: what fusing it into generated code takes.
+
+    `check` answers for one value. A field is read at `reader`; a count goes through `levels`, each an array (the slot
+    it starts from, None for the body, and the keys below it) and the slot of its members.
+    """
+
+    check: "Callable[[Json], bool | None]"
+    expected: Json
+    reader: FieldReader | None = None
+    levels: "tuple[tuple[int | None, tuple[str, ...], int], ...]" = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Clause:
     """One node of a compiled rule.
 
     `kind` is allOf, anyOf, not, field, value or count; `path` its JSON path. `always` is the answer where it does not
-    depend on the resource, else None. For conditions: `field` as written, `resolved` the property path, `observe` and
+    depend on the resource, else None; `plain` is there where code can be generated for the condition. For conditions: `field` as written, `resolved` the property path, `observe` and
     `expect` the two sides. For a count: `parts` holds the where clause and `each` stands at every member in turn.
     """
 
@@ -33,6 +47,7 @@ class Clause:
     expect: Read | None = None
     many: bool = False
     each: Walk | None = None
+    plain: Plain | None = None
 
 
 def all_of(path: str, parts: tuple[Clause, ...]) -> Clause:

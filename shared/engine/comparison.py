@@ -27,44 +27,52 @@ def _hidden(value: Json) -> bool:
     return value.__class__ is Unknown or (value.__class__ is Partial)
 
 
-def equals(expected: Json) -> Check:
+def _equals(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of equals and notEquals
     """Strings without case; null equals ""; booleans and numbers equal their text."""
-    if isinstance(expected, str):
-        return _equals_text(expected)
 
-    def check(value: Json) -> bool | None:
-        return None if _hidden(value) else alike(value, expected)
+    def build(expected: Json) -> Check:
+        if isinstance(expected, str):
+            return _equals_text(expected, wanted)
 
-    return check
+        def check(value: Json) -> bool | None:
+            return None if _hidden(value) else alike(value, expected) is wanted
+
+        return check
+
+    return build
 
 
-def _equals_text(expected: str) -> Check:
-    low, empty = expected.lower(), expected == ""
+def _equals_text(expected: str, wanted: bool) -> Check:  # noqa: FBT001 - which of equals and notEquals
+    low, empty, other = expected.lower(), (expected == "") is wanted, not wanted
 
     def check(value: Json) -> bool | None:
         if value.__class__ is str:
-            return value == expected or value.lower() == low
+            return wanted if value == expected or value.lower() == low else other
         if value is None:
             return empty
-        return None if _hidden(value) else alike(value, expected)
+        return None if _hidden(value) else alike(value, expected) is wanted
 
     return check
 
 
-def is_in(expected: Json) -> Check:
+def _is_in(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of in and notIn
     """Equal to a member of a list."""
-    if not isinstance(expected, list):
-        raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
-    exact = frozenset(each for each in expected if isinstance(each, str))
-    low = frozenset(each.lower() for each in exact)
-    others = [each for each in expected if not isinstance(each, str)]
 
-    def check(value: Json) -> bool | None:
-        if value.__class__ is str:
-            return value in exact or value.lower() in low or any(alike(value, each) for each in others)
-        return None if _hidden(value) else any(alike(value, each) for each in expected)
+    def build(expected: Json) -> Check:
+        if not isinstance(expected, list):
+            raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
+        exact = frozenset(each for each in expected if isinstance(each, str))
+        low = frozenset(each.lower() for each in exact)
+        others = [each for each in expected if not isinstance(each, str)]
 
-    return check
+        def check(value: Json) -> bool | None:
+            if value.__class__ is str:
+                return (value in exact or value.lower() in low or any(alike(value, each) for each in others)) is wanted
+            return None if _hidden(value) else any(alike(value, each) for each in expected) is wanted
+
+        return check
+
+    return build
 
 
 def contains(expected: Json) -> Check:
@@ -90,10 +98,15 @@ def _any(answers: list[bool | None]) -> bool | None:
 def like(expected: Json) -> Check:
     """The whole text, with `*` for any characters."""
     pieces = (expected if isinstance(expected, str) else text(expected)).lower().split("*")
+    once, head, tail = len(pieces) == 2, pieces[0], pieces[-1]  # noqa: PLR2004 - one star, as documented
+    shortest = len(head) + len(tail)
 
     def check(value: Json) -> bool | None:
         if value.__class__ is str:
-            return fits(value.lower(), pieces)
+            low = value.lower()
+            if once:
+                return len(low) >= shortest and low.startswith(head) and low.endswith(tail)
+            return fits(low, pieces)
         if _hidden(value):
             return None
         return value is not None and not isinstance(value, list | dict) and fits(text(value).lower(), pieces)
@@ -232,8 +245,8 @@ def _needs_text(expected: Json) -> str | None:
 
 
 OPERATORS: dict[str, Operator] = {
-    "equals": Operator(equals, _any_operand),
-    "notEquals": Operator(_negated(equals), _any_operand),
+    "equals": Operator(_equals(wanted=True), _any_operand),
+    "notEquals": Operator(_equals(wanted=False), _any_operand),
     "like": Operator(like, _needs_text),
     "notLike": Operator(_negated(like), _needs_text),
     "match": Operator(match, _needs_text),
@@ -242,8 +255,8 @@ OPERATORS: dict[str, Operator] = {
     "notMatchInsensitively": Operator(_negated(match_insensitively), _needs_text),
     "contains": Operator(contains, _any_operand),
     "notContains": Operator(_negated(contains), _any_operand),
-    "in": Operator(is_in, _needs_list),
-    "notIn": Operator(_negated(is_in), _needs_list),
+    "in": Operator(_is_in(wanted=True), _needs_list),
+    "notIn": Operator(_is_in(wanted=False), _needs_list),
     "containsKey": Operator(contains_key, _needs_text),
     "notContainsKey": Operator(_negated(contains_key), _needs_text),
     "less": Operator(_ordering(lambda sign: sign < 0), _needs_scalar),

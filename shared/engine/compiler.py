@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.domain.resource import Json
-from shared.engine.clause import Clause, Test, all_of, any_of, constant, negation
+from shared.engine.clause import Clause, Plain, Test, all_of, any_of, constant, negation
 from shared.engine.comparison import Check, checker
 from shared.engine.context import Frame
 from shared.engine.count import compile_count
@@ -94,7 +94,38 @@ def _field(node: Condition, left: Field, right: Computed, scope: Scope) -> Claus
         observe=reader.read,
         expect=right.read,
         many=reader.many,
+        plain=_plain(reader, node, right),
     )
+
+
+def _plain(reader: FieldReader, node: Condition, right: Computed) -> Plain | None:
+    """What generated code needs, where the condition takes nothing but the body and constants."""
+    readable = reader.keys is not None or reader.rest is not None
+    if not right.fixed or not readable:
+        return None
+    located = reader.name.lower() == _LOCATION
+    try:
+        check = _check(node, plain(right.value) if located else right.value)
+    except EvaluationError:
+        return None
+    return Plain(_remembered(check) if located else check, right.value, reader)
+
+
+def _remembered(check: Check) -> Check:
+    """The check of a location, which few spellings of few places ever reach."""
+    known: dict[str, bool | None] = {}
+
+    def remembered(value: Json) -> bool | None:
+        if value.__class__ is not str:
+            return check(plain(value))
+        answer = known.get(value)
+        if answer is None:
+            answer = check(plain(value))
+            if len(known) < _MOST_NAMES:
+                known[value] = answer
+        return answer
+
+    return remembered
 
 
 def _by_type(written: str, node: Condition, right: Computed, scope: Scope) -> bool | None:
@@ -135,17 +166,26 @@ def _failing(error: EvaluationError) -> Test:
 
 def _field_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
     if reader.name.lower() == _LOCATION:
-        return _test(_plain_location(reader.read), node, _plain_right(right))
+        return _location_test(reader, node, right)
+    if not right.fixed:
+        return _late_test(reader, node, right)
+    try:
+        check = _check(node, right.value)
+    except EvaluationError as error:
+        return _failing(error)
+    direct, read = reader.direct, reader.read
+    if reader.many:
+        return lambda body, frame: every(read(body, frame), check)
+    if direct is not None:
+        return lambda body, _: check(direct(body))
+    return lambda body, frame: check(read(body, frame))
+
+
+def _late_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
+    """A test whose right side depends on the resource."""
     if not reader.many:
         return _test(reader.read, node, right)
-    collect = reader.read
-    if right.fixed:
-        try:
-            check = _check(node, right.value)
-        except EvaluationError as error:
-            return _failing(error)
-        return lambda body, frame: every(collect(body, frame), check)
-    expect = right.read
+    collect, expect = reader.read, right.read
     return lambda body, frame: every(collect(body, frame), _check(node, expect(body, frame)))
 
 
@@ -159,6 +199,14 @@ def every(values: list[Json], check: Check) -> bool | None:
         if found is None:
             answer = None
     return answer
+
+
+def _location_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
+    ready = _plain(reader, node, right)
+    if ready is None:
+        return _test(_plain_location(reader.read), node, _plain_right(right))
+    check, read = ready.check, reader.read
+    return lambda body, frame: check(read(body, frame))
 
 
 def _plain_location(read: Read) -> Read:

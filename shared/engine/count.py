@@ -1,9 +1,10 @@
 """`count`: how many members of an array, or of a list of values, meet a condition."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from shared.domain.resource import Json
-from shared.engine.clause import Clause, Test, Visit, Walk, constant
+from shared.engine.clause import Clause, Plain, Test, Visit, Walk, constant
 from shared.engine.comparison import Check, checker
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
@@ -17,6 +18,7 @@ from shared.engine.value import is_number, kind
 
 Range = tuple[int, int]
 Level = tuple[Read, int]
+Place = tuple[int | None, tuple[str, ...], int]
 Compile = Callable[[Node, Scope], Clause]
 MANY = 1 << 40
 MOST_MEMBERS = 1_000_000
@@ -52,13 +54,25 @@ def _over_field(
     prefix = path[: len(path) - len(rest)]
     inner, taken = scope, ""
     levels: list[Level] = []
+    places: list[Place] = []
+    origin = None if binding is None else binding.slot
     for keys in parts[:-1]:
         taken += ("." if keys and (taken or prefix) and not prefix.endswith(".") else "") + ".".join(keys) + "[*]"
         inner = inner.bind(_level_name(name, taken), (prefix + taken).lstrip("."))
-        levels.append((_below(start, keys), inner.bindings[-1].slot))
-        start = _slot(inner.bindings[-1].slot)
+        slot = inner.bindings[-1].slot
+        levels.append((_below(start, keys), slot))
+        places.append((origin, keys, slot))
+        start, origin = _slot(slot), slot
     where = compile_node(count.where, inner) if count.where else None
-    return _clause(node, right, tuple(levels), where, field=name, resolved=path)
+    clause = _clause(node, right, tuple(levels), where, field=name, resolved=path)
+    return replace(clause, plain=_plain(node, right, tuple(places)))
+
+
+def _plain(node: Condition, right: Computed, places: tuple[Place, ...]) -> Plain | None:
+    try:
+        return Plain(checker(node.operator, right.value), right.value, levels=places) if right.fixed else None
+    except EvaluationError:
+        return None
 
 
 def _level_name(name: str, taken: str) -> str:

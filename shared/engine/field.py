@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.domain.resource import Json
 from shared.engine.context import Frame
-from shared.engine.path import collector, is_collection, members, pick, split, value_reader
+from shared.engine.path import Reader, collector, is_collection, members, pick, split, value_reader
 from shared.engine.scope import Scope
 from shared.engine.unknown import Unknown
 
@@ -31,12 +31,20 @@ COMMON = (
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
-    """`read(body, frame)` gives a value, or the list of values when `many`. `path` is None where there is none."""
+    """`read(body, frame)` gives a value, or the list of values when `many`. `path` is None where there is none.
+
+    `direct(body)` does the same where the body alone is enough. `slot` is the counted member that it reads below with
+    the keys or segments of `rest`; None: below the body.
+    """
 
     name: str
     path: str | None
     many: bool
     read: Read
+    direct: Reader | None = None
+    slot: int | None = None
+    rest: str | None = None
+    keys: tuple[str, ...] | None = None
 
 
 def resolve(name: str, scope: Scope) -> FieldReader:
@@ -84,7 +92,7 @@ def full_name(body: Json) -> Json:
 
 def _below_root(name: str, path: str, keys: tuple[str, ...]) -> FieldReader:
     reader = value_reader(keys)
-    return FieldReader(name, path, many=False, read=lambda body, _: reader(body))
+    return FieldReader(name, path, many=False, read=lambda body, _: reader(body), direct=reader, keys=keys)
 
 
 def _alias(name: str, scope: Scope) -> FieldReader:
@@ -103,10 +111,10 @@ def at_path(name: str, path: str, scope: Scope) -> FieldReader:
     binding, rest = scope.at(path)
     many = is_collection(rest)
     if binding is not None:
-        return FieldReader(name, path, many, _in_slot(binding.slot, rest, many=many))
+        return FieldReader(name, path, many, _in_slot(binding.slot, rest, many=many), slot=binding.slot, rest=rest)
     if many:
         collect = collector(rest)
-        return FieldReader(name, path, many, lambda body, _: collect(body))
+        return FieldReader(name, path, many, lambda body, _: collect(body), direct=collect, rest=rest)
     return _below_root(name, path, split(rest))
 
 

@@ -30,6 +30,8 @@ def value_reader(keys: tuple[str, ...]) -> Reader:
         return _itself
     if len(pairs) == 1:
         return _one(*pairs[0])
+    if len(pairs) == 2:  # noqa: PLR2004 - the most frequent depth, without a loop
+        return _two(*pairs[0], *pairs[1])
     return _many(pairs)
 
 
@@ -44,6 +46,22 @@ def _one(key: str, low: str) -> Reader:
             if value is not None:
                 return value
         return pick(node, low)
+
+    return read
+
+
+def _two(key: str, low: str, inner: str, inner_low: str) -> Reader:
+    def read(node: Json) -> Json:
+        if node.__class__ is dict:
+            value = node.get(key)
+            if value is None:
+                value = pick(node, low)
+        else:
+            value = pick(node, low)
+        if value.__class__ is dict:
+            found = value.get(inner)
+            return pick(value, inner_low) if found is None else found
+        return None if value is None else pick(value, inner_low)
 
     return read
 

@@ -1,0 +1,244 @@
+"""Fuses the rules that a type of resource often meets into one generated function that reads each property once.
+
+Only conditions that need nothing but the body and constants are fused, and only for bodies that were read completely:
+two-valued logic is then exact. The source text consists of fixed fragments and generated names; everything that comes
+from a policy (keys, values, checks) reaches the function through its namespace and never becomes source.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from shared.domain.resource import Json
+from shared.engine.clause import Clause, Plain
+from shared.engine.path import pick, segments
+
+Fused = Callable[[dict[str, Json], Callable[[int], None]], None]
+_SOME = {("greater", 0), ("greaterOrEquals", 1), ("notEquals", 0)}
+_NONE = {("equals", 0), ("less", 1), ("lessOrEquals", 0)}
+
+
+def is_plain(clause: Clause) -> bool:
+    """Whether code can be generated for a rule."""
+    if clause.always is not None:
+        return True
+    if clause.kind in {"field", "count"} and clause.plain is None:
+        return False
+    if clause.kind == "value":
+        return False
+    return all(map(is_plain, clause.parts))
+
+
+def fuse(rules: Iterable[tuple[int, Clause]]) -> Fused:
+    """One function for several plain rules: it calls `hit(number)` for every rule that is true of a body."""
+    writer = _Writer()
+    tests = [f" if {writer.condition(clause)}: hit({number:d})" for number, clause in rules]
+    source = "\n".join(["def fused(body, hit):", *writer.reads, *tests, " return"])
+    exec(compile(source, "<fused rules>", "exec"), writer.names)  # noqa: S102 - fixed fragments and generated names only
+    return writer.names["fused"]  # type: ignore[no-any-return]
+
+
+def read(node: Json, key: str, low: str) -> Json:
+    """One member of an object in whatever spelling."""
+    if node.__class__ is not dict:
+        return None
+    value = node.get(key)
+    return pick(node, low) if value is None else value
+
+
+class _Writer:
+    """Writes the source: the shared reads of the body first, then one test per rule."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {"pick": pick, "read": read}
+        self.reads: list[str] = []
+        self.known: dict[tuple[str, ...], str] = {(): "body"}
+        self.members: dict[int, str] = {}
+        self.shared: dict[int, dict[tuple[str, ...], str]] = {}
+        self.number = 0
+
+    def name(self, prefix: str) -> str:
+        self.number += 1
+        return f"{prefix}{self.number}"
+
+    def constant(self, value: Any) -> str:  # noqa: ANN401 - any value, key or check
+        name = self.name("k")
+        self.names[name] = value
+        return name
+
+    def condition(self, clause: Clause) -> str:
+        if clause.always is not None:
+            return "True" if clause.always else "False"
+        if clause.kind in {"allOf", "anyOf"}:
+            settled = clause.kind == "allOf"
+            word = " and " if settled else " or "
+            return f"({word.join(self.condition(each) for each in clause.parts if each.always is None)})"
+        if clause.kind == "not":
+            return f"(not {self.condition(clause.parts[0])})"
+        assert clause.plain is not None
+        return self.count(clause, clause.plain) if clause.kind == "count" else self.field(clause, clause.plain)
+
+    def field(self, clause: Clause, plain: Plain) -> str:
+        reader = plain.reader
+        assert reader is not None
+        if reader.many:
+            return self.collection(clause, plain, reader.slot, reader.rest or "")
+        if reader.slot is None:
+            keys = reader.keys if reader.keys is not None else tuple((reader.rest or "").split("."))
+            return self.test(clause, plain, self.root(keys))
+        keys = tuple(key for key in (reader.rest or "").split(".") if key)
+        return self.test(clause, plain, self.leaf(reader.slot, keys))
+
+    def root(self, keys: tuple[str, ...]) -> str:
+        """A local that holds the value at a path of the body, read once."""
+        low = tuple(key.lower() for key in keys)
+        if low not in self.known:
+            base = self.root(keys[:-1])
+            name = self.known[low] = self.name("v")
+            key, lower = self.constant(keys[-1]), self.constant(low[-1])
+            self.reads += [
+                f" if {base}.__class__ is dict:",
+                f"  {name} = {base}.get({key})",
+                f"  if {name} is None: {name} = pick({base}, {lower})",
+                f" else: {name} = None",
+            ]
+        return self.known[low]
+
+    def leaf(self, slot: int, keys: tuple[str, ...]) -> str:
+        """An expression for the value at a path below a counted member; what stands above it is read once a member."""
+        if not keys:
+            return self.members[slot]
+        base = self.members[slot]
+        if len(keys) > 1:
+            low = tuple(key.lower() for key in keys[:-1])
+            base = self.shared[slot].get(low) or self.shared[slot].setdefault(low, self.name("p"))
+            self.names[base] = keys[:-1]
+        value, key, lower = self.name("x"), self.constant(keys[-1]), self.constant(keys[-1].lower())
+        found = f"({value} if ({value} := {base}.get({key})) is not None else pick({base}, {lower}))"
+        return f"({found} if {base}.__class__ is dict else None)"
+
+    def below(self, base: str, keys: tuple[str, ...]) -> str:
+        """An expression for the value at a path below a member, fit to be looped over."""
+        for key in keys:
+            base = f"read({base}, {self.constant(key)}, {self.constant(key.lower())})"
+        return base
+
+    def test(self, clause: Clause, plain: Plain, value: str) -> str:
+        """An expression that tests a value: strings inline, everything else by the operator's own check."""
+        check = self.constant(plain.check)
+        if clause.operator == "exists":
+            present = str(plain.expected).lower() == "true"
+            return f"({value} is {'not ' if present else ''}None)"
+        writer = _INLINE.get(clause.operator)
+        if writer is None or clause.field.lower() == "location":
+            return f"{check}({value})"
+        if value.isidentifier():
+            return writer(self, plain, value, value, check)
+        local = self.name("w")
+        return writer(self, plain, f"({local} := {value})", local, check)
+
+    def collection(self, clause: Clause, plain: Plain, slot: int | None, rest: str) -> str:
+        """The implicit all-of over the members on a path: no member that fails."""
+        parts = segments(rest)
+        source = self.root(parts[0]) if slot is None else self.below(self.members[slot], parts[0])
+        loops: list[tuple[int, str]] = []
+        for keys in parts[1:]:
+            inner = -1 - len(self.members)  # a slot of its own, apart from those of counts
+            member = self.members[inner] = self.name("m")
+            self.shared[inner] = {}
+            loops.append((inner, f" for {member} in {self.listed(source)}"))
+            value, source = self.leaf(inner, keys), self.below(member, keys)
+        test = self.test(clause, plain, value)
+        return f"([0{self.looped(loops)} if not {test}] == [])"
+
+    def looped(self, loops: list[tuple[int, str]]) -> str:
+        return "".join(loop + self.hoisted(slot) for slot, loop in loops)
+
+    def listed(self, array: str) -> str:
+        if array.isidentifier():
+            return f"({array} if {array}.__class__ is list else ())"
+        return f"{self.constant(_members)}({array})"
+
+    def count(self, clause: Clause, plain: Plain) -> str:
+        loops: list[tuple[int, str]] = []
+        for start, keys, slot in plain.levels:
+            array = self.root(keys) if start is None else self.below(self.members[start], keys)
+            member = self.members[slot] = self.name("m")
+            self.shared[slot] = {}
+            loops.append((slot, f" for {member} in {self.listed(array)}"))
+        where = f" if {self.condition(clause.parts[0])}" if clause.parts else ""
+        found = f"[0{self.looped(loops)}{where}]"
+        expected = (clause.operator, plain.expected) if plain.expected.__class__ is int else None
+        if expected in _SOME:
+            return f"({found} != [])"
+        if expected in _NONE:
+            return f"({found} == [])"
+        return f"{self.constant(plain.check)}(len({found}))"
+
+
+    def hoisted(self, slot: int) -> str:
+        """The reads that the conditions on one counted member share."""
+        member = self.members[slot]
+        reads = [(name, self.below(member, self.names.pop(name))) for name in self.shared[slot].values()]
+        return "".join(f" for {name} in [{value}]" for name, value in reads)
+
+
+def _members(array: Json) -> Json:
+    return array if array.__class__ is list else ()
+
+
+def _equals(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
+    expected = plain.expected
+    if isinstance(expected, bool):
+        return f"({first} is {expected} or {value} is not {not expected} and {check}({value}))"
+    if not isinstance(expected, str):
+        return f"{check}({first})"
+    exact, low = writer.constant(expected), writer.constant(expected.lower())
+    return f"({first} == {exact} or ({value}.lower() == {low} if {value}.__class__ is str else {check}({value})))"
+
+
+def _not_equals(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
+    expected = plain.expected
+    if isinstance(expected, bool):
+        return f"({first} is not {expected} and ({value} is {not expected} or {check}({value})))"
+    if not isinstance(expected, str):
+        return f"{check}({first})"
+    exact, low = writer.constant(expected), writer.constant(expected.lower())
+    return f"({first} != {exact} and ({value}.lower() != {low} if {value}.__class__ is str else {check}({value})))"
+
+
+def _in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
+    if not all(isinstance(each, str) for each in plain.expected):
+        return f"{check}({first})"
+    exact = writer.constant(frozenset(plain.expected))
+    low = writer.constant(frozenset(each.lower() for each in plain.expected))
+    return f"(({value} in {exact} or {value}.lower() in {low}) if {first}.__class__ is str else {check}({value}))"
+
+
+def _not_in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
+    if not all(isinstance(each, str) for each in plain.expected):
+        return f"{check}({first})"
+    exact = writer.constant(frozenset(plain.expected))
+    low = writer.constant(frozenset(each.lower() for each in plain.expected))
+    return f"(({value} not in {exact} and {value}.lower() not in {low}) if {first}.__class__ is str else {check}({value}))"
+
+
+def _ordered(sign: str) -> Callable[["_Writer", Plain, str, str, str], str]:
+    def write(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
+        if plain.expected.__class__ is not int:
+            return f"{check}({first})"
+        bound = writer.constant(plain.expected)
+        return f"({value} {sign} {bound} if {first}.__class__ is int else {check}({value}))"
+
+    return write
+
+
+_INLINE: dict[str, Callable[[_Writer, Plain, str, str, str], str]] = {
+    "equals": _equals,
+    "notEquals": _not_equals,
+    "in": _in,
+    "notIn": _not_in,
+    "less": _ordered("<"),
+    "lessOrEquals": _ordered("<="),
+    "greater": _ordered(">"),
+    "greaterOrEquals": _ordered(">="),
+}
