@@ -2,12 +2,39 @@
 
 from fastapi import FastAPI
 
-from functions.api import change, compliance, evaluation, finding, health, policy, problem, resource, scan
+from functions.api import (
+    change,
+    compliance,
+    evaluation,
+    exemption,
+    finding,
+    health,
+    permission,
+    policy,
+    problem,
+    remediation,
+    resource,
+    scan,
+    transfer,
+)
 from functions.api.envelope import Envelope
 from functions.api.stream import Pace
 from shared.bootstrap import Ports
 
-ROUTERS = (health, scan, finding, resource, policy, evaluation, compliance, change)
+ROUTERS = (
+    health,
+    scan,
+    finding,
+    resource,
+    policy,
+    compliance,
+    remediation,
+    exemption,
+    transfer,
+    evaluation,
+    change,
+    permission,
+)
 
 
 def build(ports: Ports, pace: Pace | None = None) -> FastAPI:

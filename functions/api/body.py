@@ -49,7 +49,7 @@ def check_type(request: Request) -> None:
 
 async def bounded(request: Request, limit: int) -> bytes:
     """All of a body of at most `limit` bytes, refused as soon as it is known to be longer."""
-    _check_length(request.headers.get("content-length", "0"), limit)
+    check_length(request.headers.get("content-length", "0"), limit)
     read = bytearray()
     async for chunk in request.stream():
         read += chunk
@@ -58,7 +58,8 @@ async def bounded(request: Request, limit: int) -> bytes:
     return bytes(read)
 
 
-def _check_length(told: str, limit: int) -> None:
+def check_length(told: str, limit: int) -> None:
+    """Raise TooLarge when a Content-Length tells of more than the limit."""
     if told.isascii() and told.isdigit() and (len(told) > 15 or int(told) > limit):  # noqa: PLR2004 - a petabyte
         raise _too_large(limit)
 

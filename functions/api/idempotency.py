@@ -157,10 +157,10 @@ def _body(answer: Model | Mapping[str, Any]) -> Mapping[str, Any]:
     return answer.model_dump(mode="json") if isinstance(answer, Model) else answer
 
 
-def fingerprint(request: Request, content: bytes) -> str:
-    """A digest of what was asked: method, address and body."""
+def fingerprint(request: Request, digest: bytes) -> str:
+    """A digest of what was asked: method, address, and the digest of the body."""
     head = f"{request.method} {request.url.path}?{request.url.query}\0".encode()
-    return hashlib.sha256(head + hashlib.sha256(content).digest()).hexdigest()
+    return hashlib.sha256(head + digest).hexdigest()
 
 
 Key = Annotated[
@@ -176,7 +176,7 @@ Key = Annotated[
 
 
 async def _work(request: Request, caller: Known, key: Key = None) -> Work:
-    return Work(caller, key, fingerprint(request, await request.body()))
+    return Work(caller, key, fingerprint(request, hashlib.sha256(await request.body()).digest()))
 
 
 Starting = Annotated[Work, Depends(_work)]

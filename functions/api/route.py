@@ -30,10 +30,10 @@ class Operation(APIRoute):
         async def operation(request: Request) -> Response:
             if role is not None:
                 admit(request, role)
+            strict = JsonRequest(request.scope, request.receive)
             if takes_body:
-                request = JsonRequest(request.scope, request.receive)
-                await request.check()
-            return await handle(request)
+                await strict.check()
+            return await handle(strict)
 
         return operation
 
