@@ -12,6 +12,10 @@ from shared.services.message import Message
 from shared.services.policy import Book
 
 
+class Given(dict[str, Any]):
+    """What a workflow hands to an activity; a class, because the worker takes no `dict[str, …]` for a binding."""
+
+
 def ports() -> Ports:
     """The ports of this process."""
     return bootstrap.ports()

@@ -9,6 +9,7 @@ from azure.durable_functions import DurableFunctionsClient
 from durabletask.task import OrchestrationContext
 
 from functions import context
+from functions.context import Given
 from functions.workflow import begin
 from shared.domain.error import Throttled, Unavailable
 from shared.domain.remediation import Status
@@ -20,7 +21,7 @@ from shared.workflows import remediation as plot
 
 bp = df.Blueprint()
 
-Given = dict[str, Any]
+Answer = dict[str, Any]
 
 
 def instance(remediation_id: str) -> str:
@@ -56,20 +57,20 @@ def remediation_reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - t
 
 
 @bp.orchestration_trigger(context_name="context")
-def remediation_workflow(context: OrchestrationContext, given: Given) -> plot.Plot:
+def remediation_workflow(context: OrchestrationContext, given: Answer) -> plot.Plot:
     """One remediation."""
     return (yield from plot.remediate(context, given))
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_look(given: Given) -> Given:
+def remediation_look(given: Given) -> Answer:
     """What the record says is next."""
     store = context.store_for(given)
     return remediation.ahead(remediation.look(given["id"], store=store), store=store)
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_plan(given: Given) -> Given:
+def remediation_plan(given: Given) -> Answer:
     """Plan, or wait for as long as the cloud asks."""
     store, ports = context.store_for(given), context.ports()
     try:
@@ -82,7 +83,7 @@ def remediation_plan(given: Given) -> Given:
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_apply(given: Given) -> Given:
+def remediation_apply(given: Given) -> Answer:
     """The next operation of an item."""
     store = context.store_for(given)
     wait = execution.apply(given["id"], given["item"], store=store, control=context.ports().control)
@@ -90,7 +91,7 @@ def remediation_apply(given: Given) -> Given:
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_verify(given: Given) -> Given:
+def remediation_verify(given: Given) -> Answer:
     """Read an item again, judge it again."""
     store = context.store_for(given)
     wait = execution.verify(
@@ -100,7 +101,7 @@ def remediation_verify(given: Given) -> Given:
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_restore(given: Given) -> Given:
+def remediation_restore(given: Given) -> Answer:
     """Put an item back."""
     store = context.store_for(given)
     wait = execution.restore(
@@ -110,7 +111,7 @@ def remediation_restore(given: Given) -> Given:
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_give_up(given: Given) -> Given:
+def remediation_give_up(given: Given) -> Answer:
     """A step keeps failing: record it."""
     store = context.store_for(given)
     known = remediation.give_up(given["id"], given["item"], given["reason"], store=store)
@@ -118,7 +119,7 @@ def remediation_give_up(given: Given) -> Given:
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_finish(given: Given) -> Given:
+def remediation_finish(given: Given) -> Answer:
     """Record the end."""
     store = context.store_for(given)
     return remediation.ahead(remediation.finish(given["id"], store=store, book=context.book()), store=store)
@@ -136,5 +137,5 @@ def _judge(store: Store) -> Judge:
     return partial(judgement.judge_resource, store=store, inventory=context.ports().inventory, book=context.book())
 
 
-def _ahead(given: Given, store: Store, wait: float) -> Given:
+def _ahead(given: Given, store: Store, wait: float) -> Answer:
     return remediation.ahead(remediation.find(given["id"], store=store), store=store, wait=wait)

@@ -8,6 +8,7 @@ from azure.durable_functions import DurableFunctionsClient
 from durabletask.task import OrchestrationContext
 
 from functions import context
+from functions.context import Given
 from functions.workflow import begin
 from shared.domain.error import Conflict, Throttled, Unavailable
 from shared.domain.scan import ScanRequest, Trigger
@@ -17,7 +18,7 @@ from shared.workflows import scan as plot
 
 bp = df.Blueprint()
 
-Given = dict[str, Any]
+Answer = dict[str, Any]
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%CORTEX_SCAN_SCHEDULE%")
@@ -50,19 +51,19 @@ def scan_reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the time
 
 
 @bp.orchestration_trigger(context_name="context")
-def scan_workflow(context: OrchestrationContext, given: Given) -> plot.Plot:
+def scan_workflow(context: OrchestrationContext, given: Answer) -> plot.Plot:
     """One scan."""
     return (yield from plot.scan(context, given))
 
 
 @bp.orchestration_trigger(context_name="context")
-def scan_subscription_workflow(context: OrchestrationContext, given: Given) -> plot.Plot:
+def scan_subscription_workflow(context: OrchestrationContext, given: Answer) -> plot.Plot:
     """One subscription of a scan."""
     return (yield from plot.subscription(context, given))
 
 
 @bp.activity_trigger(input_name="given")
-def scan_prepare(given: Given) -> Given:
+def scan_prepare(given: Given) -> Answer:
     """What there is to scan: {"subscriptions": […], "wait": seconds}."""
     store = context.store_for(given)
     try:
@@ -73,7 +74,7 @@ def scan_prepare(given: Given) -> Given:
 
 
 @bp.activity_trigger(input_name="given")
-def scan_step(given: Given) -> Given:
+def scan_step(given: Given) -> Answer:
     """Go on with one subscription for a while."""
     step = scan.step(
         given["id"],

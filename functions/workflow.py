@@ -11,10 +11,13 @@ ALIVE = (OrchestrationStatus.PENDING, OrchestrationStatus.RUNNING, Orchestration
 async def begin(client: DurableFunctionsClient, name: str, instance_id: str, given: dict[str, Any]) -> bool:
     """Start the workflow unless it is alive; whether it was started.
 
-    Two starts of one id at the same time are harmless: steps are safe to do twice.
+    One that has ended makes way for the new one. Two starts of one id at the same time are harmless: steps are safe
+    to do twice.
     """
     state = await client.get_orchestration_state(instance_id)
     if state is not None and state.runtime_status in ALIVE:
         return False
+    if state is not None:
+        await client.purge_orchestration(instance_id)
     await client.schedule_new_orchestration(name, input=given, instance_id=instance_id)
     return True
