@@ -114,5 +114,11 @@ def parent_of(resource_id: str) -> str | None:
 def type_of(resource_id: str) -> str:
     """The resource type that an ARM id names, as spelled in the id; "" when it names none."""
     _, separator, tail = resource_id.rpartition("/providers/")
+    if not separator:
+        return _CONTAINERS.get(resource_id.count("/"), "") if subscription_of(resource_id) != "tenant" else ""
     namespace, *names = tail.split("/")
-    return "/".join([namespace, *names[::2]]) if separator else ""
+    return "/".join([namespace, *names[::2]])
+
+
+_CONTAINERS = {2: "Microsoft.Resources/subscriptions", 4: "Microsoft.Resources/subscriptions/resourceGroups"}
+"""The types of ids without a provider, by the number of their slashes."""

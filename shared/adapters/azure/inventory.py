@@ -47,7 +47,7 @@ class ArmInventory:
 
     def management_groups(self, *, tenant: str) -> Sequence[ManagementGroup]:
         """All management groups that can be seen, parents before children."""
-        return hierarchy.management_groups(self._cloud(tenant))
+        return tuple(hierarchy.read(self._cloud(tenant)).groups.values())
 
     def subscriptions(self, *, tenant: str) -> Sequence[Subscription]:
         """All subscriptions that can be seen, by id."""

@@ -1,0 +1,224 @@
+"""Takes in inventories that other tools exported: every record becomes a resource, or a reason why it could not.
+
+Taken: `az resource list` and `az graph query` JSON, Resource Graph REST pages and tables, ARM bodies and list pages,
+exported ARM templates, and JSON lines or any sequence of these; gzip too.
+"""
+
+import hashlib
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from shared.domain.error import CortexError
+from shared.domain.inventory import BadRecord
+from shared.domain.resource import Resource, Unread, type_of
+from shared.engine.context import Context
+from shared.engine.error import EvaluationError
+from shared.engine.template import expand_template
+from shared.services.decompression import Source, chunks
+from shared.services.splitter import Format, Piece, Splitter
+
+Found = Iterator[Resource | BadRecord]
+
+_ID = re.compile(r"/(?:subscriptions/[\w.-]{1,64}|providers/[\w.-]+)(?:/[^/\x00-\x1f\x7f?#\\]+)*", re.ASCII)
+_LONGEST_ID = 2048
+_COLUMNS = frozenset({"tenantId", "resourceGroup", "subscriptionId"})
+"""What Resource Graph and the command line add to a body."""
+_LISTED = frozenset({Format.LIST, Format.GRAPH_PAGE, Format.GRAPH_TABLE, Format.ARM_PAGE})
+_HEAD = 1 << 16
+_NOT_COLLECTED = {"properties": Unread("notCollected")}
+
+
+def records(
+    source: Source,
+    *,
+    subscription: str | None = None,
+    resource_group: str | None = None,
+    resource_types: Iterable[Mapping[str, Any]] = (),
+) -> Iterator[Resource | BadRecord]:
+    """Everything in the file, in its order, as it is read; memory is bounded by the longest record.
+
+    `subscription` and `resource_group` say where an exported template is from. Rows of `resource_types` (as
+    `Catalog.resource_types` gives them) spell the types that Resource Graph writes in lower case.
+
+    Raises:
+        TooLarge: the file is too large, or a decompression bomb; what came before was given.
+    """
+    reader = _Reader(subscription, resource_group, resource_types)
+    for piece in Splitter(chunks(source)):
+        yield from reader.read(piece)
+
+
+def detect(head: bytes) -> Format | None:
+    """The format of the first record in the first bytes of a file; None when there is none to be seen.
+
+    `list` is a plain array such as `az resource list` prints, `object` one ARM body, also as a line of JSON lines.
+    """
+    try:
+        piece = next(iter(Splitter(chunks([head[:_HEAD]]))), None)
+    except CortexError:
+        return None
+    if piece is None or (piece.reason and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))):
+        return None
+    return piece.format
+
+
+class _Reader:
+    """Reads pieces one after the other, and remembers the ids it has seen."""
+
+    def __init__(
+        self, subscription: str | None, resource_group: str | None, resource_types: Iterable[Mapping[str, Any]]
+    ) -> None:
+        self._context = _context(subscription, resource_group)
+        self._spelling = {str(row["type"]).lower(): str(row["type"]) for row in resource_types}
+        self._seen = _Ids()
+        self._position = 0
+
+    def read(self, piece: Piece) -> Found:
+        """The resources of a piece: one, except for templates, whose resources hold others."""
+        self._position += 1
+        if piece.reason:
+            yield self._bad(piece, piece.reason)
+            return
+        try:
+            value = orjson.loads(piece.text)
+        except orjson.JSONDecodeError as error:
+            yield self._bad(piece, f"not JSON: {error}")
+            return
+        yield from self._found(piece, value)
+
+    def _found(self, piece: Piece, value: Any) -> Found:  # noqa: ANN401 - any JSON
+        read = _READERS.get(piece.format, _plain)
+        try:
+            for resource in read(piece, value, self._context):
+                yield self._checked(piece, resource)
+        except (CortexError, EvaluationError, ValueError, TypeError, KeyError, AttributeError) as error:
+            yield self._bad(piece, getattr(error, "message", None) or f"not understood: {error}")
+
+    def _checked(self, piece: Piece, resource: Resource) -> Resource | BadRecord:
+        fault = _fault(resource.body)
+        if fault is not None:
+            return self._bad(piece, *fault)
+        if not self._seen.add(resource.id.lower()):
+            return self._bad(piece, f"{resource.id} was in the file before", "$.id")
+        return self._spelled(resource)
+
+    def _spelled(self, resource: Resource) -> Resource:
+        kind = resource.type
+        container = type_of(resource.id) if "/providers/" not in resource.id else None
+        spelled = container or self._spelling.get(kind.lower(), kind)
+        if spelled == kind:
+            return resource
+        body = {**resource.body, "type": spelled}
+        return Resource(body, resource.api_version, resource.collected_at, resource.unread, resource.related)
+
+    def _bad(self, piece: Piece, reason: str, path: str = "$") -> BadRecord:
+        return BadRecord(position=self._position, offset=piece.offset, path=path, reason=reason[:1000])
+
+
+def _fault(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why a body is no resource, and where."""
+    identity, kind = body.get("id"), body.get("type")
+    if not isinstance(identity, str) or not identity:
+        return "there is no id", "$.id"
+    if len(identity) > _LONGEST_ID or not _ID.fullmatch(identity) or not type_of(identity):
+        return f"{identity[:200]!r} is not the id of an Azure resource", "$.id"
+    if not isinstance(kind, str) or not kind:
+        return "there is no type", "$.type"
+    if "/" not in kind:
+        return f"{kind[:200]!r} is not a resource type", "$.type"
+    return _members(body)
+
+
+def _members(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    for name in ("properties", "tags", "sku", "identity"):
+        if not isinstance(body.get(name), Mapping | None):
+            return f"{name} is not an object", f"$.{name}"
+    return None
+
+
+def _plain(piece: Piece, value: Any, _context: Context) -> Iterator[Resource]:  # noqa: ANN401 - any JSON
+    if not isinstance(value, Mapping):
+        raise TypeError("the record is not an object")
+    if isinstance(value.get("body"), Mapping) and "id" not in value:
+        yield Resource.from_record(value)
+        return
+    listed = piece.format in _LISTED or not _COLUMNS.isdisjoint(value)
+    yield _resource(value, listed=listed)
+
+
+def _resource(value: Mapping[str, Any], *, listed: bool) -> Resource:
+    """A body as ARM would answer it. A list that leaves the properties out says nothing of them."""
+    if not listed:
+        return Resource(value)
+    body = {name: each for name, each in value.items() if name not in _COLUMNS and each is not None and each != ""}
+    return Resource(body, unread={} if "properties" in body else _NOT_COLLECTED)
+
+
+def _row(piece: Piece, value: Any, _context: Context) -> Iterator[Resource]:  # noqa: ANN401 - any JSON
+    """A row of a table, whose columns the container names."""
+    columns = [column["name"] for column in piece.head["columns"]]
+    if not isinstance(value, list) or len(value) != len(columns):
+        raise TypeError(f"the row does not have the {len(columns)} values of the columns")
+    yield _resource(dict(zip(columns, value, strict=True)), listed=True)
+
+
+def _deployed(piece: Piece, value: Any, context: Context) -> Iterator[Resource]:  # noqa: ANN401 - any JSON
+    """The resources that an exported template would deploy: one with its children."""
+    declared = {name: piece.head[name] for name in ("parameters", "variables") if piece.head.get(name)}
+    for found in expand_template({**declared, "resources": [value]}, context=context):
+        if "id" not in found:
+            raise ValueError(
+                "a template does not say where its resources are: name the subscription and resource group"
+            )
+        yield Resource({"id": found["id"], **found["body"]}, found["apiVersion"])
+
+
+_READERS: Mapping[Format, Callable[[Piece, Any, Context], Iterator[Resource]]] = {
+    Format.GRAPH_TABLE: _row,
+    Format.TEMPLATE: _deployed,
+}
+
+
+def _context(subscription: str | None, resource_group: str | None) -> Context:
+    if subscription is None:
+        return Context()
+    scope = f"/subscriptions/{subscription}"
+    group = {"id": f"{scope}/resourceGroups/{resource_group}", "name": resource_group} if resource_group else None
+    return Context(subscription={"id": scope, "subscriptionId": subscription}, resource_group=group)
+
+
+class _Ids:
+    """The ids seen so far, as digests in an open-addressed table: 12-24 bytes each, for files of millions."""
+
+    def __init__(self) -> None:
+        self._slots = array("Q", bytes(8 << 10))
+        self._used = 0
+
+    def add(self, identity: str) -> bool:
+        """Whether it is new."""
+        digest = int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest()) or 1
+        slot = self._slot(digest)
+        if self._slots[slot] == digest:
+            return False
+        self._slots[slot] = digest
+        self._used += 1
+        if self._used * 3 > len(self._slots) * 2:
+            self._grow()
+        return True
+
+    def _slot(self, digest: int) -> int:
+        mask = len(self._slots) - 1
+        slot = digest & mask
+        while self._slots[slot] not in {0, digest}:
+            slot = (slot + 1) & mask
+        return slot
+
+    def _grow(self) -> None:
+        before, self._slots = self._slots, array("Q", bytes(16 * len(self._slots)))
+        for digest in before:
+            if digest:
+                self._slots[self._slot(digest)] = digest

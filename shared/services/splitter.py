@@ -1,0 +1,311 @@
+"""Splits JSON text of any length into the records it holds, in memory bounded by the longest record.
+
+Only brackets and quotes are followed here; each record is parsed on its own. So one bad record costs nothing but
+itself, and every record has a byte offset.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from shared.domain.error import InvalidInput
+
+RECORD_LIMIT = 16 << 20
+"""Bytes of the longest record: what Resource Graph and Resource Manager answer at most."""
+DEPTH_LIMIT = 100
+
+
+class Format(StrEnum):
+    """What a record was found in."""
+
+    LIST = "list"
+    OBJECT = "object"
+    GRAPH_PAGE = "graphPage"
+    GRAPH_TABLE = "graphTable"
+    ARM_PAGE = "armPage"
+    TEMPLATE = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One record's text, or why there is none. `head` is what its container says before its records."""
+
+    offset: int
+    format: Format
+    text: bytes = b""
+    reason: str = ""
+    head: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Broken(Exception):
+    """The text cannot be followed any further."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(reason)
+        self.offset = offset
+        self.reason = reason
+
+
+_TEXT = rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+'
+_BETWEEN = rb'(?:[^"\[\]{}]++|' + _TEXT + rb'")*+'
+_BRACKET = re.compile(_BETWEEN + rb"([\[\]{}])")
+_BROKEN_TEXT = re.compile(_BETWEEN + _TEXT + rb"\\?[\x00-\x1f]")
+_START = re.compile(rb"(?:[\s\x1e,]|\xef\xbb\xbf)*+(?=[^\s\x1e,])")
+_NAME = re.compile(_TEXT + rb'"\s*+:\s*+(?=\S)')
+_SCALAR = re.compile(_TEXT + rb'"|[^\s,\[\]{}"]++(?=[\s,\[\]{}"])')
+_LINE = re.compile(rb"[^\n]++\n?|\n")
+_CONTAINER = re.compile(rb'"(data|value|resources)"\s*+:\s*+\Z')
+_ROWS = re.compile(rb'"rows"\s*+:\s*+\Z')
+_KINDS = {b"data": Format.GRAPH_PAGE, b"value": Format.ARM_PAGE, b"resources": Format.TEMPLATE}
+_SPACE = b" \t\r\n"
+_OPEN = b"[{"
+_PAIRS = {ord("]"): ord("["), ord("}"): ord("{")}
+_LOOK_BACK = 256
+_CONTAINER_DEPTH = 3
+"""Brackets open where a document's records begin, at most: {"data": {"rows": [."""
+
+
+def _values(levels: int) -> bytes:
+    """A pattern of what stands between two brackets, with whole values in between that nest so many levels.
+
+    A regular expression steps over those a hundred times faster than a loop over their brackets. It only takes a value
+    that follows a colon, a comma or an opening bracket, so that what lacks them is left to the loop to find.
+    """
+    if levels == 0:
+        return _BETWEEN
+    inner = _values(levels - 1)
+    value = rb"(?:\{" + inner + rb"\}|\[(?:\s*+\{" + inner + rb"\})?+" + inner + rb"\])?+"
+    return rb'(?:[^"\[\]{}:,]++|' + _TEXT + rb'"|[:,]\s*+' + value + rb")*+"
+
+
+_NEXT = re.compile(_values(4) + rb"([\[\]{}])")
+
+
+class _Text:
+    """A window that moves over the text; positions count from the beginning of the text.
+
+    `keep` is the oldest position that is still needed. It moves on by itself when a record becomes too long to keep.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._window = b""
+        self._base = 0
+        self.keep = 0
+        self.failure: InvalidInput | None = None
+
+    def match(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
+        """The match at a position, reading on until there is one; None when the text ends first."""
+        while not (found := pattern.match(self._window, at - self._base)):
+            if self._base + len(self._window) - self.keep > RECORD_LIMIT:
+                self._let_go(at)
+            if not self._more():
+                return None
+        return found
+
+    def _let_go(self, at: int) -> None:
+        """Give up the record at hand; the byte before the position stays, to tell what came before it."""
+        if self.keep >= at - 1:
+            raise Broken(at, f"a text is longer than {RECORD_LIMIT} bytes")
+        self.keep = at - 1
+
+    def end(self, found: re.Match[bytes]) -> int:
+        """The position after a match."""
+        return self._base + found.end()
+
+    def peek(self, at: int) -> int:
+        """The byte at a position that was matched before."""
+        return self._window[at - self._base]
+
+    def begins_document(self, at: int) -> bool:
+        """Whether a line begins at a position, with an opening bracket."""
+        new_line = self._window[at - self._base - 1] == ord("\n")
+        return new_line and (at - self._base < len(self._window) or self._more()) and self.peek(at) in _OPEN
+
+    def cut(self, start: int, end: int) -> bytes:
+        """The text between two positions."""
+        return self._window[start - self._base : end - self._base]
+
+    def before(self, at: int) -> int:
+        """The last byte before a position that is no space."""
+        index = at - self._base - 1
+        while index > 0 and self._window[index] in _SPACE:
+            index -= 1
+        return self._window[index]
+
+    def is_broken(self, at: int) -> bool:
+        """Whether a text in quotes holds a control character, as one that lacks its closing quote does."""
+        return _BROKEN_TEXT.match(self._window, at - self._base) is not None
+
+    def _more(self) -> bool:
+        """Read as much again as is held, so that reading on costs the same per byte however long the record."""
+        pieces = [self._window[self.keep - self._base :]]
+        wanted = len(pieces[0]) or 1
+        while wanted > 0 and (piece := self._next()):
+            pieces.append(piece)
+            wanted -= len(piece)
+        self._base = self.keep
+        self._window = b"".join(pieces)
+        return len(pieces) > 1
+
+    def _next(self) -> bytes:
+        try:
+            while not (piece := next(self._chunks, None)):
+                if piece is None:
+                    return b""
+        except InvalidInput as error:
+            self.failure = error
+            return b""
+        return piece
+
+
+class Splitter:
+    """Iterates over the pieces of a text: documents one after the other, in any mixture, with or without line ends."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._text = _Text(chunks)
+        self._at = 0
+
+    def __iter__(self) -> Iterator[Piece]:
+        while self._skip(_START):
+            start = self._at
+            try:
+                yield from self._document()
+            except Broken as broken:
+                yield Piece(broken.offset, Format.OBJECT, reason=broken.reason)
+                if self._text.keep > start or not self._next_line(start):
+                    return
+        if self._text.failure is not None:
+            yield Piece(self._at, Format.OBJECT, reason=self._text.failure.message)
+
+    def _skip(self, pattern: re.Pattern[bytes]) -> bool:
+        self._text.keep = self._at
+        found = self._text.match(pattern, self._at)
+        if found:
+            self._at = self._text.end(found)
+            self._text.keep = self._at
+        return found is not None
+
+    def _next_line(self, start: int) -> bool:
+        """Go on at the next line that begins a document: JSON lines survive a broken line."""
+        self._at = start
+        while self._text.failure is None and self._skip(_LINE):
+            if self._text.begins_document(self._at):
+                return True
+        return False
+
+    def _document(self) -> Iterator[Piece]:
+        first = self._text.peek(self._at)
+        if first == ord("["):
+            self._at += 1
+            yield from self._elements(Format.LIST, {}, named=False)
+        elif first == ord("{"):
+            yield from self._object()
+        else:
+            raise Broken(self._at, "neither an object nor an array begins here")
+
+    def _elements(self, kind: Format, head: Mapping[str, Any], *, named: bool) -> Iterator[Piece]:
+        """The records of a container, from after its opening bracket to after its closing one."""
+        while self._skip(_START):
+            if self._text.peek(self._at) in b"]}":
+                self._at += 1
+                return
+            if named and not self._skip(_NAME):
+                raise self._broken("a name and a colon are missing")
+            yield self._element(kind, head)
+        raise self._broken("the text ends within a list")
+
+    def _element(self, kind: Format, head: Mapping[str, Any]) -> Piece:
+        start = self._at
+        if self._text.peek(start) in _OPEN:
+            return self._balanced(kind, head)
+        if not self._skip_scalar():
+            raise self._broken("the text ends within a value")
+        return Piece(start, kind, reason="not an object")
+
+    def _skip_scalar(self) -> bool:
+        found = self._text.match(_SCALAR, self._at)
+        self._at = self._text.end(found) if found else self._at
+        return found is not None
+
+    def _balanced(self, kind: Format, head: Mapping[str, Any]) -> Piece:
+        """The value that begins here, to its closing bracket."""
+        start, reason, opened = self._at, "", bytearray()
+        while True:
+            bracket = self._bracket(opened)
+            if len(opened) > DEPTH_LIMIT:
+                reason = f"nests deeper than {DEPTH_LIMIT} levels"
+            if self._text.keep > start:
+                reason = f"longer than {RECORD_LIMIT} bytes"
+            if not opened and bracket not in _OPEN:
+                text = b"" if reason else self._text.cut(start, self._at)
+                return Piece(start, kind, text, reason, head)
+
+    def _bracket(self, opened: bytearray, pattern: re.Pattern[bytes] = _NEXT) -> int:
+        """Step over the next bracket, keeping account of the open ones; the pattern may step over whole values."""
+        found = self._text.match(pattern, self._at)
+        if found is None:
+            raise self._broken("the text ends within a value")
+        at = self._text.end(found) - 1
+        bracket = self._text.peek(at)
+        if bracket in _OPEN:
+            if opened and self._text.before(at) not in b":,[":
+                raise Broken(at, "a comma, a colon or a closing bracket is missing before this one")
+            opened.append(bracket)
+        elif not opened or opened.pop() != _PAIRS[bracket]:
+            raise Broken(at, "a closing bracket that closes nothing")
+        self._at = at + 1
+        return bracket
+
+    def _object(self) -> Iterator[Piece]:
+        """A document that is an object: one record, or a page of records with what is said of it."""
+        start, opened, taken = self._at, bytearray(), False
+        while True:
+            bracket = self._bracket(opened, _BRACKET if len(opened) < _CONTAINER_DEPTH else _NEXT)
+            if bracket in _OPEN and (container := self._container(start, opened, taken=taken)):
+                kind, head = container
+                taken = True
+                opened.pop()
+                yield from self._elements(kind, head, named=bracket == ord("{"))
+            if not opened:
+                break
+            self._text.keep = self._at - 1 if taken else self._text.keep
+        if taken:
+            return
+        if self._text.keep > start:
+            yield Piece(start, Format.OBJECT, reason=f"longer than {RECORD_LIMIT} bytes")
+        else:
+            yield Piece(start, Format.OBJECT, self._text.cut(start, self._at))
+
+    def _container(self, start: int, opened: bytearray, *, taken: bool) -> tuple[Format, Mapping[str, Any]] | None:
+        """What the bracket just stepped over opens, if it holds the document's records."""
+        if taken or self._text.keep > start or not 1 < len(opened) <= _CONTAINER_DEPTH:
+            return None
+        before = self._text.cut(max(start, self._at - _LOOK_BACK), self._at - 1)
+        if len(opened) == _CONTAINER_DEPTH:
+            head = self._head(start, b"null}}") if _ROWS.search(before) and opened == b"{{[" else None
+            return (Format.GRAPH_TABLE, head["data"]) if head and isinstance(head.get("data"), dict) else None
+        found = _CONTAINER.search(before)
+        if not found or (opened[-1] == ord("{") and found[1] != b"resources"):
+            return None
+        head = self._head(start, b"null}")
+        return (_KINDS[found[1]], head) if head is not None and "id" not in head else None
+
+    def _head(self, start: int, ending: bytes) -> dict[str, Any] | None:
+        """What the document says before its records."""
+        try:
+            head = orjson.loads(self._text.cut(start, self._at - 1) + ending)
+        except orjson.JSONDecodeError:
+            return None
+        return head if isinstance(head, dict) else None
+
+    def _broken(self, reason: str) -> Broken:
+        if self._text.failure is not None:
+            return Broken(self._at, self._text.failure.message)
+        if self._text.is_broken(self._at):
+            return Broken(self._at, "a text lacks its closing quote, or holds a control character")
+        return Broken(self._at, reason)
