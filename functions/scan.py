@@ -11,7 +11,7 @@ from functions import context
 from functions.context import Given
 from functions.workflow import begin
 from shared.domain.error import Conflict, Throttled, Unavailable
-from shared.domain.scan import ScanRequest, Trigger
+from shared.domain.scan import ScanRequest, Status, Trigger
 from shared.services import message, scan
 from shared.settings import Settings
 from shared.workflows import scan as plot
@@ -91,6 +91,18 @@ def scan_step(given: Given) -> Answer:
 def scan_abandon(given: Given) -> None:
     """One subscription failed: record why."""
     scan.abandon(given["id"], given["subscription"], given["reason"], store=context.store_for(given))
+
+
+@bp.activity_trigger(input_name="given")
+def scan_runs(given: Given) -> bool:
+    """Whether the scan is to go on."""
+    return scan.find(given["id"], store=context.store_for(given)).status == Status.RUNNING
+
+
+@bp.activity_trigger(input_name="given")
+def scan_fail(given: Given) -> str:
+    """The scan cannot go on: record why."""
+    return scan.fail(given["id"], given["reason"], store=context.store_for(given)).status
 
 
 @bp.activity_trigger(input_name="given")

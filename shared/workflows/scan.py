@@ -4,9 +4,13 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
-from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError, when_all
+from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError, when_any
 
 PARALLEL = 8
+MOST = 90
+"""Subscriptions before a scan's plot begins a new history."""
+GLANCE = 60.0
+"""Seconds of a long wait before looking whether the scan was cancelled."""
 STEPS = 50
 """Activities before a subscription's plot begins a new history."""
 
@@ -20,23 +24,34 @@ def scan(context: OrchestrationContext, given: Given) -> Plot:
     """One scan: {"tenant", "id", "correlation"}.
 
     1. prepare: what is there to scan, and not done yet? Wait where the cloud asks to
-    2. eight subscriptions at a time, each in a plot of its own
+    2. each subscription in a plot of its own, eight at a time
     3. finish: summary, trend, end
+    A scan that cannot be prepared or finished fails, with its reason.
     """
-    prepared = yield context.call_activity("scan_prepare", input=given, retry_policy=RETRY)
-    if prepared["wait"]:
-        yield context.create_timer(timedelta(seconds=prepared["wait"]))
-        return context.continue_as_new(given)
-    first, rest = prepared["subscriptions"][:PARALLEL], prepared["subscriptions"][PARALLEL:]
-    yield when_all([_begin(context, given, each) for each in first])
-    if rest:
-        return context.continue_as_new(given)
-    return (yield context.call_activity("scan_finish", input=given, retry_policy=RETRY))
+    try:
+        prepared = yield context.call_activity("scan_prepare", input=given, retry_policy=RETRY)
+        if prepared["wait"]:
+            yield context.create_timer(timedelta(seconds=prepared["wait"]))
+            return context.continue_as_new(given)
+        todo = prepared["subscriptions"]
+        yield from _all(context, given, todo[:MOST])
+        if todo[MOST:]:
+            return context.continue_as_new(given)
+        return (yield context.call_activity("scan_finish", input=given, retry_policy=RETRY))
+    except TaskFailedError as error:
+        return (yield context.call_activity("scan_fail", input={**given, "reason": str(error)}, retry_policy=RETRY))
 
 
-def _begin(context: OrchestrationContext, given: Given, subscription: str) -> Task[Any]:
-    asked = {**given, "subscription": subscription, "failures": 0}
-    return context.call_sub_orchestrator("scan_subscription_workflow", input=asked)
+def _all(context: OrchestrationContext, given: Given, subscriptions: list[str]) -> Plot:
+    """Run the plots of all subscriptions, so many at a time that a slow one holds up no other."""
+    waiting = list(subscriptions)
+    running: list[Task[Any]] = []
+    while waiting or running:
+        while waiting and len(running) < PARALLEL:
+            asked = {**given, "subscription": waiting.pop(0), "failures": 0}
+            running.append(context.call_sub_orchestrator("scan_subscription_workflow", input=asked))
+        ended = yield when_any(running)
+        running.remove(ended)
 
 
 def subscription(context: OrchestrationContext, given: Given) -> Plot:
@@ -55,6 +70,14 @@ def subscription(context: OrchestrationContext, given: Given) -> Plot:
         if step["state"] == "done":
             return None
         failures = failures + 1 if step["state"] == "wait" else 0
-        if step["wait"]:
-            yield context.create_timer(timedelta(seconds=step["wait"]))
+        yield from _wait(context, given, step["wait"])
     return context.continue_as_new({**given, "failures": failures})
+
+
+def _wait(context: OrchestrationContext, given: Given, seconds: float) -> Plot:
+    """Wait so many seconds, but no longer than the scan is to go on."""
+    while seconds > 0:
+        yield context.create_timer(timedelta(seconds=min(seconds, GLANCE)))
+        seconds -= GLANCE
+        if seconds > 0 and not (yield context.call_activity("scan_runs", input=given, retry_policy=RETRY)):
+            return
