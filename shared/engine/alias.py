@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Self
 
 from shared.domain.resource import Json
 
@@ -35,29 +35,33 @@ class Capability:
     location: bool | None = None
 
 
+# A row as it is kept: name, path, types joined by "|", modifiable, ((api-version, path), …). Tuples of strings cost the
+# garbage collector nothing, eighty thousand objects would.
+Row = tuple[str, str, str, bool | None, tuple[tuple[str, str], ...]]
+
+
 class AliasCatalog:
     """Aliases by name, compared without case. Immutable once built; picklable; safe to share between threads."""
 
     __slots__ = ("_capabilities", "_rows")
 
     def __init__(
-        self,
-        rows: Mapping[str, tuple[Any, ...]],
-        capabilities: Mapping[str, Capability] | None = None,
+        self, rows: Mapping[str, tuple[Row, ...]], capabilities: Mapping[str, Capability] | None = None
     ) -> None:
         self._rows = rows
         self._capabilities = capabilities or {}
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Json]], types: Iterable[Mapping[str, Json]] = ()) -> Self:
-        """Rows {name, path, types, paths?, modifiable?}, several per name allowed; facts {type, supportsTags?, hasLocations?}.
+        """Rows {name, path, types, paths?, modifiable?}, several per name allowed, and facts on types.
 
+        Facts are {type, supportsTags?, hasLocations?}: what mode Indexed goes by.
         Example: `AliasCatalog.from_rows(json.loads(line) for line in gzip.open("aliases.jsonl.gz"))`.
         """
-        found: dict[str, tuple[Any, ...]] = {}
-        for row in rows:
-            key = row["name"].lower()
-            found[key] = (*found[key], row) if key in found else (row,)
+        found: dict[str, tuple[Row, ...]] = {}
+        for source in rows:
+            key = source["name"].lower()
+            found[key] = (*found.get(key, ()), _row(source))
         facts = {row["type"].lower(): Capability(row.get("supportsTags"), row.get("hasLocations")) for row in types}
         return cls(found, facts)
 
@@ -84,7 +88,8 @@ class AliasCatalog:
         return AliasCatalog({key: self._rows[key] for key in keys if key in self._rows}, self._capabilities)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._rows or name.lower() + "[*]" in self._rows
+        low = name.lower()
+        return low in self._rows or low + "[*]" in self._rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -96,6 +101,11 @@ class AliasCatalog:
         if found is None:
             return tuple(_whole(_alias(row)) for row in self._rows.get(low + "[*]", ()))
         return tuple(_alias(row) for row in found)
+
+    def is_versioned(self, name: str) -> bool:
+        """Whether the path of an alias depends on the api-version."""
+        low = name.lower()
+        return any(row[4] for row in self._rows.get(low) or self._rows.get(low + "[*]", ()))
 
     def find(self, name: str, resource_type: str) -> Alias | None:
         """The row that applies to a type (lower case); None where the name is known but not for this type."""
@@ -115,22 +125,23 @@ class AliasCatalog:
         prefix = low.rpartition("/")[0]
         near = [key for key in self._rows if key.rpartition("/")[0] == prefix] or list(self._rows)[:20_000]
         found = get_close_matches(low[:200], near, n=1, cutoff=0.6)
-        return self._rows[found[0]][0]["name"] if found else None
-
-    def __getstate__(self) -> tuple[Any, Any]:
-        return (self._rows, self._capabilities)
-
-    def __setstate__(self, state: tuple[Any, Any]) -> None:
-        self._rows, self._capabilities = state
+        return self._rows[found[0]][0][0] if found else None
 
 
 _UNKNOWN = Capability()
 
 
-def _alias(row: Mapping[str, Json]) -> Alias:
-    versions = {version: each["path"] for each in row.get("paths") or () for version in each.get("apiVersions") or ()}
-    types = frozenset(each.lower() for each in row.get("types") or ())
-    return Alias(row["name"], row["path"], types, versions, row.get("modifiable"))
+def _row(source: Mapping[str, Json]) -> Row:
+    versions = tuple(
+        (version, each["path"]) for each in source.get("paths") or () for version in each.get("apiVersions") or ()
+    )
+    types = "|".join(source.get("types") or ()).lower()
+    return source["name"], source["path"], types, source.get("modifiable"), versions
+
+
+def _alias(row: Row) -> Alias:
+    name, path, types, modifiable, versions = row
+    return Alias(name, path, frozenset(types.split("|") if types else ()), dict(versions), modifiable)
 
 
 def _whole(members: Alias) -> Alias:

@@ -61,13 +61,12 @@ def _is_in(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of 
     def build(expected: Json) -> Check:
         if not isinstance(expected, list):
             raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
-        exact = frozenset(each for each in expected if isinstance(each, str))
-        low = frozenset(each.lower() for each in exact)
+        low = frozenset(each.lower() for each in expected if isinstance(each, str))
         others = [each for each in expected if not isinstance(each, str)]
 
         def check(value: Json) -> bool | None:
             if value.__class__ is str:
-                return (value in exact or value.lower() in low or any(alike(value, each) for each in others)) is wanted
+                return (value.lower() in low or (bool(others) and any(alike(value, each) for each in others))) is wanted
             return None if _hidden(value) else any(alike(value, each) for each in expected) is wanted
 
         return check

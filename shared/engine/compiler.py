@@ -82,7 +82,8 @@ def _field(node: Condition, left: Field, right: Computed, scope: Scope) -> Claus
     written = expect_text(name.value)
     reader = resolve(written, scope)
     always = _by_type(written, node, right, scope)
-    test = _field_test(reader, node, right) if always is None else constant(always)
+    plain_ = _plain(reader, node, right) if always is None else None
+    test = _field_test(reader, node, right, plain_) if always is None else constant(always)
     return Clause(
         kind="field",
         path=node.path,
@@ -94,14 +95,13 @@ def _field(node: Condition, left: Field, right: Computed, scope: Scope) -> Claus
         observe=reader.read,
         expect=right.read,
         many=reader.many,
-        plain=_plain(reader, node, right),
+        plain=plain_,
     )
 
 
 def _plain(reader: FieldReader, node: Condition, right: Computed) -> Plain | None:
     """What generated code needs, where the condition takes nothing but the body and constants."""
-    readable = reader.keys is not None or reader.rest is not None
-    if not right.fixed or not readable:
+    if not right.fixed or (reader.keys is None and reader.rest is None):
         return None
     located = reader.name.lower() == _LOCATION
     try:
@@ -164,15 +164,20 @@ def _failing(error: EvaluationError) -> Test:
     return test
 
 
-def _field_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
+def _field_test(reader: FieldReader, node: Condition, right: Computed, ready: Plain | None) -> Test:
+    if ready is not None:
+        return _direct_test(reader, ready.check)
     if reader.name.lower() == _LOCATION:
-        return _location_test(reader, node, right)
+        return _test(_plain_location(reader.read), node, _plain_right(right))
     if not right.fixed:
         return _late_test(reader, node, right)
     try:
-        check = _check(node, right.value)
+        return _direct_test(reader, _check(node, right.value))
     except EvaluationError as error:
         return _failing(error)
+
+
+def _direct_test(reader: FieldReader, check: Check) -> Test:
     direct, read = reader.direct, reader.read
     if reader.many:
         return lambda body, frame: every(read(body, frame), check)
@@ -199,14 +204,6 @@ def every(values: list[Json], check: Check) -> bool | None:
         if found is None:
             answer = None
     return answer
-
-
-def _location_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
-    ready = _plain(reader, node, right)
-    if ready is None:
-        return _test(_plain_location(reader.read), node, _plain_right(right))
-    check, read = ready.check, reader.read
-    return lambda body, frame: check(read(body, frame))
 
 
 def _plain_location(read: Read) -> Read:
@@ -240,7 +237,7 @@ def _named_later(node: Condition, name: Computed, right: Computed, scope: Scope)
         if known is None or known[0] is not reader:
             if len(tests) >= _MOST_NAMES:
                 tests.clear()
-            known = tests[id(reader)] = (reader, _field_test(reader, node, right))
+            known = tests[id(reader)] = (reader, _field_test(reader, node, right, _plain(reader, node, right)))
         return known[1](body, frame)
 
     def observe(body: Json, frame: Frame) -> Json:

@@ -35,10 +35,14 @@ def judge_applicable(policy: Policy, frame: Frame) -> Verdict:
     try:
         state, program = state_of(policy, frame)
         return explained(policy, frame, state, program)
-    except EvaluationError as error:
-        return _verdict(policy, frame, State.ERROR, str(error))
-    except RecursionError:
-        return _verdict(policy, frame, State.ERROR, "the rule or the resource nests too deeply")
+    except (EvaluationError, RecursionError) as error:
+        return failed(policy, frame, error)
+
+
+def failed(policy: Policy, frame: Frame, error: EvaluationError | RecursionError) -> Verdict:
+    """The verdict of an evaluation that failed."""
+    reason = str(error) if isinstance(error, EvaluationError) else "the rule or the resource nests too deeply"
+    return _verdict(policy, frame, State.ERROR, reason)
 
 
 def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:

@@ -206,7 +206,7 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
         not_evaluable=_not_evaluable(tree),
         enforcement_only=_reads_identity(tree.condition),
         by_type=names is None or any(each in aliases for each in names),
-        by_version=names is None or any(row.versions for each in names for row in aliases.rows(each)),
+        by_version=names is None or any(map(aliases.is_versioned, names)),
         outline=outline,
         filters=applicability.skeleton(tree.condition, fields) if filtered else None,
         no_subscription=applicability.has_location_condition(tree.condition),

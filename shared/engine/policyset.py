@@ -8,7 +8,7 @@ from shared.domain.resource import Body, Resource
 from shared.domain.verdict import State, Verdict
 from shared.engine.context import EMPTY, Context, Frame
 from shared.engine.error import EvaluationError
-from shared.engine.judge import explained, judge_applicable, state_of
+from shared.engine.judge import explained, failed, judge_applicable, state_of
 from shared.engine.plan import Plan
 from shared.engine.policy import Policy
 
@@ -84,13 +84,12 @@ class PolicySet:
         for policy in (*(self.policies[at] for at in hits or ()), *(policy for _, policy in rest)):
             try:
                 state, program = state_of(policy, frame)
-            except (EvaluationError, RecursionError):
-                attention.append(judge_applicable(policy, frame))
-                continue
-            if state is State.COMPLIANT:
-                compliant += 1
-            elif state is not State.NOT_APPLICABLE:
-                attention.append(explained(policy, frame, state, program))
+                if state is State.COMPLIANT:
+                    compliant += 1
+                elif state is not State.NOT_APPLICABLE:
+                    attention.append(explained(policy, frame, state, program))
+            except (EvaluationError, RecursionError) as error:
+                attention.append(failed(policy, frame, error))
         return compliant, attention
 
     def count(self, resources: Iterable[Resource | Body], context: Context = EMPTY) -> list[dict[State, int]]:
