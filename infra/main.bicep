@@ -156,6 +156,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
     AZURE_CLIENT_ID: identity.properties.clientId
     CORTEX_TENANT: tenantId
+    CORTEX_CLOUD_ENDPOINT: environment().resourceManager
     CORTEX_COSMOS_ENDPOINT: cosmos.properties.documentEndpoint
     CORTEX_STORAGE_ACCOUNT_URL: storage.properties.primaryEndpoints.blob
     CORTEX_SCAN_SCHEDULE: scanSchedule

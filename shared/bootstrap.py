@@ -8,17 +8,22 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
 from shared.ports.blobs import Blobs
 from shared.ports.catalog import Catalog
 from shared.ports.clock import NewId, Now
+from shared.ports.control import Control
 from shared.ports.documents import Documents
 from shared.ports.identity import Identity
+from shared.ports.inventory import Inventory
 from shared.ports.queue import Queue
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.adapters.azure.arm import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class Ports:
     documents: Documents
     blobs: Blobs
     queue: Queue
+    inventory: Inventory
+    control: Control
     catalog: Catalog
     identity: Identity
     now: Now
@@ -69,6 +76,8 @@ def build(settings: Settings) -> Ports:
         documents=_documents(settings),
         blobs=_blobs(settings),
         queue=_queue(settings),
+        inventory=_inventory(settings),
+        control=_control(settings),
         catalog=catalog(),
         identity=_identity(settings),
         now=_now,
@@ -97,6 +106,37 @@ def _identity(settings: Settings) -> Identity:
 
     secret = _text(settings.local_token_secret)
     return SignedTokens(secret, _now) if secret else NoIdentity()
+
+
+def _inventory(settings: Settings) -> Inventory:
+    if settings.cloud_endpoint is None:
+        from shared.adapters.local.inventory import NoInventory
+
+        return NoInventory()
+    from shared.adapters.azure.inventory import ArmInventory
+
+    return ArmInventory(_connection(settings, settings.cloud_endpoint), resource_types=catalog().resource_types())
+
+
+def _control(settings: Settings) -> Control:
+    if settings.cloud_endpoint is None:
+        from shared.adapters.local.control import NoControl
+
+        return NoControl()
+    from shared.adapters.azure.control import ArmControl
+
+    return ArmControl(_connection(settings, settings.cloud_endpoint))
+
+
+def _connection(settings: Settings, endpoint: str) -> "Connection":
+    from shared.adapters.azure.arm import Connection, StaticToken
+
+    token = _text(settings.cloud_token)
+    if token:
+        return Connection(settings.tenant, endpoint, StaticToken(token))
+    from azure.identity import DefaultAzureCredential
+
+    return Connection(settings.tenant, endpoint, DefaultAzureCredential())
 
 
 def _documents(settings: Settings) -> Documents:

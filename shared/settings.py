@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     storage_account_url: str | None = None
     """Such as https://NAME.blob.core.windows.net; the queue's address follows from it."""
 
-    cloud_endpoint: str = "https://management.azure.com"
-    """Where Azure Resource Manager answers; the sandbox cloud's address on one machine."""
+    cloud_endpoint: str | None = None
+    """Where Azure Resource Manager answers: https://management.azure.com, or a sandbox cloud. Unset: no cloud."""
     cloud_token: SecretStr | None = None
     """A ready bearer token for `cloud_endpoint`, as the sandbox cloud takes; without it the identity is asked."""
 

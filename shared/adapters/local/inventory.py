@@ -1,0 +1,48 @@
+"""No cloud to read: what there is came from imports."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from shared.domain.error import NotFound
+from shared.domain.inventory import ManagementGroup, PermissionCheck, Subscription
+from shared.domain.resource import Resource
+from shared.ports.inventory import InventoryPage, Wanted
+
+
+class NoInventory:
+    """Keeps the `Inventory` port where no cloud is connected: every call answers NotFound."""
+
+    def management_groups(self, *, tenant: str) -> Sequence[ManagementGroup]:
+        """See `Inventory.management_groups`."""
+        _refuse(tenant)
+
+    def subscriptions(self, *, tenant: str) -> Sequence[Subscription]:
+        """See `Inventory.subscriptions`."""
+        _refuse(tenant)
+
+    def resource_groups(self, *, tenant: str, subscription: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """See `Inventory.resource_groups`."""
+        _refuse(tenant)
+
+    def page(
+        self,
+        *,
+        tenant: str,
+        subscription: str,  # noqa: ARG002 - the port's
+        wanted: Wanted,  # noqa: ARG002 - the port's
+        cursor: str | None = None,  # noqa: ARG002 - the port's
+    ) -> InventoryPage:
+        """See `Inventory.page`."""
+        _refuse(tenant)
+
+    def read(self, *, tenant: str, resource_id: str, wanted: Wanted) -> Resource | None:  # noqa: ARG002 - the port's
+        """See `Inventory.read`."""
+        _refuse(tenant)
+
+    def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:  # noqa: ARG002
+        """See `Inventory.check`."""
+        _refuse(tenant)
+
+
+def _refuse(tenant: str) -> NoReturn:
+    raise NotFound(f"no cloud is connected for tenant {tenant}: set CORTEX_CLOUD_ENDPOINT, or import an inventory")
