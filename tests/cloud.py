@@ -103,6 +103,8 @@ class MemoryCloud:
         kept = {"id": resource_id, "name": resource_id.rpartition("/")[2], "type": type_of(resource_id)}
         kept |= {key: old[key] for key in kept if key in old}
         new = merged(old, body) if method == "PATCH" else {**kept, **copy.deepcopy(dict(body))}
+        if old.get("identity") and body.get("identity", {}).get("type") == old["identity"].get("type"):
+            new["identity"] = copy.deepcopy(old["identity"])
         new["properties"] = {**new.get("properties", {}), "provisioningState": "Succeeded"}
         return dict(new)
 
