@@ -74,6 +74,7 @@ class Tables:
         self.loaded: dict[str, AliasCatalog] = {}
 
     def named(self, name: str) -> AliasCatalog:
+        """The table of that name, loaded once."""
         if name not in self.loaded:
             self.loaded[name] = self._real() if name == "real" else self._listing(name)
         return self.loaded[name]
@@ -116,7 +117,8 @@ def context(case: Json) -> Context:
     return Context(
         resource_group=given.get("resourceGroup", GROUP),
         subscription=given.get("subscription", SUBSCRIPTION),
-        request_context=case.get("request_context") or ({"apiVersion": case["api_version"]} if case.get("api_version") else {}),
+        request_context=case.get("request_context")
+        or ({"apiVersion": case["api_version"]} if case.get("api_version") else {}),
         policy=given.get("policy") or {},
         now=datetime.fromisoformat(now) if now else datetime.fromisoformat("2024-06-01T00:00:00+00:00"),
     )
@@ -155,17 +157,17 @@ def _answer(row: Json) -> Json:
     return row["resource"] if isinstance(row, dict) and set(row) == {"request", "type", "resource"} else row
 
 
-def matches(policy: Policy, one: Resource, surroundings: Context) -> bool | None | str:
+def matches(policy: Policy, one: Resource, surroundings: Context) -> bool | str | None:
     """Whether the rule takes effect; "error" when the evaluation fails."""
     frame = Frame(one, surroundings)
     try:
         program = policy.program(frame.type, one.api_version)
         answer = program.rule.test(frame.body, frame)
         if answer and policy.effect in {"auditIfNotExists", "deployIfNotExists"}:
-            return any_related(policy, frame) is False
-        return answer if policy.effect != "disabled" else False
+            answer = any_related(policy, frame) is False
     except EvaluationError as error:
         return f"error: {error}"
+    return answer if policy.effect != "disabled" else False
 
 
 def run_rule(case: Json, tables: Tables) -> str | None:
@@ -249,7 +251,7 @@ STATES = {
 
 def run_state(case: Json, _: Tables) -> str | None:
     """The state that an effect, the rule's answer and the existence condition come to."""
-    found = state_for(case["effect"].lower(), case["if_true"], lambda: case["existence_condition_met"])
+    found = state_for(case["effect"].lower(), lambda: case["existence_condition_met"], answer=case["if_true"])
     found = State.COMPLIANT if found is State.NOT_APPLICABLE else found  # the table of the page has only two states
     wanted = case["expected"]["state"]
     return None if found is STATES[wanted] else f"expected {wanted}, found {found}"
@@ -390,7 +392,7 @@ def _clause(policy: Policy, part: str, frame: Frame) -> Clause | None:
     return policy.existence() if part == "existenceCondition" else policy.program(frame.type).rule
 
 
-def _answer_of(clause: Clause | None, frame: Frame) -> bool | None | str:
+def _answer_of(clause: Clause | None, frame: Frame) -> bool | str | None:
     try:
         return True if clause is None else clause.test(frame.body, frame)
     except EvaluationError as error:

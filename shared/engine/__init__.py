@@ -1,4 +1,4 @@
-"""The policy engine: Azure Policy's language, judged anywhere. Pure: no I/O, no clock, nothing but the standard library.
+"""The policy engine: Azure Policy's language, judged anywhere, without I/O or a clock, on the standard library alone.
 
     catalog = AliasCatalog.from_rows(rows)                 # or from_providers(listing): names of properties
     policy = compile_definition(definition, aliases=catalog, parameters={"effect": "Deny"})

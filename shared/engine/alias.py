@@ -1,4 +1,4 @@
-"""Aliases: names of properties in the policy language, and the paths they stand for by resource type and api-version."""
+"""Aliases: names of properties in the policy language, and the paths they stand for by type and api-version."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -80,7 +80,8 @@ class AliasCatalog:
 
     def merge(self, other: "AliasCatalog") -> "AliasCatalog":
         """Both catalogs as one; where both know a name or a type, `other` wins."""
-        return AliasCatalog({**self._rows, **other._rows}, {**self._capabilities, **other._capabilities})
+        rows = {**self._rows, **other._rows}  # noqa: SLF001 - of the same class
+        return AliasCatalog(rows, {**self._capabilities, **other._capabilities})  # noqa: SLF001 - of the same class
 
     def only(self, names: Iterable[str]) -> "AliasCatalog":
         """The part of the catalog that holds these names, and every type fact."""

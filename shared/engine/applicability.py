@@ -4,12 +4,12 @@ Source: "What is applicability in Azure Policy?". Only the conditions on type, n
 as they would make the rule true; for the IfNotExists effects the whole rule decides.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shared.domain.resource import Json
 from shared.engine.comparison import checker
 from shared.engine.error import EvaluationError
-from shared.engine.expression import Literal
+from shared.engine.expression import Call, Literal
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Field, Node, Not, Operand
 
 RESOURCES = "microsoft.resources/"
@@ -91,7 +91,7 @@ def _low(node: Node, fields: frozenset[str]) -> Node | None:
             return node if field_name(node) in fields else None
 
 
-def possible_types(node: Node | None, parameters: "dict[str, Json]") -> frozenset[str] | None:
+def possible_types(node: Node | None, parameters: Mapping[str, Json]) -> frozenset[str] | None:
     """The types (lower case) for which a skeleton can be true, where it names them one by one; None: any."""
     match node:
         case AllOf():
@@ -106,7 +106,7 @@ def possible_types(node: Node | None, parameters: "dict[str, Json]") -> frozense
             return None
 
 
-def _named_types(node: Condition, parameters: "dict[str, Json]") -> frozenset[str] | None:
+def _named_types(node: Condition, parameters: Mapping[str, Json]) -> frozenset[str] | None:
     if field_name(node) != "type" or node.operator not in {"equals", "in"}:
         return None
     expected = known_value(node.right, parameters)
@@ -114,23 +114,22 @@ def _named_types(node: Condition, parameters: "dict[str, Json]") -> frozenset[st
     return frozenset(each.lower() for each in listed) if all(isinstance(each, str) for each in listed) else None
 
 
-def known_value(operand: Operand, parameters: "dict[str, Json]") -> Json:
+def known_value(operand: Operand, parameters: Mapping[str, Json]) -> Json:
     """A literal, or the value of a plain `[parameters('x')]`; None where it takes more than that."""
     if isinstance(operand, Literal):
         return operand.value
-    name = getattr(operand, "name", "")
-    arguments = getattr(operand, "arguments", ())
-    if isinstance(name, str) and name.lower() == "parameters" and isinstance(arguments[0], Literal):
-        return parameters.get(str(arguments[0].value).lower())
+    if isinstance(operand, Call) and operand.name.lower() == "parameters":
+        name = operand.arguments[0]
+        return parameters.get(str(name.value).lower()) if isinstance(name, Literal) else None
     return None
 
 
-def may_match_type(node: Node | None, resource_type: str, parameters: "dict[str, Json]") -> bool:
+def may_match_type(node: Node | None, resource_type: str, parameters: Mapping[str, Json]) -> bool:
     """Whether a skeleton can be true for a type; conditions on anything else are taken as unknown."""
     return _type_answer(node, resource_type, parameters) is not False
 
 
-def _type_answer(node: Node | None, resource_type: str, parameters: "dict[str, Json]") -> bool | None:
+def _type_answer(node: Node | None, resource_type: str, parameters: Mapping[str, Json]) -> bool | None:
     match node:
         case AllOf():
             answers = [_type_answer(each, resource_type, parameters) for each in node.parts]

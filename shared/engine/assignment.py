@@ -130,7 +130,10 @@ class Exemption:
     def from_json(cls, source: Mapping[str, Json]) -> "Exemption":
         """Read an exemption, as the resource with `properties` or bare."""
         inner = {**source, **(source.get("properties") or {})}
-        scope = inner.get("scope") or str(source.get("id") or "").lower().partition("/providers/microsoft.authorization/")[0]
+        scope = (
+            inner.get("scope")
+            or str(source.get("id") or "").lower().partition("/providers/microsoft.authorization/")[0]
+        )
         return cls(
             assignment=str(inner.get("policyAssignmentId") or "").lower(),
             scope=str(scope),

@@ -31,8 +31,9 @@ class Clause:
     """One node of a compiled rule.
 
     `kind` is allOf, anyOf, not, field, value or count; `path` its JSON path. `always` is the answer where it does not
-    depend on the resource, else None; `plain` is there where code can be generated for the condition. For conditions: `field` as written, `resolved` the property path, `observe` and
-    `expect` the two sides. For a count: `parts` holds the where clause and `each` stands at every member in turn.
+    depend on the resource, else None. For conditions: `field` as written, `resolved` the property path, `observe` and
+    `expect` the two sides; `plain` where code can be generated. For a count: `parts` holds the where clause and `each`
+    stands at every member in turn.
     """
 
     kind: str

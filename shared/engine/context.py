@@ -50,7 +50,7 @@ class Frame:
         self.slots: list[Json] = [None] * DEEPEST_COUNT
 
     def resource_group(self) -> Json:
-        """What resourceGroup() gives."""
+        """The resource group, as resourceGroup() has it."""
         if self.context.resource_group is not None:
             return self.context.resource_group
         name = resource_group_of(self.resource.id)
@@ -60,7 +60,7 @@ class Frame:
         )
 
     def subscription(self) -> Json:
-        """What subscription() gives."""
+        """The subscription, as subscription() has it."""
         if self.context.subscription is not None:
             return self.context.subscription
         name = subscription_of(self.resource.id) if self.resource.id else ""
@@ -68,5 +68,5 @@ class Frame:
         return Partial(known, Unknown("subscription()", "notCollected", "Microsoft.Resources/subscriptions/read"))
 
     def request_context(self) -> Json:
-        """What requestContext() gives; the latest api-version outside a request, as a compliance scan has it."""
+        """The request; outside of one the latest api-version, as a compliance scan has it."""
         return self.context.request_context if self.context.request_context is not None else {"apiVersion": LATEST}

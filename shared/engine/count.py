@@ -1,5 +1,6 @@
 """`count`: how many members of an array, or of a list of values, meet a condition."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ Level = tuple[Read, int]
 Place = tuple[int | None, tuple[str, ...], int]
 Compile = Callable[[Node, Scope], Clause]
 MANY = 1 << 40
+_STAR = re.compile(r"\[\*\]")
 MOST_MEMBERS = 1_000_000
 
 
@@ -28,44 +30,48 @@ def compile_count(node: Condition, count: Count, right: Computed, scope: Scope, 
     """The clause of a condition on a count."""
     if count.field is None:
         return _over_values(node, count, right, scope, compile_node)
-    return _over_field(node, count, count.field, right, scope, compile_node)
+    path = _array_path(count.field, scope)
+    if isinstance(path, Unknown):
+        return _unreadable(node, right, count.field, path)
+    inner, levels, places = _stars(count.field, path, scope)
+    where = compile_node(count.where, inner) if count.where else None
+    clause = _clause(node, right, levels, where)
+    return replace(clause, field=count.field, resolved=path, plain=_plain(node, right, places))
 
 
 def _over_values(node: Condition, count: Count, right: Computed, scope: Scope, compile_node: Compile) -> Clause:
     assert count.value is not None
-    values = compile_operand(count.value, scope)
+    values = compile_operand(count.value, scope).read
     inner = scope.bind(count.name or "", None)
     where = compile_node(count.where, inner) if count.where else None
-    level = (lambda body, frame: counted(values.read(body, frame))), inner.bindings[-1].slot
-    return _clause(node, right, (level,), where, field=count.name or "", resolved=None)
+    level = (lambda body, frame: counted(values(body, frame))), inner.bindings[-1].slot
+    return replace(_clause(node, right, (level,), where), field=count.name or "value")
 
 
-def _over_field(
-    node: Condition, count: Count, name: str, right: Computed, scope: Scope, compile_node: Compile
-) -> Clause:
-    path = _array_path(name, scope)
-    if isinstance(path, Unknown):
-        return _unreadable(node, right, name, path)
+def _stars(name: str, path: str, scope: Scope) -> tuple[Scope, tuple[Level, ...], tuple[Place, ...]]:
+    """One level for each star of the path below the member that a surrounding count stands at, if there is one."""
     binding, rest = scope.at(path)
-    start = _root if binding is None else _slot(binding.slot)
-    parts = segments(rest)
-    if rest.startswith("[*]"):
-        start, parts = start, ((), *parts[1:])
-    prefix = path[: len(path) - len(rest)]
-    inner, taken = scope, ""
+    origin = None if binding is None else binding.slot
+    above = len(path) - len(rest)
     levels: list[Level] = []
     places: list[Place] = []
-    origin = None if binding is None else binding.slot
-    for keys in parts[:-1]:
-        taken += ("." if keys and (taken or prefix) and not prefix.endswith(".") else "") + ".".join(keys) + "[*]"
-        inner = inner.bind(_level_name(name, taken), (prefix + taken).lstrip("."))
-        slot = inner.bindings[-1].slot
-        levels.append((_below(start, keys), slot))
+    ends = [found.end() for found in _STAR.finditer(path) if found.end() > above]
+    for end, keys in zip(ends, segments(rest), strict=False):
+        array = path[:end]
+        scope = scope.bind(_level_name(name, array.count("[*]")), array)
+        slot = scope.bindings[-1].slot
+        levels.append((_array(origin, keys), slot))
         places.append((origin, keys, slot))
-        start, origin = _slot(slot), slot
-    where = compile_node(count.where, inner) if count.where else None
-    clause = _clause(node, right, tuple(levels), where, field=name, resolved=path)
-    return replace(clause, plain=_plain(node, right, tuple(places)))
+        origin = slot
+    return scope, tuple(levels), tuple(places)
+
+
+def _array(origin: int | None, keys: tuple[str, ...]) -> Read:
+    """The reader of an array below the body (None) or below a counted member."""
+    read = value_reader(keys)
+    if origin is None:
+        return lambda body, _: read(body)
+    return lambda _, frame: read(frame.slots[origin])
 
 
 def _plain(node: Condition, right: Computed, places: tuple[Place, ...]) -> Plain | None:
@@ -75,9 +81,8 @@ def _plain(node: Condition, right: Computed, places: tuple[Place, ...]) -> Plain
         return None
 
 
-def _level_name(name: str, taken: str) -> str:
-    """The alias down to the star that this level stands at."""
-    stars = taken.count("[*]")
+def _level_name(name: str, stars: int) -> str:
+    """The alias down to the star that a level stands at."""
     pieces = name.split("[*]")
     return "[*]".join(pieces[:stars]) + "[*]" if stars < len(pieces) else name
 
@@ -103,43 +108,17 @@ def _unreadable(node: Condition, right: Computed, name: str, gap: Unknown) -> Cl
     )
 
 
-def _root(body: Json, _: Frame) -> Json:
-    return body
-
-
-def _slot(slot: int) -> Read:
-    return lambda _, frame: frame.slots[slot]
-
-
-def _below(start: Read, keys: tuple[str, ...]) -> Read:
-    if not keys:
-        return start
-    read = value_reader(keys)
-    return lambda body, frame: read(start(body, frame))
-
-
-def _clause(
-    node: Condition,
-    right: Computed,
-    levels: tuple[Level, ...],
-    where: Clause | None,
-    *,
-    field: str,
-    resolved: str | None,
-) -> Clause:
-    expected = right.value if right.fixed else None
-    limit = int(expected) + 1 if is_number(expected) else MANY
-    tally = _tally(levels, where.test if where else constant(answer=True), limit)
-    full = _tally(levels, where.test if where else constant(answer=True), MANY)
+def _clause(node: Condition, right: Computed, levels: tuple[Level, ...], where: Clause | None) -> Clause:
+    limit = int(right.value) + 1 if right.fixed and is_number(right.value) else MANY
+    inner = where.test if where else constant(answer=True)
+    every = _tally(levels, inner, MANY)
     return Clause(
         kind="count",
         path=node.path,
-        test=_test(tally, node, right),
+        test=_test(_tally(levels, inner, limit), node, right),
         parts=(where,) if where else (),
-        field=field,
-        resolved=resolved,
         operator=node.operator,
-        observe=lambda body, frame: _shown(full(body, frame)),
+        observe=lambda body, frame: _shown(every(body, frame)),
         expect=right.read,
         each=_walk(levels),
     )

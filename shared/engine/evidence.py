@@ -34,11 +34,11 @@ def evidence(clause: Clause, frame: Frame) -> tuple[Evidence, ...]:
     for each, answer in deciding(clause, frame):
         if len(found) == MOST:
             break
-        found.append(entry(each, frame, answer))
+        found.append(entry(each, frame, answer=answer))
     return tuple(found)
 
 
-def entry(clause: Clause, frame: Frame, answer: bool | None) -> Evidence:
+def entry(clause: Clause, frame: Frame, *, answer: bool | None) -> Evidence:
     """What a condition saw."""
     return Evidence(
         clause=clause.path,

@@ -139,7 +139,8 @@ def _shown(value: Json) -> str:
 def _seen(step: Step) -> str:
     subject = step.path or step.field or "the value"
     if step.kind == "count":
-        return f"{_shown(step.observed)} members of {step.path or step.field} match ({step.operator} {_shown(step.expected)})"
+        counted = step.path or step.field
+        return f"{_shown(step.observed)} members of {counted} match ({step.operator} {_shown(step.expected)})"
     outcome = "" if step.result else "not "
     return f"{subject} is {_shown(step.observed)} ({outcome}{step.operator} {_shown(step.expected)})"
 
@@ -182,8 +183,10 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
     except EvaluationError as error:
         return Step(clause.path, clause.kind, None, decided, observed=f"({error})")
     if clause.kind in {"allOf", "anyOf", "not"}:
-        return Step(clause.path, clause.kind, result, decided, parts=_parts(clause, frame, result, decided=decided))
-    seen = entry(clause, frame, result)
+        return Step(
+            clause.path, clause.kind, result, decided, parts=_parts(clause, frame, result=result, decided=decided)
+        )
+    seen = entry(clause, frame, answer=result)
     parts = _counted(clause, frame) if clause.kind == "count" else ()
     return Step(
         clause=clause.path,
@@ -199,7 +202,7 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
     )
 
 
-def _parts(clause: Clause, frame: Frame, result: bool | None, *, decided: bool) -> tuple[Step, ...]:
+def _parts(clause: Clause, frame: Frame, *, result: bool | None, decided: bool) -> tuple[Step, ...]:
     """The parts; those count as deciding that bring about the result (of several that would do, the first)."""
     one_is_enough = result is (clause.kind == "anyOf") and clause.kind != "not"
     found: list[Step] = []
@@ -246,7 +249,11 @@ def _fixes(policy: Policy, frame: Frame, rule: Clause) -> Fixes:
         return _existence_fixes(policy, frame)
     if policy.effect in {"modify", "append"}:
         resolved = effects(policy, frame.resource, frame.context)
-        made = tuple(Fix(_action(each.operation), ".".join(each.steps), each.value) for each in resolved.operations if each.applies)
+        made = tuple(
+            Fix(_action(each.operation), ".".join(each.steps), each.value)
+            for each in resolved.operations
+            if each.applies
+        )
         if made:
             return made
     return turn(rule, frame, wanted=False) or ()

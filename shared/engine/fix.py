@@ -89,8 +89,10 @@ def turn(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...] = ()
 def _all(options: list[Fixes | None]) -> Fixes | None:
     if any(each is None for each in options):
         return None
-    return tuple(dict.fromkeys(fix for each in options if each is not None for fix in each)) if _hashable(options) else tuple(
-        fix for each in options if each is not None for fix in each
+    return (
+        tuple(dict.fromkeys(fix for each in options if each is not None for fix in each))
+        if _hashable(options)
+        else tuple(fix for each in options if each is not None for fix in each)
     )
 
 
@@ -132,7 +134,9 @@ def _members(clause: Clause, values: Json, expected: Json, path: str, *, wanted:
         return None
     one = path.count("[*]") == 1
     places = [path.replace("[*]", f"[{index}]", 1) if one else path for index in (chosen if wanted else chosen[:1])]
-    return _all([(fix,) if (fix := change(place, clause.operator, expected, wanted=wanted)) else None for place in places])
+    return _all(
+        [(fix,) if (fix := change(place, clause.operator, expected, wanted=wanted)) else None for place in places]
+    )
 
 
 def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | None:
@@ -148,7 +152,13 @@ def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | N
 
 
 def _shown(value: Json) -> str:
-    return ", ".join(map(str, value[:8])) if isinstance(value, list) else str(value).lower() if value in {True, False} and isinstance(value, bool) else f"{value}"
+    return (
+        ", ".join(map(str, value[:8]))
+        if isinstance(value, list)
+        else str(value).lower()
+        if value in {True, False} and isinstance(value, bool)
+        else f"{value}"
+    )
 
 
 def _flag(value: Json) -> bool | None:
@@ -226,7 +236,9 @@ def _member_options(clause: Clause, frame: Frame, *, raise_: bool, at: tuple[int
         place = (*at, *indexes)
         if where is None:
             removable = not raise_ and clause.resolved is not None
-            options.append((Fix("remove", placed(clause.resolved or "", place), text="nothing"),) if removable else None)
+            options.append(
+                (Fix("remove", placed(clause.resolved or "", place), text="nothing"),) if removable else None
+            )
         elif (where.test(frame.body, frame) is True) is not raise_:
             options.append(turn(where, frame, wanted=raise_, at=place))
 

@@ -174,7 +174,6 @@ class _Writer:
             return f"({found} == [])"
         return f"{self.constant(plain.check)}(len({found}))"
 
-
     def hoisted(self, slot: int) -> str:
         """The reads that the conditions on one counted member share."""
         member = self.members[slot]
@@ -219,7 +218,9 @@ def _not_in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -
         return f"{check}({first})"
     exact = writer.constant(frozenset(plain.expected))
     low = writer.constant(frozenset(each.lower() for each in plain.expected))
-    return f"(({value} not in {exact} and {value}.lower() not in {low}) if {first}.__class__ is str else {check}({value}))"
+    return (
+        f"(({value} not in {exact} and {value}.lower() not in {low}) if {first}.__class__ is str else {check}({value}))"
+    )
 
 
 def _ordered(sign: str) -> Callable[["_Writer", Plain, str, str, str], str]:

@@ -56,10 +56,10 @@ def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
     answer = program.rule.test(frame.body, frame)
     if policy.effect == "manual" and answer:
         return _ATTESTED.get(policy.details.default_state.lower(), State.UNKNOWN), program
-    return state_for(policy.effect.lower(), answer, lambda: any_related(policy, frame)), program
+    return state_for(policy.effect.lower(), lambda: any_related(policy, frame), answer=answer), program
 
 
-def state_for(effect: str, answer: bool | None, exists: Callable[[], bool | None]) -> State:
+def state_for(effect: str, exists: Callable[[], bool | None], *, answer: bool | None) -> State:
     """The state that a rule's answer comes to under an effect (lower case).
 
     auditIfNotExists and deployIfNotExists need the rule true and no related resource that `exists` as demanded; a
@@ -126,7 +126,7 @@ def _selected(policy: Policy, frame: Frame, found: tuple[Resource, ...], name: s
         yield each
 
 
-def lookup_text(policy: Policy, frame: Frame, operand: Operand | None) -> "str | None | Unknown":
+def lookup_text(policy: Policy, frame: Frame, operand: Operand | None) -> "str | Unknown | None":
     """An operand of the details as text; None where it is not given."""
     if operand is None:
         return None
@@ -151,7 +151,7 @@ def explained(policy: Policy, frame: Frame, state: State, program: Program) -> V
     if policy.effect in IF_NOT_EXISTS:
         more, why = _existence_evidence(policy, frame)
         found, gaps = (*found, *more), (*gaps, *why)
-    return _verdict(policy, frame, state, _reason(policy, state), found, gaps)
+    return _verdict(policy, frame, state, _reason(policy, state), found=found, gaps=gaps)
 
 
 def _reason(policy: Policy, state: State) -> str:
@@ -186,6 +186,7 @@ def _verdict(
     frame: Frame,
     state: State,
     reason: str,
+    *,
     found: tuple[Evidence, ...] = (),
     gaps: tuple[Unknown, ...] = (),
 ) -> Verdict:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 
 from shared.domain.resource import Json
+from shared.engine.comparison import OPERATORS
 from shared.engine.error import InvalidDefinition, nearest
 from shared.engine.operand import parse_operand
-from shared.engine.comparison import OPERATORS
 from shared.engine.parameter import parse_parameters
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Literal, Node, Not, Value
 

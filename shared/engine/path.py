@@ -118,7 +118,7 @@ def _collect(parts: tuple[tuple[str, ...], ...]) -> Callable[[Json], list[Json]]
 def members(array: Json) -> list[Json]:
     """The members of an array; of an unread one a single `Unknown`; of anything else none."""
     if array.__class__ is list:
-        return array  # type: ignore[no-any-return]
+        return array
     return [array] if array.__class__ is Unknown else _unread_members(array)
 
 

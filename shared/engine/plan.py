@@ -36,7 +36,7 @@ class Plan:
             return None, self.all
         hits: list[int] = []
         try:
-            self.run(body, hits.append)  # type: ignore[misc,arg-type]
+            self.run(body, hits.append)  # type: ignore[misc]
         except (EvaluationError, RecursionError):
             return None, self.all
         return hits, self.rest

@@ -13,7 +13,7 @@ from shared.engine.context import EMPTY, Frame
 from shared.engine.effect import EFFECTS, IF_NOT_EXISTS, Details, parse_details
 from shared.engine.error import EvaluationError, InvalidDefinition, nearest
 from shared.engine.evaluate import compile_operand
-from shared.engine.expression import Access, Literal
+from shared.engine.expression import Access, Call, Literal
 from shared.engine.operand import calls, inside
 from shared.engine.parameter import bind, missing
 from shared.engine.parser import parse_definition
@@ -111,7 +111,7 @@ class Policy:
         if self.types is not None:
             return resource_type in self.types and self._supported(resource_type)
         return self._supported(resource_type) and applicability.may_match_type(
-            self.outline, resource_type, dict(self.parameters)
+            self.outline, resource_type, self.parameters
         )
 
     def _supported(self, resource_type: str) -> bool:
@@ -287,7 +287,8 @@ def _reads_identity(node: Node) -> bool:
 
 
 def _mentions_identity(operand: Operand) -> bool:
-    if isinstance(operand, Access) and getattr(operand.base, "name", "") and isinstance(operand.key, Literal):
-        if str(operand.base.name).lower() == "requestcontext" and str(operand.key.value).lower() == "identity":  # type: ignore[union-attr]
+    if isinstance(operand, Access) and isinstance(operand.base, Call) and isinstance(operand.key, Literal):
+        reads = (operand.base.name.lower(), str(operand.key.value).lower())
+        if reads == ("requestcontext", "identity"):
             return True
     return any(_mentions_identity(each) for each in inside(operand))

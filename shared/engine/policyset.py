@@ -102,7 +102,7 @@ class PolicySet:
         hit, met = hits.append, tally.met
         for each in resources:
             body, complete = (each, True) if each.__class__ is dict else (each.body, not each.unread)  # type: ignore[union-attr]
-            kind = str(body.get("type") or "")  # type: ignore[union-attr]
+            kind = str(body.get("type") or "")
             plan = plans.get(kind) or self._plan(kind)
             mark, rest = len(hits), plan.all
             if complete and plan.ready():

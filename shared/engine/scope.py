@@ -32,10 +32,6 @@ class Scope:
         """The same scope for the resources of one type, where it is not for one already."""
         return self if self.type is not None else replace(self, type=resource_type, api_version=api_version)
 
-    def on(self, resource_type: str, api_version: str | None) -> "Scope":
-        """The same scope for the resources of one type, where it is not for one already."""
-        return self if self.type is not None else replace(self, type=resource_type, api_version=api_version)
-
     def bind(self, name: str, path: str | None) -> "Scope":
         """The scope inside a count."""
         slot = len(self.bindings)

@@ -26,7 +26,7 @@ _NOT_BODY = frozenset({"apiversion", "dependson", "condition", "comments", "reso
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the expressions of a template see. `parameters` and `variables` may still hold expressions: computed on use."""
+    """What the expressions of a template see; `parameters` and `variables` may hold expressions, computed on use."""
 
     parameters: Mapping[str, Json]
     variables: Mapping[str, Json]
@@ -96,7 +96,11 @@ def _resource_id(environment: Environment, arguments: list[Json], path: str) -> 
 def _group(environment: Environment, arguments: list[Json], path: str) -> str:
     """The scope of resourceId: the leading arguments before the type, else the context."""
     leading = [expect_text(each) for each in arguments[: _type_at(arguments, path)]]
-    group = leading[-1] if leading else expect_text(_member(environment.context.resource_group, "name", "resourceGroup()", path))
+    group = (
+        leading[-1]
+        if leading
+        else expect_text(_member(environment.context.resource_group, "name", "resourceGroup()", path))
+    )
     subscription = leading[-2] if len(leading) > 1 else _subscription(environment, path)
     return f"/subscriptions/{subscription}/resourceGroups/{group}"
 
@@ -199,7 +203,9 @@ def expand_template(
     """
     found = list(_resources(template, _environment(template, parameters or {}, context), "$", 0))
     if len(found) > MOST_RESOURCES:
-        raise NotSupported(f"the template deploys {len(found)} resources; at most {MOST_RESOURCES} are allowed", path="$")
+        raise NotSupported(
+            f"the template deploys {len(found)} resources; at most {MOST_RESOURCES} are allowed", path="$"
+        )
     return found
 
 
@@ -301,8 +307,12 @@ def _scoped(source: Mapping[str, Json], env: Environment, path: str) -> Context:
     subscription = env.value(source.get("subscriptionId"), f"{path}.subscriptionId")
     context = env.context
     if subscription is not None:
-        context = replace(context, subscription={"subscriptionId": subscription, "id": f"/subscriptions/{subscription}"})
+        context = replace(
+            context, subscription={"subscriptionId": subscription, "id": f"/subscriptions/{subscription}"}
+        )
     if group is not None:
         known = _subscription(replace(env, context=context), path)
-        context = replace(context, resource_group={"name": group, "id": f"/subscriptions/{known}/resourceGroups/{group}"})
+        context = replace(
+            context, resource_group={"name": group, "id": f"/subscriptions/{known}/resourceGroups/{group}"}
+        )
     return context

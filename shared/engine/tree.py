@@ -103,7 +103,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A parsed policy definition. `details` is `then.details` as written; `static` marks a placeholder without a rule."""
+    """A parsed policy definition. `details` is `then.details` as written; `static`: it has no rule of its own."""
 
     id: str
     name: str

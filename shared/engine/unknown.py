@@ -66,7 +66,7 @@ def _marked(node: Json, steps: list[str], why: Unknown) -> Json:
 def hole(value: Json) -> Unknown | None:
     """The first unread part inside a value, if there is one."""
     if value.__class__ is Unknown:
-        return value  # type: ignore[no-any-return]
+        return value
     if isinstance(value, Partial):
         return value.unread
     if isinstance(value, dict | list):

@@ -109,7 +109,7 @@ def _alike_scalars(left: Json, right: Json) -> bool:
     if is_number(left) and is_number(right):
         return bool(left == right)
     if isinstance(left, str) and is_number(right):
-        return number_of(left) == right
+        return bool(number_of(left) == right)
     return isinstance(right, str) and is_number(left) and number_of(right) == left
 
 
@@ -122,7 +122,7 @@ def scalar_text(value: Json) -> str | None:
 
 def number_of(value: str) -> Number | None:
     """The number that a string writes, if it writes one."""
-    if len(value) > 40 or not value[:1].strip("+-.0123456789") == "":  # noqa: PLR2004 - no JSON number is longer
+    if len(value) > 40 or value[:1].strip("+-.0123456789"):  # noqa: PLR2004 - no JSON number is longer
         return None
     try:
         return int(value)
@@ -148,7 +148,7 @@ def order(left: Json, right: Json) -> int:
 
 
 def _order(left: Json, right: Json) -> int:
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _moments(left: str, right: str) -> tuple[datetime, datetime] | None:
