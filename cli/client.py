@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx2
 
-from cli.local import token
+from cli.local import kept
 
 DEFAULT_URL = "http://127.0.0.1:7071"
 Json = dict[str, Any]
@@ -23,11 +23,11 @@ class ApiError(Exception):
 
 
 class Client:
-    """Calls the API at CORTEX_URL with CORTEX_TOKEN, or with the token that `cortex run` left in the state folder."""
+    """Calls the API at CORTEX_URL with CORTEX_TOKEN, or as `cortex run` left them in the state folder."""
 
     def __init__(self, role: str = "operator") -> None:
-        self.url = os.environ.get("CORTEX_URL", DEFAULT_URL).rstrip("/")
-        bearer = os.environ.get("CORTEX_TOKEN") or token(role)
+        self.url = (os.environ.get("CORTEX_URL") or kept("address") or DEFAULT_URL).rstrip("/")
+        bearer = os.environ.get("CORTEX_TOKEN") or kept(role)
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
         self._http = httpx2.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=60)
 

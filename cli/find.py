@@ -99,14 +99,13 @@ def _worst(api: Client, fail_on: str, asked: dict[str, str | None]) -> int:
 def _tell(found: list[Json]) -> None:
     show.table(
         f"{len(found)} findings",
-        ("severity", "state", "policy", "resource", "owner", "id"),
+        ("severity", "state", "owner", "resource", "id"),
         (
             (
                 show.severity(each["severity"]),
                 show.state(each["state"]),
-                each["policy"],
-                show.short(each["resourceId"]),
                 each["owner"] or "-",
+                show.name(each["resourceId"]),
                 each["id"],
             )
             for each in found

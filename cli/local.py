@@ -1,4 +1,4 @@
-"""What `cortex run` keeps in the state folder for the other commands: the signing secret and ready tokens."""
+"""What `cortex run` keeps in the state folder for the other commands: the signing secret, its address, tokens."""
 
 import json
 import os
@@ -19,18 +19,18 @@ def secret() -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def keep_tokens(tokens: dict[str, str]) -> None:
-    """Leave tokens by role for the other commands."""
-    _write(state() / "tokens.json", json.dumps(tokens))
+def keep(address: str, tokens: dict[str, str]) -> None:
+    """Leave the product's address and tokens by role for the other commands."""
+    _write(state() / "local.json", json.dumps({"address": address, **tokens}))
 
 
-def token(role: str) -> str | None:
-    """The token for a role that `cortex run` left, if there is one."""
-    path = state() / "tokens.json"
+def kept(name: str) -> str | None:
+    """The address, or the token for a role, that `cortex run` left."""
+    path = state() / "local.json"
     if not path.exists():
         return None
-    tokens: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return tokens.get(role)
+    found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return found.get(name)
 
 
 def _write(path: Path, text: str) -> None:

@@ -30,27 +30,32 @@ def as_json(value: object) -> None:
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table; cells may have markup."""
     drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name in columns:
-        drawn.add_column(name, overflow="fold")
+    for column in columns:
+        drawn.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
         drawn.add_row(*row)
     console.print(drawn)
 
 
-def severity(name: str) -> str:
+def severity(text: str) -> str:
     """A severity in its colour."""
-    return f"[{SEVERITY.get(name, '')}]{name}[/]" if name in SEVERITY else escape(name)
+    return f"[{SEVERITY[text]}]{text}[/]" if text in SEVERITY else escape(text)
 
 
-def state(name: str) -> str:
+def state(text: str) -> str:
     """A state in its colour."""
-    return f"[{STATE[name]}]{name}[/]" if name in STATE else escape(name)
+    return f"[{STATE[text]}]{text}[/]" if text in STATE else escape(text)
 
 
 def short(resource_id: str) -> str:
     """The telling end of an ARM id."""
     parts = resource_id.split("/")
     return escape("/".join(parts[-3:]) if len(parts) > 4 else resource_id)  # noqa: PLR2004 - beyond a subscription
+
+
+def name(resource_id: str) -> str:
+    """The last part of an ARM id."""
+    return escape(resource_id.rpartition("/")[2])
 
 
 def value(observed: object) -> str:
@@ -74,4 +79,4 @@ def progress() -> Progress:
 
 def counts(by_name: Mapping[str, int]) -> str:
     """Several numbers on one line, without the zeros."""
-    return ", ".join(f"{number} {name}" for name, number in by_name.items() if number) or "none"
+    return ", ".join(f"{number} {each}" for each, number in by_name.items() if number) or "none"

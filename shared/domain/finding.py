@@ -41,7 +41,7 @@ NEXT_LIFE: Mapping[tuple[Life | None, State], Life | None] = {
 
 def resource_key(resource_id: str) -> str:
     """The key of a resource in our store: a digest of its lower-case ARM id."""
-    return hashlib.sha256(resource_id.lower().encode()).hexdigest()[:24]
+    return hashlib.sha256(resource_id.lower().encode()).hexdigest()[:16]
 
 
 def finding_id(resource: str, policy: str) -> str:
