@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import orjson
 from fastapi import Request, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from functions.api.access import Caller
 from shared.domain.error import InvalidInput, NotFound
@@ -21,6 +21,8 @@ MOST = 200
 
 class Listing(Model):
     """The part of a query that chooses a page."""
+
+    model_config = ConfigDict(defer_build=False)
 
     limit: int = Field(default=50, ge=1, le=MOST, description="items in one page")
     cursor: str | None = Field(default=None, max_length=4096, description="`nextCursor` of the page before")

@@ -9,9 +9,11 @@ from functions.api import (
     exemption,
     finding,
     health,
+    home,
     permission,
     policy,
     problem,
+    reference,
     remediation,
     resource,
     scan,
@@ -34,6 +36,8 @@ ROUTERS = (
     evaluation,
     change,
     permission,
+    reference,
+    home,
 )
 
 

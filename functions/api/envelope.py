@@ -42,7 +42,7 @@ class Envelope:
             return
         correlation = correlation_of(Headers(scope=scope), self._new_id)
         scope["state"] = {**scope.get("state", {}), "correlation": correlation}
-        outgoing = _Outgoing(send, correlation, secure=scope.get("scheme") == "https")
+        outgoing = _Outgoing(send, correlation, secure=is_secure(scope))
         try:
             await self._app(scope, receive, outgoing)
         except ClientDisconnect:
@@ -76,6 +76,11 @@ def correlation_of(headers: Headers, new_id: NewId) -> str:
     given: Iterable[str] = headers.getlist(CORRELATION)
     fit = [each for each in given if _CORRELATION_SPELLING.fullmatch(each)]
     return fit[0] if fit else new_id()
+
+
+def is_secure(scope: Scope) -> bool:
+    """Whether the caller came by HTTPS, to us or to the proxy before us; decides on nothing but stricter headers."""
+    return scope.get("scheme") == "https" or Headers(scope=scope).get("x-forwarded-proto") == "https"
 
 
 def _apology(path: str, correlation: str) -> ASGIApp:

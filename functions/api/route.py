@@ -38,12 +38,11 @@ class Operation(APIRoute):
         return operation
 
     def _build(self) -> None:
-        """Build deferred models now: FastAPI wraps them in a way that pydantic warns of when it builds them."""
-        body = [self.body_field] if self.body_field else []
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)
-            for field in (*body, *self.dependant.query_params):
-                field.validate(None)
+        """Build a deferred body model now: FastAPI wraps it in a way that pydantic warns of when it builds it."""
+        if self.body_field:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)
+                self.body_field.validate(None)
 
 
 def router(tag: str, prefix: str = "/api/v1") -> APIRouter:

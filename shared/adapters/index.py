@@ -18,6 +18,7 @@ INDEXES: Mapping[str, Sequence[str]] = {
         "openedAt",
         "changedAt",
     ),
+    "idempotency": ("expiresAt",),
     "import": ("status", "requestedAt"),
     "remediation": ("status", "requestedAt"),
     "resource": ("subscription", "gone", "type", "parent", "resourceGroup", "owner", "name", "location"),
