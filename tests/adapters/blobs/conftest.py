@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,12 @@ from shared.ports.blobs import Blobs
 
 
 @pytest.fixture(params=["files", pytest.param("storage", marks=pytest.mark.emulator)])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
     """Every adapter of the port; tests keep apart by tenant."""
     if request.param == "storage":
         from shared.adapters.azure.blobs import StorageBlobs  # noqa: PLC0415 - only where it is wanted
 
-        store = StorageBlobs(request.getfixturevalue("storage_emulator").address)
-        request.addfinalizer(store.close)
-        return store
-    return FileBlobs(tmp_path / "blobs")
+        with StorageBlobs(request.getfixturevalue("storage_emulator").address) as store:
+            yield store
+        return
+    yield FileBlobs(tmp_path / "blobs")
