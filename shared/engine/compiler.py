@@ -180,7 +180,7 @@ def _field_test(reader: FieldReader, node: Condition, right: Computed, ready: Pl
 def _direct_test(reader: FieldReader, check: Check) -> Test:
     direct, read = reader.direct, reader.read
     if reader.many:
-        return lambda body, frame: every(read(body, frame), check)
+        return lambda body, frame: every(_spent(read(body, frame), frame), check)
     if direct is not None:
         return lambda body, _: check(direct(body))
     return lambda body, frame: check(read(body, frame))
@@ -191,7 +191,12 @@ def _late_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
     if not reader.many:
         return _test(reader.read, node, right)
     collect, expect = reader.read, right.read
-    return lambda body, frame: every(collect(body, frame), _check(node, expect(body, frame)))
+    return lambda body, frame: every(_spent(collect(body, frame), frame), _check(node, expect(body, frame)))
+
+
+def _spent(values: list[Json], frame: Frame) -> list[Json]:
+    frame.spend(len(values))
+    return values
 
 
 def every(values: list[Json], check: Check) -> bool | None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.domain.resource import Json, Resource, resource_group_of, subscription_of
+from shared.engine.error import EvaluationError
 from shared.engine.unknown import Partial, Unknown, mark
 
 LATEST = "9999-12-31"
 DEEPEST_COUNT = 16
+MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,12 @@ EMPTY = Context()
 
 
 class Frame:
-    """One evaluation: the resource's body, marked where it was not read, and the members that counts stand at."""
+    """One evaluation: the resource's body, marked where it was not read, and the members that counts stand at.
 
-    __slots__ = ("body", "context", "partial", "resource", "slots", "type")
+    `steps` are the members that may still be looked at; whoever loops spends them, so that work stays bounded.
+    """
+
+    __slots__ = ("body", "context", "partial", "resource", "slots", "steps", "type")
 
     def __init__(self, resource: Resource, context: Context) -> None:
         body = resource.body
@@ -48,9 +53,20 @@ class Frame:
         self.context = context
         self.type = resource.type.lower()
         self.slots: list[Json] = [None] * DEEPEST_COUNT
+        self.steps = MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Count steps of work.
+
+        Raises:
+            EvaluationError: more than `MOST_STEPS` in one evaluation.
+        """
+        self.steps -= steps
+        if self.steps < 0:
+            raise EvaluationError(f"the evaluation takes more than {MOST_STEPS} steps")
 
     def resource_group(self) -> Json:
-        """The resource group, as resourceGroup() has it."""
+        """The resource group as policies see it."""
         if self.context.resource_group is not None:
             return self.context.resource_group
         name = resource_group_of(self.resource.id)
@@ -60,7 +76,7 @@ class Frame:
         )
 
     def subscription(self) -> Json:
-        """The subscription, as subscription() has it."""
+        """The subscription as policies see it."""
         if self.context.subscription is not None:
             return self.context.subscription
         name = subscription_of(self.resource.id) if self.resource.id else ""

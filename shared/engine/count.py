@@ -23,7 +23,6 @@ Place = tuple[int | None, tuple[str, ...], int]
 Compile = Callable[[Node, Scope], Clause]
 MANY = 1 << 40
 _STAR = re.compile(r"\[\*\]")
-MOST_MEMBERS = 1_000_000
 
 
 def compile_count(node: Condition, count: Count, right: Computed, scope: Scope, compile_node: Compile) -> Clause:
@@ -142,7 +141,7 @@ def _tally(levels: tuple[Level, ...], where: Test, limit: int) -> Callable[[Json
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
         slots = frame.slots
-        for each in _members(array(body, frame)):
+        for each in _members(array(body, frame), frame):
             if each.__class__ is Unknown:
                 return low, MANY
             slots[slot] = each
@@ -163,7 +162,7 @@ def _nested(
 ) -> Callable[[Json, Frame], Range]:
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
-        for each in _members(array(body, frame)):
+        for each in _members(array(body, frame), frame):
             if each.__class__ is Unknown:
                 return low, MANY
             frame.slots[slot] = each
@@ -176,10 +175,9 @@ def _nested(
     return count
 
 
-def _members(array: Json) -> list[Json]:
+def _members(array: Json, frame: Frame) -> list[Json]:
     found = members(array)
-    if len(found) > MOST_MEMBERS:
-        raise EvaluationError(f"the array has {len(found)} members; at most {MOST_MEMBERS} are counted")
+    frame.spend(len(found))
     return found
 
 

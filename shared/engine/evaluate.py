@@ -76,8 +76,11 @@ def _pure(function: Function, parts: list[Computed]) -> Computed:
         for value in values:
             if value.__class__ is Unknown:
                 return value
+            if value.__class__ is list:
+                frame.spend(len(value))
             if frame.partial and function is not _ACCESS and (gap := hole(value)):
                 return gap
+        frame.spend(1)
         return call(function, values)
 
     if all(each.fixed for each in parts):

@@ -13,6 +13,7 @@ from shared.engine.error import InvalidDefinition
 
 LONGEST = 24_576
 DEEPEST = 64
+_LONGEST_NUMBER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,16 @@ class _Reader:
             return Literal(value[1:-1].replace("''", "'"))
         if kind == "number":
             self._next()
-            return Literal(float(value) if "." in value else int(value[:400]))
+            return Literal(self._number(value))
         if kind == "name":
             self._next()
             return Call(value, self._arguments())
         raise self._error(f"expected a value, found {value or 'the end'!r}")
+
+    def _number(self, written: str) -> Json:
+        if len(written) > _LONGEST_NUMBER:
+            raise self._error(f"the number has more than {_LONGEST_NUMBER} characters")
+        return float(written) if "." in written else int(written)
 
     def _arguments(self) -> tuple[Expression, ...]:
         self._take("(")

@@ -38,5 +38,5 @@ def call(function: Function, arguments: list[Json]) -> Json:
         return function.call(*arguments)
     except EvaluationError as error:
         raise EvaluationError(f"{function.name}(): {error}") from None
-    except (TypeError, ValueError, OverflowError, RecursionError, ArithmeticError) as error:
+    except (TypeError, ValueError, OSError, RecursionError, ArithmeticError) as error:
         raise EvaluationError(f"{function.name}(): {error or 'arguments of a wrong type'}") from None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.value import expect_array, expect_integer, expect_text, kind, same, text
+from shared.engine.value import expect_array, expect_integer, expect_text, frozen, kind, same, text
 
 
 def length(value: Json) -> int:
@@ -69,7 +69,8 @@ def skip(value: Json, count: Json) -> Json:
 def intersection(*values: Json) -> Json:
     """What all arrays, or all objects (key and value), have in common."""
     if all(isinstance(value, list) for value in values):
-        return _distinct([each for each in values[0] if all(any(same(each, one) for one in other) for other in values)])
+        common = set.intersection(*({frozen(each) for each in value} for value in values))
+        return _distinct([each for each in values[0] if frozen(each) in common])
     if all(isinstance(value, dict) for value in values):
         return {
             key: value
@@ -80,11 +81,7 @@ def intersection(*values: Json) -> Json:
 
 
 def _distinct(values: list[Json]) -> list[Json]:
-    found: list[Json] = []
-    for each in values:
-        if not any(same(each, one) for one in found):
-            found.append(each)
-    return found
+    return list({frozen(each): each for each in reversed(values)}.values())[::-1]
 
 
 def union(*values: Json) -> Json:

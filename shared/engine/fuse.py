@@ -17,15 +17,25 @@ _SOME = {("greater", 0), ("greaterOrEquals", 1), ("notEquals", 0)}
 _NONE = {("equals", 0), ("less", 1), ("lessOrEquals", 0)}
 
 
-def is_plain(clause: Clause) -> bool:
-    """Whether code can be generated for a rule."""
+def is_plain(clause: Clause, *, counted: bool = False) -> bool:
+    """Whether code can be generated for a rule; inside a count only for what stands below its members.
+
+    Arrays of the body inside a count over another array could take time beyond bounds: there steps must be counted.
+    """
     if clause.always is not None:
         return True
-    if clause.kind in {"field", "count"} and clause.plain is None:
+    if clause.kind in {"field", "count"}:
+        if clause.plain is None or (counted and _starts_over(clause.plain)):
+            return False
+    elif clause.kind == "value":
         return False
-    if clause.kind == "value":
-        return False
-    return all(map(is_plain, clause.parts))
+    return all(is_plain(part, counted=counted or clause.kind == "count") for part in clause.parts)
+
+
+def _starts_over(plain: Plain) -> bool:
+    if plain.levels:
+        return plain.levels[0][0] is None
+    return plain.reader is not None and plain.reader.many and plain.reader.slot is None
 
 
 def fuse(rules: Iterable[tuple[int, Clause]]) -> Fused:

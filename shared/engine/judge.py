@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 
 from shared.domain.resource import Json, Resource, Unread, resource_group_of
 from shared.domain.verdict import Evidence, State, Verdict
-from shared.engine.context import EMPTY, Context, Frame
+from shared.engine.context import EMPTY, MOST_STEPS, Context, Frame
 from shared.engine.effect import IF_NOT_EXISTS
 from shared.engine.error import EvaluationError
-from shared.engine.evaluate import compile_operand
 from shared.engine.evidence import evidence, needs
 from shared.engine.field import full_name
 from shared.engine.policy import Policy, Program
-from shared.engine.scope import Scope
 from shared.engine.tree import Operand
 from shared.engine.unknown import Unknown, unknown_of
 from shared.engine.value import expect_text
@@ -47,6 +45,7 @@ def failed(policy: Policy, frame: Frame, error: EvaluationError | RecursionError
 
 def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
     """The bare state, without reasons; the fast path of a scan."""
+    frame.steps = MOST_STEPS
     program = policy.program(frame.type, frame.resource.api_version)
     applies = program.applies
     if applies is not None and applies.test(frame.body, frame) is False:
@@ -130,8 +129,7 @@ def lookup_text(policy: Policy, frame: Frame, operand: Operand | None) -> "str |
     """An operand of the details as text; None where it is not given."""
     if operand is None:
         return None
-    scope = Scope(policy.catalog, policy.parameters, frame.type, frame.resource.api_version)
-    value: Json = compile_operand(operand, scope).read(frame.body, frame)
+    value: Json = policy.lookup(operand, frame.type, frame.resource.api_version).read(frame.body, frame)
     return value if isinstance(value, Unknown) else expect_text(value)
 
 
@@ -146,12 +144,21 @@ def explained(policy: Policy, frame: Frame, state: State, program: Program) -> V
     """The verdict with evidence and needs where the state calls for attention."""
     if state is State.COMPLIANT or state is State.NOT_APPLICABLE:
         return _verdict(policy, frame, state, "")
-    found = evidence(program.rule, frame)
-    gaps = needs(program.rule, frame)
-    if policy.effect in IF_NOT_EXISTS:
-        more, why = _existence_evidence(policy, frame)
-        found, gaps = (*found, *more), (*gaps, *why)
+    found, gaps = _grounds(policy, frame, program)
     return _verdict(policy, frame, state, _reason(policy, state), found=found, gaps=gaps)
+
+
+def _grounds(policy: Policy, frame: Frame, program: Program) -> tuple[tuple[Evidence, ...], tuple[Unknown, ...]]:
+    """Evidence and needs; none where finding them would take more steps than an evaluation may."""
+    frame.steps = MOST_STEPS
+    try:
+        found, gaps = evidence(program.rule, frame), needs(program.rule, frame)
+        if policy.effect in IF_NOT_EXISTS:
+            more, why = _existence_evidence(policy, frame)
+            found, gaps = (*found, *more), (*gaps, *why)
+    except EvaluationError:
+        return (), ()
+    return found, gaps
 
 
 def _reason(policy: Policy, state: State) -> str:

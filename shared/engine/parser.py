@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from shared.domain.resource import Json
 from shared.engine.comparison import OPERATORS
 from shared.engine.error import InvalidDefinition, nearest
-from shared.engine.operand import parse_operand
+from shared.engine.operand import calls, parse_operand
 from shared.engine.parameter import parse_parameters
-from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Literal, Node, Not, Value
+from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Literal, Node, Not, Operand, Value
 
 DEEPEST = 64
 MOST_NODES = 20_000
@@ -114,7 +114,7 @@ class _Parser:
     """Counts what it reads, so that a hostile rule ends in a named error."""
 
     def __init__(self) -> None:
-        self.nodes = 0
+        self.nodes = self.counts = 0
 
     def node(self, source: Json, path: str, depth: int) -> Node:
         self.nodes += 1
@@ -150,18 +150,28 @@ class _Parser:
         operator = operators[0]
         left = self._left(lefts[0], keys[lefts[0]], path, depth)
         right = parse_operand(keys[operator.lower()], f"{path}.{operator}")
+        self._placed(right, f"{path}.{operator}")
         if isinstance(right, Literal) and (wrong := OPERATORS[operator].refuses(right.value)):
             raise InvalidDefinition(wrong, path=f"{path}.{operator}", offending=_text(right.value))
         return Condition(path, left, operator, right)
 
     def _left(self, name: str, source: Json, path: str, depth: int) -> Field | Value | Count:
         if name == "value":
-            return Value(parse_operand(source, f"{path}.value"))
+            value = parse_operand(source, f"{path}.value")
+            self._placed(value, f"{path}.value")
+            return Value(value)
         if name == "count":
             return self._count(source, f"{path}.count", depth)
         if not isinstance(source, str) or not source:
             raise InvalidDefinition("a field must be a name", path=f"{path}.field", offending=_text(source))
-        return Field(parse_operand(source, f"{path}.field"))
+        named = parse_operand(source, f"{path}.field")
+        self._placed(named, f"{path}.field")
+        return Field(named)
+
+    def _placed(self, operand: Operand, path: str) -> None:
+        """current() stands inside a count only."""
+        if not self.counts and any(each.name.lower() == "current" for each in calls(operand)):
+            raise InvalidDefinition("current() stands outside a count", path=path, offending="current")
 
     def _count(self, source: Json, path: str, depth: int) -> Count:
         keys = _keys(_object(source, path), path)
@@ -178,7 +188,9 @@ class _Parser:
             raise InvalidDefinition(
                 "a counted value must be a list", path=f"{path}.value", offending=_text(value.value)
             )
+        self.counts += 1
         where = self.node(keys["where"], f"{path}.where", depth + 1) if "where" in keys else None
+        self.counts -= 1
         return Count(path, field, value, keys.get("name"), where)
 
 

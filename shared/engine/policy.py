@@ -12,7 +12,7 @@ from shared.engine.compiler import compile_node
 from shared.engine.context import EMPTY, Frame
 from shared.engine.effect import EFFECTS, IF_NOT_EXISTS, Details, parse_details
 from shared.engine.error import EvaluationError, InvalidDefinition, nearest
-from shared.engine.evaluate import compile_operand
+from shared.engine.evaluate import Computed, compile_operand
 from shared.engine.expression import Access, Call, Literal
 from shared.engine.operand import calls, inside
 from shared.engine.parameter import bind, missing
@@ -20,6 +20,7 @@ from shared.engine.parser import parse_definition
 from shared.engine.scope import Scope
 from shared.engine.tree import Condition, Count, Definition, Field, Node, Operand, Value
 
+_MOST_OPERANDS = 1_000
 _EVALUATED_MODES = frozenset({"All", "Indexed"})
 
 
@@ -57,6 +58,7 @@ class Policy:
     filters: Node | None = None
     no_subscription: bool = False
     _programs: dict[Any, Program] = field(default_factory=dict, repr=False)
+    _operands: dict[Any, Computed] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -97,6 +99,17 @@ class Policy:
             program = self._programs[key] = Program(clause, None, clause if node is not None else None)
         return program.existence
 
+    def lookup(self, operand: Operand, resource_type: str, api_version: str | None) -> Computed:
+        """An operand of the details compiled for a type (lower case); compiled on first use and kept."""
+        key = ("operand", id(operand), resource_type, api_version if self.by_version else None)
+        found = self._operands.get(key)
+        if found is None:
+            if len(self._operands) >= _MOST_OPERANDS:
+                self._operands.clear()
+            scope = Scope(self.catalog, self.parameters, resource_type, api_version)
+            found = self._operands[key] = compile_operand(operand, scope)
+        return found
+
     def _compile(self, resource_type: str | None, api_version: str | None) -> Program:
         scope = Scope(self.catalog, self.parameters, resource_type, api_version)
         applies = compile_node(self.filters, scope) if self.filters is not None else None
@@ -124,7 +137,7 @@ class Policy:
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without compiled code, and with only the aliases in use."""
         state = dict(self.__dict__)
-        state["_programs"] = {}
+        state["_programs"], state["_operands"] = {}, {}
         names = names_used(self.definition.condition, self.details.existence)
         state["catalog"] = self.catalog if names is None else self.catalog.only(names | self.details.names())
         return state

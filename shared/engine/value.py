@@ -1,6 +1,7 @@
 """What JSON values are to the policy language: their kinds, equality, order and text."""
 
 import json
+from collections.abc import Hashable
 from datetime import datetime
 
 from shared.domain.resource import Json
@@ -82,6 +83,15 @@ def same(left: Json, right: Json) -> bool:
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
     return bool(left == right)
+
+
+def frozen(value: Json) -> Hashable:
+    """Something hashable that is equal for what `same` holds equal."""
+    if isinstance(value, list):
+        return ("array", tuple(map(frozen, value)))
+    if isinstance(value, dict):
+        return ("object", frozenset((key, frozen(each)) for key, each in value.items()))
+    return (kind(value), value)
 
 
 def alike(left: Json, right: Json) -> bool:
