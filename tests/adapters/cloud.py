@@ -14,13 +14,17 @@ SCOPE = f"/subscriptions/{SUBSCRIPTION}"
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `drop` closes the connection instead, `cut` breaks it off in the middle, `hold` waits for release."""
+    """One answer. `drop` closes the connection instead, `cut` breaks it off in the middle, `hold` waits for release.
+
+    `garbled` ends the body in the middle, although the answer claims to be whole.
+    """
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     drop: bool = False
     cut: bool = False
+    garbled: bool = False
     hold: bool = False
 
 
@@ -89,6 +93,16 @@ class Cloud:
 
         self.scripts.append(script)
 
+    def refuse_token(self, token: str) -> None:
+        """Answer as Resource Graph does when a skip token has expired."""
+        self.scripts.append(
+            lambda call: (
+                error(400, "BadRequest", "The skip token is invalid")
+                if call.body and (call.body.get("options") or {}).get("$skipToken") == token
+                else None
+            )
+        )
+
     def always(self, path: str, answer: Answer) -> None:
         self.scripts.append(lambda call: answer if call.path.endswith(path) else None)
 
@@ -149,6 +163,7 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             content = b"" if answer.body is None else json.dumps(answer.body).encode()
+            content = content[: len(content) // 2] if answer.garbled else content
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value.replace("{endpoint}", cloud.endpoint))

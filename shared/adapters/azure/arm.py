@@ -63,9 +63,9 @@ class Arm:
             [
                 RequestIdPolicy(),
                 UserAgentPolicy("policycortex"),
-                ContentDecodePolicy(),
                 Patience(sleep),
                 Quota(sleep),
+                ContentDecodePolicy(),
                 Authentication(connection.credential, _scope(self.endpoint), endpoint=self.endpoint),
             ],
         )

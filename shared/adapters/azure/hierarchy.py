@@ -21,10 +21,11 @@ class Hierarchy:
 
     def add(self, node: Mapping[str, Any], parent: str | None, above: tuple[str, ...] = ()) -> None:
         """A group with all below it, in the shape of a child: {id, name, displayName, children}."""
-        name = str(node["name"])
-        self.groups.setdefault(
-            name.lower(),
-            ManagementGroup(id=str(node["id"]), name=name, display_name=node.get("displayName") or "", parent=parent),
+        name, key = str(node["name"]), str(node["name"]).lower()
+        # A group that was met before its parent moves behind it.
+        self.groups.pop(key, None)
+        self.groups[key] = ManagementGroup(
+            id=str(node["id"]), name=name, display_name=node.get("displayName") or "", parent=parent
         )
         for child in node.get("children") or ():
             if str(child.get("type")).lower() == _TYPE:

@@ -73,12 +73,11 @@ class ArmInventory:
         arm = self._cloud(tenant)
         kind = type_of(checked(resource_id))
         relatives = self._relatives(arm, wanted)
-        version = relatives.version(kind, resource_id)
-        body = arm.find(resource_id, version)
+        body, version = relatives.found(kind, resource_id)
         if body is None:
             return None
-        spelled = body.get("type") or self._types[kind].type
-        return relatives.family(Resource({**body, "type": spelled}, version, self._at())).resource
+        resource = Resource({**body, "type": self._types.spelled(kind, body)}, version, self._at())
+        return relatives.family(resource).resource
 
     def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:
         """Try each kind of call a scan of the subscription would make, on one resource of each type."""

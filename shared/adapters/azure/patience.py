@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
+    DecodeError,
     IncompleteReadError,
     ServiceRequestError,
     ServiceRequestTimeoutError,
@@ -36,7 +37,7 @@ _Request = PipelineRequest[Any]
 _Response = PipelineResponse[Any, Any]
 
 _PASSING = frozenset({500, 502, 503, 504})
-_LOST = (ServiceRequestError, ServiceResponseError, IncompleteReadError)
+_LOST = (ServiceRequestError, ServiceResponseError, IncompleteReadError, DecodeError)
 _TIMEOUTS = (ServiceRequestTimeoutError, ServiceResponseTimeoutError)
 _QUESTIONS = ("/providers/microsoft.resourcegraph/resources", "/providers/microsoft.management/getentities")
 

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
-    HttpResponseError,
+    DecodeError,
     ServiceRequestError,
 )
 
@@ -61,11 +62,13 @@ def translated(scope: str, *, writing: bool = False) -> Iterator[None]:
         yield
     except AzureError as error:
         raise translate(error, scope, writing=writing) from error
+    except JSONDecodeError as error:
+        raise _lost(DecodeError(str(error)), scope, writing=writing) from error
 
 
 def translate(error: AzureError, scope: str, *, writing: bool = False) -> CortexError:
     """The product's error for one of the SDK's."""
-    response: Any = error.response if isinstance(error, HttpResponseError) else None
+    response: Any = None if isinstance(error, DecodeError) else getattr(error, "response", None)
     if response is None:
         return _lost(error, scope, writing=writing)
     detail = error_of(response)

@@ -10,7 +10,7 @@ from typing import Any
 from shared.adapters.azure import refusal
 from shared.adapters.azure.arm import Arm
 from shared.adapters.azure.resource_type import ResourceTypes
-from shared.domain.error import CortexError, Forbidden, NotFound, Throttled, Unavailable
+from shared.domain.error import CortexError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
 from shared.domain.inventory import Gap, Reason
 from shared.domain.resource import Resource, Unread, subscription_of
 from shared.ports.clock import Now
@@ -165,7 +165,7 @@ class Relatives:
         if self._is_over(kind):
             return self._miss(kind, scope, Unavailable("the type was given up after it did not answer in time"))
         try:
-            version = self.version(kind, scope)
+            version = self._version(kind, scope)
             return call(version), version
         except refusal.Refused as error:
             return (
@@ -173,7 +173,7 @@ class Relatives:
                 if error.codes & refusal.UNKNOWN_VERSION
                 else self._miss(kind, scope, error)
             )
-        except (Forbidden, Unavailable) as error:
+        except (InvalidInput, Forbidden, Unavailable) as error:
             return self._miss(kind, scope, error)
 
     def _again[T](self, kind: str, scope: str, call: Callable[[str], T]) -> tuple[T, str] | Unread:
@@ -181,10 +181,21 @@ class Relatives:
         try:
             version = self._known_version(kind, scope)
             return call(version), version
-        except (refusal.Refused, Forbidden, Unavailable) as error:
+        except (InvalidInput, Forbidden, Unavailable) as error:
             return self._miss(kind, scope, error)
 
-    def version(self, kind: str, scope: str) -> str:
+    def found(self, kind: str, resource_id: str) -> tuple[dict[str, Any] | None, str]:
+        """A resource's body, None when it does not exist, and the api-version it was read with."""
+        version = self._version(kind, resource_id)
+        try:
+            return self._arm.find(resource_id, version), version
+        except refusal.Refused as error:
+            if not error.codes & refusal.UNKNOWN_VERSION:
+                raise
+        version = self._known_version(kind, resource_id)
+        return self._arm.find(resource_id, version), version
+
+    def _version(self, kind: str, scope: str) -> str:
         """The api-version to read a type with: the table's, or the newest that its provider has."""
         return self._types[kind].api_version or self._known_version(kind, scope)
 

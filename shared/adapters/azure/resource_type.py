@@ -8,7 +8,6 @@ SUBSCRIPTION = "Microsoft.Resources/subscriptions"
 GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
 GROUP_VERSION = "2021-04-01"
 SUBSCRIPTION_VERSION = "2022-12-01"
-_ROOTS = (SUBSCRIPTION.lower(), GROUP.lower())
 _EXTENSION = "/providers/"
 
 
@@ -29,17 +28,22 @@ class ResourceType:
         return self.permission or f"{self.type}/read"
 
 
+_CONTAINERS = (ResourceType(SUBSCRIPTION, SUBSCRIPTION_VERSION), ResourceType(GROUP, GROUP_VERSION))
+
+
 class ResourceTypes:
     """The table, by type without regard to case; types that are not in it follow ARM's naming rules."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._rows = {str(row["type"]).lower(): _read(row) for row in rows}
+        self._rows = {each.type.lower(): each for each in (*map(_read, rows), *_CONTAINERS)}
 
     def __getitem__(self, kind: str) -> ResourceType:
         return self._rows.get(kind.lower()) or ResourceType(kind, in_graph=kind.count("/") == 1)
 
-    def __contains__(self, kind: str) -> bool:
-        return kind.lower() in self._rows
+    def spelled(self, kind: str, body: Mapping[str, Any]) -> str:
+        """The type of a body as ARM spells it. ARM names resource groups otherwise than Azure Policy does."""
+        container = kind.lower() in {SUBSCRIPTION.lower(), GROUP.lower()}
+        return self[kind].type if container or not body.get("type") else str(body["type"])
 
     def list_path(self, parent: str, kind: str) -> str:
         """Where resources of a type are listed under a resource of the parent's type."""
@@ -73,7 +77,7 @@ class ResourceTypes:
         """Parent type -> types to list under each of its resources, to find all wanted ones outside Resource Graph."""
         under: dict[str, list[str]] = {}
         for kind in sorted(wanted):
-            if self[kind].in_graph or kind.lower() in _ROOTS:
+            if self[kind].in_graph:
                 continue
             for step in self.steps(kind):
                 listed = under.setdefault(self.parent(step), [])
