@@ -1,0 +1,37 @@
+"""Containers as Resource Graph shows them: subscriptions, resource groups and management groups."""
+
+from local.cloud import hierarchy
+from local.cloud.cloud import Cloud
+from local.cloud.listing import home
+from shared.domain.resource import Json
+
+_SUBSCRIPTION = "microsoft.resources/subscriptions"
+_MANAGEMENT_GROUP = "microsoft.management/managementgroups"
+
+
+def graph_body(cloud: Cloud, kind: str, body: dict[str, Json]) -> dict[str, Json]:
+    """The body of a row; containers look different in Resource Graph than in Resource Manager."""
+    if kind == _SUBSCRIPTION:
+        ancestors = _ancestors(cloud, home(cloud, body["subscriptionId"]))
+        names = ("managedByTenants", "subscriptionPolicies", "state")
+        properties = {
+            "managementGroupAncestorsChain": ancestors,
+            **{name: body[name] for name in names if name in body},
+        }
+        return {**body, "name": body["displayName"], "properties": properties}
+    if kind == _MANAGEMENT_GROUP:
+        details = dict(body["properties"].get("details") or {})
+        parent = str((details.get("parent") or {}).get("id", "")).lower()
+        details["managementGroupAncestorsChain"] = _ancestors(cloud, parent)
+        return {
+            **body,
+            "tenantId": body["properties"]["tenantId"],
+            "properties": {**body["properties"], "details": details},
+        }
+    body.setdefault("tenantId", cloud.tenant)
+    return body
+
+
+def _ancestors(cloud: Cloud, key: str) -> list[dict[str, str]]:
+    rows = (row.document() for row in hierarchy.chain(cloud, key))
+    return [{"displayName": row["properties"]["displayName"], "name": row["name"]} for row in rows]

@@ -1,0 +1,107 @@
+"""Events: tells a webhook of every write, in the form of Event Grid.
+
+Source: Azure Event Grid, "Azure subscription as an Event Grid source"; "Event Grid event schema".
+"""
+
+import logging
+import threading
+import urllib.request
+from urllib.parse import urlsplit
+
+import orjson
+
+from local.cloud.address import subscription_of
+from local.cloud.cloud import Cloud
+from local.stack import guid
+from shared.domain.error import InvalidInput
+from shared.domain.resource import Json
+
+_BATCH = 100
+_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Posts what was written, in order, from a thread of its own. What cannot be delivered is logged and passed over.
+
+    How far it came is kept in the store, so a cloud that is started again goes on from there.
+    """
+
+    def __init__(self, cloud: Cloud, url: str) -> None:
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise InvalidInput(
+                f"events cannot be sent to '{url}': give an address that begins with http:// or https://"
+            )
+        self._cloud = cloud
+        self._url = url
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sandbox-events", daemon=True)
+
+    def start(self) -> None:
+        """Begin with what was written since the last delivery."""
+        self._wake.set()
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Something may have been written."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the batch that is being sent."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            while not self._stopping and self._deliver():
+                pass
+
+    def _deliver(self) -> bool:
+        """Send one batch; whether there was one."""
+        writes = self._cloud.store.writes(int(self._cloud.store.fact("delivered") or 0), _BATCH)
+        if not writes:
+            return False
+        self._post([event(self._cloud, write) for write in writes])
+        self._cloud.store.remember("delivered", str(writes[-1]["sequence"]))
+        return True
+
+    def _post(self, events: list[dict[str, Json]]) -> None:
+        headers = {"Content-Type": "application/json", "aeg-event-type": "Notification"}
+        request = urllib.request.Request(self._url, orjson.dumps(events), headers)  # noqa: S310 - the scheme was checked
+        try:
+            with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - the scheme was checked
+                response.read()
+        except OSError as error:
+            _log.warning("%d events were not delivered: %s", len(events), error)
+
+
+def event(cloud: Cloud, write: dict[str, Json]) -> dict[str, Json]:
+    """The event that tells of a write."""
+    verb, kind = ("delete", "Delete") if write["method"] == "DELETE" else ("write", "Write")
+    resource_id, resource_type = write["id"], write["type"]
+    subscription = subscription_of(resource_id.lower())
+    action = f"{resource_type}/{verb}"
+    return {
+        "id": guid("event", cloud.tenant, write["sequence"]),
+        "topic": f"/subscriptions/{subscription}",
+        "subject": resource_id,
+        "eventType": f"Microsoft.Resources.Resource{kind}Success",
+        "eventTime": write["at"],
+        "data": {
+            "authorization": {"scope": resource_id, "action": action, "evidence": {"role": "Owner"}},
+            "claims": {},
+            "correlationId": write["correlation"],
+            "resourceProvider": resource_type.partition("/")[0],
+            "resourceUri": resource_id,
+            "operationName": action,
+            "status": "Succeeded",
+            "subscriptionId": subscription,
+            "tenantId": cloud.tenant,
+        },
+        "dataVersion": "2",
+        "metadataVersion": "1",
+    }

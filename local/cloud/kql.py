@@ -1,0 +1,284 @@
+"""The part of the Kusto query language that collectors use, parsed and turned into SQL.
+
+    resources | where type =~ 'x' and subscriptionId == 'y' | project id, name, tls = properties.minimumTlsVersion
+              | order by id asc | take 10
+
+`where` joins comparisons with `and`: ==, =~, !=, !~, <, >, <=, >=, in, in~, !in, !in~, startswith, contains, has,
+isnotempty(x), isempty(x). `summarize count() by a, b` or `count` end a query. Anything else is refused, as Resource
+Graph refuses what it does not know. Source: Azure Resource Graph, "Understanding the query language".
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from shared.domain.resource import Json
+
+TABLES = frozenset({
+    "resources", "resourcecontainers", "policyresources", "authorizationresources", "securityresources",
+})  # fmt: skip
+COLUMNS = (
+    "id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId", "managedBy",
+    "sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation",
+)  # fmt: skip
+_LOWER = {"id": "key", "type": "type", "resourceGroup": "grp", "subscriptionId": "subscription"}
+_MADE = {
+    **_LOWER,
+    "name": "coalesce(json_extract(body, '$.name'), json_extract(body, '$.displayName'))",
+    "location": "lower(replace(json_extract(body, '$.location'), ' ', ''))",
+}
+_COMPARISONS = {
+    "==": "{0} = {1}",
+    "=~": "lower({0}) = lower({1})",
+    "!=": "{0} IS NOT {1}",
+    "!~": "lower({0}) IS NOT lower({1})",
+    "<": "{0} < {1}",
+    ">": "{0} > {1}",
+    "<=": "{0} <= {1}",
+    ">=": "{0} >= {1}",
+    "startswith": "instr(lower({0}), lower({1})) = 1",
+    "contains": "instr(lower({0}), lower({1})) > 0",
+    "has": "instr(lower({0}), lower({1})) > 0",
+}
+_LISTS = {
+    "in": "{0} IN ({1})",
+    "in~": "lower({0}) IN ({1})",
+    "!in": "{0} NOT IN ({1})",
+    "!in~": "lower({0}) NOT IN ({1})",
+}
+_TESTS = {"isnotempty": "coalesce({0}, '') != ''", "isempty": "coalesce({0}, '') = ''"}
+_WORDS = {"true": 1, "false": 0}
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<number>\d+)"""
+    r"""|(?P<word>!?[A-Za-z_][\w-]*~?)|(?P<sign>==|=~|!=|!~|<=|>=|[|().,=<>\[\]]))"""
+)
+
+
+class QueryError(Exception):
+    """The query is not one that is understood; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A column, or a member below it."""
+
+    parts: tuple[str, ...]
+
+    @property
+    def sql(self) -> str:
+        """An SQL expression for its value. The parts are words, so they can stand in it."""
+        made = _MADE.get(self.parts[0]) if len(self.parts) == 1 else None
+        return made or "json_extract(body, '$" + "".join(f'."{part}"' for part in self.parts) + "')"
+
+    @property
+    def lower(self) -> bool:
+        """Whether its values are kept in lower case."""
+        return len(self.parts) == 1 and self.parts[0] in _LOWER
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed query. `columns` are output names and paths; None is all columns.
+
+    `by` is what a `summarize count()` groups by, None without one; `total` is the name of the count's column.
+    """
+
+    table: str
+    conditions: tuple[tuple[str, tuple[Json, ...]], ...] = ()
+    columns: tuple[tuple[str, Path], ...] | None = None
+    order: tuple[tuple[Path, bool], ...] = ()
+    take: int | None = None
+    by: tuple[tuple[str, Path], ...] | None = None
+    total: str = "count_"
+
+
+def parse(text: str) -> Query:
+    """The query in a text, or QueryError."""
+    return _Parser(text).query()
+
+
+class _Parser:
+    """Reads tokens from left to right; every method reads one part of the language."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(_tokens(text))
+        self._at = 0
+
+    def query(self) -> Query:
+        table = self._word().lower()
+        if table not in TABLES:
+            raise QueryError(f"'{table}' is not a table that can be read.")
+        query = Query(table)
+        while self._accept("|"):
+            if query.by is not None:
+                raise QueryError("Nothing may follow 'summarize' or 'count'.")
+            query = self._operator(query)
+        if self._at < len(self._tokens):
+            raise self._unexpected()
+        return query
+
+    def _operator(self, query: Query) -> Query:
+        name = self._word()
+        read = _OPERATORS.get(name)
+        if read is None:
+            raise QueryError(f"The operator '{name}' is not supported.")
+        return read(self, query)
+
+    def where(self, query: Query) -> Query:
+        conditions = [self._condition()]
+        while self._accept("and"):
+            conditions.append(self._condition())
+        return replace(query, conditions=(*query.conditions, *conditions))
+
+    def project(self, query: Query) -> Query:
+        return replace(query, columns=self._columns())
+
+    def order(self, query: Query) -> Query:
+        self._expect("by")
+        return replace(query, order=tuple(self._listed(self._sort)))
+
+    def take(self, query: Query) -> Query:
+        return replace(query, take=int(self._next("number")))
+
+    def summarize(self, query: Query) -> Query:
+        name = self._word()
+        total = "count_"
+        if self._accept("="):
+            total, name = name, self._word()
+        if name != "count":
+            raise QueryError(f"The aggregation '{name}' is not supported.")
+        self._expect("(")
+        self._expect(")")
+        return replace(query, by=self._columns() if self._accept("by") else (), total=total)
+
+    def count(self, query: Query) -> Query:
+        return replace(query, by=(), total="Count")
+
+    def _columns(self) -> tuple[tuple[str, Path], ...]:
+        return tuple(self._listed(self._column))
+
+    def _column(self) -> tuple[str, Path]:
+        first = self._path()
+        if len(first.parts) == 1 and self._accept("="):
+            return first.parts[0], self._path(column=True)
+        self._check(first)
+        return "_".join(first.parts), first
+
+    def _sort(self) -> tuple[Path, bool]:
+        path = self._path(column=True)
+        descending = not self._accept("asc")
+        if descending:
+            self._accept("desc")
+        return path, descending
+
+    def _condition(self) -> tuple[str, tuple[Json, ...]]:
+        name = self._peek()
+        if name in _TESTS:
+            self._at += 1
+            self._expect("(")
+            path = self._path(column=True)
+            self._expect(")")
+            return _TESTS[name].format(path.sql), ()
+        return self._comparison(self._path(column=True))
+
+    def _comparison(self, path: Path) -> tuple[str, tuple[Json, ...]]:
+        sign = self._peek()
+        self._at += 1
+        if sign in _COMPARISONS:
+            value = self._value()
+            return _COMPARISONS[sign].format(path.sql, "?"), (_like(path, value, sign),)
+        if sign in _LISTS:
+            self._expect("(")
+            values = [_like(path, value, sign) for value in self._listed(self._value)]
+            self._expect(")")
+            return _LISTS[sign].format(path.sql, ", ".join("?" * len(values))), tuple(values)
+        self._at -= 1
+        raise self._unexpected()
+
+    def _value(self) -> Json:
+        kind, value = self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
+        self._at += 1
+        if kind == "text":
+            return re.sub(r"\\(.)", r"\1", value[1:-1])
+        if kind == "number":
+            return int(value)
+        if value in _WORDS:
+            return _WORDS[value]
+        raise QueryError(f"A value was expected, not '{value}'.")
+
+    def _path(self, *, column: bool = False) -> Path:
+        parts = [self._word()]
+        while True:
+            if self._accept("."):
+                parts.append(self._word())
+            elif self._accept("["):
+                parts.append(str(self._value()).replace('"', "").replace("'", ""))
+                self._expect("]")
+            else:
+                break
+        path = Path(tuple(parts))
+        if column:
+            self._check(path)
+        return path
+
+    def _check(self, path: Path) -> None:
+        if path.parts[0] not in COLUMNS:
+            raise QueryError(f"The column '{path.parts[0]}' could not be resolved.")
+
+    def _listed[T](self, read: Callable[[], T]) -> Iterator[T]:
+        yield read()
+        while self._accept(","):
+            yield read()
+
+    def _peek(self) -> str:
+        return self._tokens[self._at][1] if self._at < len(self._tokens) else ""
+
+    def _accept(self, value: str) -> bool:
+        if self._peek() != value:
+            return False
+        self._at += 1
+        return True
+
+    def _expect(self, value: str) -> None:
+        if not self._accept(value):
+            raise self._unexpected()
+
+    def _word(self) -> str:
+        return self._next("word")
+
+    def _next(self, kind: str) -> str:
+        if self._at >= len(self._tokens) or self._tokens[self._at][0] != kind:
+            raise self._unexpected()
+        self._at += 1
+        return self._tokens[self._at - 1][1]
+
+    def _unexpected(self) -> QueryError:
+        return QueryError(f"Query could not be parsed at '{self._peek()}'.")
+
+
+_OPERATORS: Mapping[str, Callable[[_Parser, Query], Query]] = {
+    "where": _Parser.where,
+    "project": _Parser.project,
+    "order": _Parser.order,
+    "sort": _Parser.order,
+    "take": _Parser.take,
+    "limit": _Parser.take,
+    "summarize": _Parser.summarize,
+    "count": _Parser.count,
+}
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        found = _TOKEN.match(text, position)
+        if not found or not found.lastgroup:
+            raise QueryError(f"Query could not be parsed at '{text[position : position + 20].strip()}'.")
+        yield found.lastgroup, found[found.lastgroup]
+        position = found.end()
+
+
+def _like(path: Path, value: Json, sign: str) -> Json:
+    """The value as it is compared: in lower case where what it is compared to is."""
+    return value.lower() if isinstance(value, str) and (path.lower or sign.endswith("in~")) else value

@@ -1,0 +1,259 @@
+"""Templates of resources: JSON with {slots} and picks, compiled once and rendered fast from a string of draws.
+
+A template file holds the facts of one resource type (its api-versions, how it is patched, …), the body that ARM
+returns for it, and its children. In a body
+
+- "{name}" inside a string is a slot, filled when the resource is rendered; "{tags}" or "{home}" alone is replaced by
+  an object;
+- {"$pick": [right, wrong, …], "$right": 85} is one of the values: the first in 85 of 100 resources, otherwise one of
+  the rest; "$absent" among the values leaves the member out.
+
+One byte of a resource's draws decides one pick, so the same draws give the same body, and changing one byte changes
+one decision. The first bytes are kept for what is not in the template (`RESERVED`): tags.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from shared.domain.resource import Json
+
+RESERVED = 8
+FOLDER = Path(__file__).parent / "estate_types"
+_SLOT = re.compile(r"\{([a-z][A-Za-z0-9.]*)\}")
+_OBJECTS = frozenset({"{tags}", "{home}"})
+_USUAL_SHARE = 85
+_BYTE = 256
+_FACTS = ("patch", "etag", "graph", "parent", "singleton", "slow", "aliases")
+
+Slots = MutableMapping[str, str]
+
+
+class Record(NamedTuple):
+    """A rendered resource: its ARM id, its template, and its body as JSON text."""
+
+    id: str
+    template: "Template"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A decision: the byte at `index` of the draws leads through `table` to the chosen pieces."""
+
+    index: int
+    table: tuple["Pieces", ...]
+
+
+type Pieces = tuple[str | Pick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A resource type with its facts and the body of its resources.
+
+    `patch` says what PATCH does: "merge" (properties are merged), "tags" (only tags are taken), "none" (refused).
+    `etag` says where the etag is: "body", "header" or "none". `graph` is the Resource Graph table that lists the type.
+    `singleton` marks a child that exists as long as its parent does, `slow` a type whose writes take time.
+    `read_only` names properties that a PUT does not change, `modifiable` the aliases that Azure Policy may modify.
+    `parent` is the key of the template whose resource a resource of this type lies under, if not directly in a group.
+    `draws` is how many bytes of draws the resource and its children need.
+    """
+
+    type: str
+    key: str
+    name: str
+    api_versions: tuple[str, ...]
+    patch: str = "merge"
+    etag: str = "none"
+    graph: str | None = None
+    parent: str | None = None
+    singleton: bool = False
+    slow: bool = False
+    read_only: frozenset[str] = frozenset()
+    modifiable: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Json] = field(default_factory=dict)
+    pieces: Pieces = ()
+    present: Pick | None = None
+    children: tuple["Template", ...] = ()
+    draws: int = RESERVED
+
+    def render(self, resource_id: str, slots: Slots, draws: bytes) -> Iterator[Record]:
+        """The resource under `resource_id`, then its children. `slots` is changed while they are rendered."""
+        name = resource_id.rpartition("/")[2]
+        slots["id"], slots["name"] = resource_id, name
+        yield Record(resource_id, self, "".join(_chosen(self.pieces, draws)) % slots)
+        for child in self.children:
+            if child.present is None or child.present.table[draws[child.present.index]]:
+                slots["parent"], slots["parentId"] = name, resource_id
+                yield from child.render(self.child_id(child, resource_id, child.name % slots), slots, draws)
+
+    def child_id(self, child: "Template", resource_id: str, name: str) -> str:
+        """The id of a child, or of an extension resource where the child's type is not under this one."""
+        if child.type.lower().startswith(self.type.lower() + "/"):
+            return f"{resource_id}/{child.type.rpartition('/')[2]}/{name}"
+        return f"{resource_id}/providers/{child.type}/{name}"
+
+    def family(self) -> Iterator["Template"]:
+        """This template and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.family()
+
+
+def _chosen(pieces: Pieces, draws: bytes) -> Iterator[str]:
+    for piece in pieces:
+        if isinstance(piece, str):
+            yield piece
+        else:
+            yield from _chosen(piece.table[draws[piece.index]], draws)
+
+
+@functools.cache
+def templates() -> Mapping[str, Template]:
+    """All templates of the estate by key (the file's name), in the order of their keys."""
+    return {path.stem: load(path) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def load(path: Path) -> Template:
+    """The template in a file; ValueError names a body that cannot be rendered."""
+    return _Compiler().template({"key": path.stem, **json.loads(path.read_text(encoding="utf-8"))})
+
+
+class _Compiler:
+    """Compiles one file; the picks of the resource and its children share one numbering."""
+
+    def __init__(self) -> None:
+        self._next = RESERVED
+
+    def template(self, row: Mapping[str, Json], parent: Template | None = None) -> Template:
+        made = Template(
+            type=row["type"],
+            key=row.get("key", ""),
+            name=_slotted(row["name"]),
+            api_versions=tuple(row["apiVersions"]) if "apiVersions" in row else parent.api_versions if parent else (),
+            read_only=frozenset(row.get("readOnly", ())),
+            modifiable=frozenset(row.get("modifiable", ())),
+            body=row["body"],
+            pieces=self._body(row),
+            present=self._presence(row.get("present")),
+            **{"graph": None if parent else "resources", **{name: row[name] for name in _FACTS if name in row}},
+        )
+        children = tuple(self.template(child, made) for child in _children(row))
+        return replace(made, children=children, draws=self._next)
+
+    def _body(self, row: Mapping[str, Json]) -> Pieces:
+        named = f',"name":"%(name)s","type":"{row["type"]}"' if row.get("named", True) else ""
+        head = f'{{"id":"%(id)s"{named}'
+        return _joined([head, *self._members(row["body"], comma=","), "}"])
+
+    def _members(self, body: Mapping[str, Json], comma: str) -> Iterator[str | Pick]:
+        for name, value in body.items():
+            yield from self._member(f"{comma}{json.dumps(name)}:", value)
+            comma = ","
+
+    def _member(self, head: str, value: Json) -> Iterator[str | Pick]:
+        """A member; where it can be absent, the decision holds its name too."""
+        if not (isinstance(value, Mapping) and "$absent" in value.get("$pick", ())):
+            yield _escaped(head)
+            yield from self._value(value)
+        elif head.startswith(","):
+            yield self._pick(value, _escaped(head))
+        else:
+            raise ValueError(f"the first member of an object must not be absent: {head}")
+
+    def _value(self, value: Json) -> Iterator[str | Pick]:
+        if isinstance(value, Mapping) and "$pick" in value:
+            yield self._pick(value)
+        elif isinstance(value, Mapping):
+            yield from ("{", *self._members(value, comma=""), "}")
+        elif isinstance(value, list):
+            yield from ("[", *self._elements(value), "]")
+        else:
+            yield _slotted(value if value in _OBJECTS else json.dumps(value))
+
+    def _elements(self, values: Sequence[Json]) -> Iterator[str | Pick]:
+        for number, value in enumerate(values):
+            yield from ((",", *self._value(value)) if number else self._value(value))
+
+    def _pick(self, value: Mapping[str, Json], head: str = "") -> Pick:
+        index = self._take()
+        choices = [() if each == "$absent" else _joined([head, *self._value(each)]) for each in value["$pick"]]
+        return Pick(index, _table(choices, value.get("$right", _USUAL_SHARE)))
+
+    def _presence(self, share: int | None) -> Pick | None:
+        return None if share is None else Pick(self._take(), _table([("present",), ()], share))
+
+    def _take(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+
+def _table(choices: Sequence[Pieces], share: int) -> tuple[Pieces, ...]:
+    """What each value of a byte leads to: the first choice for `share` of 100, the others in equal parts."""
+    first = round(_BYTE * share / 100)
+    rest = choices[1:] or choices
+    return tuple(
+        choices[0] if byte < first else rest[(byte - first) * len(rest) // (_BYTE - first)] for byte in range(_BYTE)
+    )
+
+
+def _joined(pieces: Sequence[str | Pick]) -> Pieces:
+    """The same pieces with neighbouring texts put together."""
+    joined: list[str | Pick] = []
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return tuple(joined)
+
+
+def _slotted(text: str) -> str:
+    return _SLOT.sub(r"%(\1)s", _escaped(text))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _children(row: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    yield from row.get("children", ())
+    if "logs" in row:
+        yield _diagnostic(row["logs"], row.get("metrics", True))
+
+
+def _diagnostic(logs: Sequence[str], metrics: bool) -> Mapping[str, Json]:  # noqa: FBT001 - a fact of the type
+    """The diagnostic setting that sends a resource's logs to the workspace of its subscription."""
+    kept = {"enabled": False, "days": 0}
+    entries = [{"category": log, "categoryGroup": None, "enabled": True, "retentionPolicy": kept} for log in logs]
+    partly = [{**entry, "enabled": index > 0} for index, entry in enumerate(entries)]
+    numbers = [{"timeGrain": None, "category": "AllMetrics", "enabled": True, "retentionPolicy": kept}]
+    return {
+        "type": "Microsoft.Insights/diagnosticSettings",
+        "name": "central-logs",
+        "apiVersions": ["2021-05-01-preview", "2017-05-01-preview", "2016-09-01"],
+        "patch": "none",
+        "present": 82,
+        "body": {
+            "location": None,
+            "kind": None,
+            "tags": None,
+            "properties": {
+                "storageAccountId": None,
+                "serviceBusRuleId": None,
+                "workspaceId": "{ref.workspace}",
+                "eventHubAuthorizationRuleId": None,
+                "eventHubName": None,
+                "metrics": numbers if metrics else [],
+                "logs": {"$pick": [entries, partly], "$right": 90},
+                "logAnalyticsDestinationType": None,
+            },
+            "identity": None,
+        },
+    }
