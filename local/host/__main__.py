@@ -1,0 +1,60 @@
+"""`python -m local.host`: runs the function app until it is told to stop."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+from local.host import log
+from local.host.host import Host, Place
+from local.host.run import serve
+from local.host.server import PortTakenError
+from local.host.setting import SettingError, local_settings, read_host
+from local.host.worker import LoadError
+from shared import bootstrap
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the host; 0 after a stop by signal, 1 when it could not start."""
+    options = _parser().parse_args(arguments)
+    app: Path = options.app
+    try:
+        with local_settings(app):
+            log.configure(read_host(app).logging.log_level, as_json=options.json)
+            os.environ.setdefault("CORTEX_STATE", str(options.state))
+            with bootstrap.build(Settings()) as ports:
+                place = Place(address=options.host, port=options.port)
+                asyncio.run(serve(Host(app, queue=ports.queue, state=options.state, place=place)))
+    except (PortTakenError, LoadError, SettingError) as error:
+        print(f"The host cannot start: {error}", file=sys.stderr)  # noqa: T201 - it may be that nothing else is up yet
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 7071), help="default: PORT or 7071")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    parser.add_argument("--app", type=Path, default=ROOT, help="the folder of function_app.py")
+    parser.add_argument("--state", type=Path, default=Path(".cortex"), help="the folder that keeps everything")
+    parser.add_argument("--json", action="store_true", help="write logs as JSON lines")
+    return parser
+
+
+def _leave(status: int) -> None:
+    """End the process, also when functions that did not end in time still hold threads."""
+    logging.shutdown()
+    sys.stdout.flush()
+    if any(not each.daemon and each is not threading.main_thread() for each in threading.enumerate()):
+        os._exit(status)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    _leave(main())

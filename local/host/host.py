@@ -1,0 +1,143 @@
+"""The host: one function app with everything that triggers its functions."""
+
+import asyncio
+import logging
+import os
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.host import worker
+from local.host.admin import Admin
+from local.host.durable import Engine, Hub
+from local.host.http import Front, Limits
+from local.host.invocation import Invoker
+from local.host.route import Routes
+from local.host.server import Server, listen, url
+from local.host.setting import HostSettings, local_settings, read_host, resolve
+from local.host.trigger import Triggers, World, is_disabled
+from local.host.worker import Worker
+from shared.ports.clock import Now
+from shared.ports.queue import Queue
+
+logger = logging.getLogger("Host.Startup")
+
+_BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"  # bytes; Azure's own name for it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the host listens (port 0 lets the system choose) and how patient it is.
+
+    `grace` is how long work under way may go on after a stop; `lease` how long a message is held before it is
+    renewed or, when the host has died, given to someone else.
+    """
+
+    address: str = "127.0.0.1"
+    port: int = 7071
+    grace: timedelta = timedelta(seconds=8)
+    lease: timedelta = timedelta(seconds=30)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Host:
+    """An async context manager: inside, all functions are loaded and HTTP answers at `url`.
+
+    On leaving no new work is taken; what is under way has `place.grace` to end, and messages that take longer go
+    back to their queue.
+    """
+
+    def __init__(
+        self, app: Path, *, queue: Queue, state: Path, place: Place | None = None, now: Now = _utc_now
+    ) -> None:
+        self.url = ""
+        self._app = app.resolve()
+        self._queue = queue
+        self._state = state
+        self._place = place or Place()
+        self._now = now
+        self._exits = AsyncExitStack()
+        self._triggers: Triggers | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._exits.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exits.aclose()
+
+    def wake(self) -> None:
+        """Messages were sent by someone else in this process: look now. Call it on the host's own loop."""
+        if self._triggers is not None:
+            self._triggers.wake()
+
+    async def _start(self) -> None:
+        listener = self._exits.enter_context(listen(self._place.address, self._place.port))
+        self._exits.enter_context(local_settings(self._app))
+        settings = read_host(self._app)
+        loaded = await worker.load(str(self._app))
+        self._exits.callback(loaded.close)
+        functions = [each for each in loaded.functions if not is_disabled(each)]
+        routes = Routes.of(functions, settings.extensions.http.route_prefix)
+
+        hub = Hub(settings.extensions.durable_task)
+        self._exits.callback(hub.close)
+        invoker = self._invoker(loaded, hub, settings)
+        engine = Engine(hub, functions, invoker, settings.extensions.durable_task)
+        world = World(self._queue, self._state, self._now, self._place.lease)
+        self._triggers = Triggers(functions, invoker=invoker, engine=engine, settings=settings, world=world)
+
+        admin = Admin({each.name: each for each in functions}, self._triggers.fire, _master_key(self._state))
+        front = Front(
+            routes=routes,
+            web=loaded.answer,
+            invoker=invoker,
+            admin=admin,
+            limits=_limits(settings),
+            headers=settings.extensions.http.custom_headers,
+        )
+        server = Server(front, listener, self._place.grace.total_seconds())
+        await server.start()
+        self._exits.push_async_callback(self._stop, self._triggers, front, server)
+        self._triggers.start()
+        self.url = url(listener)
+        logger.info("%d functions answer at %s", len(functions), self.url)
+
+    def _invoker(self, loaded: Worker, hub: Hub, settings: HostSettings) -> Invoker:
+        def send(name: str, text: str) -> None:
+            self._queue.send(resolve(name), text)
+
+        return Invoker(loaded, limit=settings.function_timeout, clients=hub.client, send=send, changed=self.wake)
+
+    async def _stop(self, triggers: Triggers, front: Front, server: Server) -> None:
+        logger.info("stopping: work under way has %g seconds to end", self._place.grace.total_seconds())
+        front.end_streams()
+        await asyncio.gather(server.stop(), triggers.stop(self._place.grace.total_seconds()))
+
+
+def _limits(settings: HostSettings) -> Limits:
+    body = int(os.environ.get(_BODY_LIMIT) or Limits().body)
+    return Limits(body=body, outstanding=settings.extensions.http.max_outstanding_requests)
+
+
+def _master_key(state: Path) -> str:
+    """The key that opens the admin routes to other machines: made once, readable by the owner alone."""
+    path = state / "master.key"
+    if not path.exists():
+        state.mkdir(parents=True, exist_ok=True)
+        with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text()

@@ -1,0 +1,66 @@
+"""The HTTP server: uvicorn, on a socket of ours, leaving signals to the host."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class PortTakenError(Exception):
+    """Someone else listens on the port."""
+
+
+@contextlib.contextmanager
+def listen(address: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket; PortTakenError when the port is not free."""
+    try:
+        listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    except OSError as error:
+        raise PortTakenError(
+            f"cannot listen on {address}:{port} ({error.strerror}): is another host running? "
+            "Choose another port with --port or PORT"
+        ) from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself
+    with listener:
+        yield listener
+
+
+def url(listener: socket.socket) -> str:
+    """The address that a browser on this machine would use."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """Serves an app from `start` to `stop`, which lets requests under way end for up to `grace` seconds."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, grace: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=max(1, round(grace)),
+            )
+        )
+        self._sockets = [listener]
+
+    async def start(self) -> None:
+        """Answer requests from now on."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup(sockets=self._sockets)
+        self._ticking = asyncio.create_task(self.main_loop())
+
+    async def stop(self) -> None:
+        """Accept nothing more and wait for what is under way."""
+        self.should_exit = True
+        await self._ticking
+        await self.shutdown(sockets=self._sockets)

@@ -1,0 +1,155 @@
+"""What the app's host.json, local.settings.json and the environment say."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+logger = logging.getLogger("Host.Startup")
+
+_NAME = re.compile(r"%([^%\s]+)%")
+_TIME = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
+
+
+class SettingError(Exception):
+    """A setting cannot be used; the message says which, where and why."""
+
+
+def span(text: object) -> timedelta:
+    """The .NET TimeSpan `[days.]hh:mm:ss[.fff]` that host.json writes; ValueError when it is none."""
+    match = _TIME.fullmatch(str(text))
+    if not match:
+        raise ValueError(f"'{text}' is not a time span like 00:05:00")
+    days, hours, minutes, seconds = match.groups(default="0")
+    return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+
+
+def _limit(text: object) -> timedelta | None:
+    return None if str(text) == "-1" else span(text)
+
+
+Span = Annotated[timedelta, BeforeValidator(span)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, populate_by_name=True)
+
+
+class Queues(_Section):
+    """Source: "Azure Queue storage trigger and bindings", host.json settings."""
+
+    batch_size: int = Field(default=16, ge=1, le=32)
+    new_batch_threshold: int | None = Field(default=None, ge=0)
+    max_dequeue_count: int = Field(default=5, ge=1)
+    visibility_timeout: Span = timedelta(0)
+    max_polling_interval: Span = timedelta(seconds=1)
+
+    @property
+    def threshold(self) -> int:
+        """How few messages may be in work before the next batch is taken."""
+        return self.batch_size // 2 if self.new_batch_threshold is None else self.new_batch_threshold
+
+
+class Http(_Section):
+    """Source: "Azure Functions HTTP triggers and bindings", host.json settings."""
+
+    route_prefix: str = "api"
+    max_outstanding_requests: int = -1
+    custom_headers: Mapping[str, str] = Field(default_factory=dict)
+
+
+class DurableTask(_Section):
+    """Source: "Bindings for Durable Functions", host.json settings."""
+
+    hub_name: str = "TestHubName"
+    max_concurrent_activity_functions: int = Field(default=16, ge=1)
+    max_concurrent_orchestrator_functions: int = Field(default=16, ge=1)
+    max_concurrent_entity_functions: int = Field(default=16, ge=1)
+
+
+class Extensions(_Section):
+    """The extensions that mean something on one machine."""
+
+    http: Http = Http()
+    queues: Queues = Queues()
+    durable_task: DurableTask = DurableTask()
+
+
+class Logging(_Section):
+    """Levels by category, such as {"default": "Information", "Host.Results": "Warning"}."""
+
+    log_level: Mapping[str, str] = Field(default_factory=dict)
+
+
+class HostSettings(_Section):
+    """host.json. Source: "host.json reference for Azure Functions 2.x and later"."""
+
+    function_timeout: Annotated[timedelta | None, BeforeValidator(_limit)] = timedelta(minutes=30)
+    extensions: Extensions = Extensions()
+    logging: Logging = Logging()
+
+
+def read_host(directory: Path) -> HostSettings:
+    """The app's host.json; the defaults when there is none. SettingError names what cannot be used."""
+    path = directory / "host.json"
+    if not path.exists():
+        return HostSettings()
+    try:
+        settings = HostSettings.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingError(f"{path}: {where or 'the file'}: {first['msg']}") from error
+    for name in _unknown(settings, ""):
+        logger.debug("host.json: %s means nothing on one machine and is ignored", name)
+    return settings
+
+
+def _unknown(section: _Section, at: str) -> Iterator[str]:
+    yield from (f"{at}{name}" for name in section.model_extra or () if (at + name) != "version")
+    for name in type(section).model_fields:
+        if isinstance(value := getattr(section, name), _Section):
+            yield from _unknown(value, f"{at}{to_camel(name)}.")
+
+
+@contextmanager
+def local_settings(directory: Path) -> Iterator[None]:
+    """The `Values` of local.settings.json in the environment; what is set there already stays as it is."""
+    added = {name: value for name, value in _local_values(directory).items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _local_values(directory: Path) -> dict[str, str]:
+    path = directory / "local.settings.json"
+    if not path.exists():
+        return {}
+    try:
+        values: Any = json.loads(path.read_bytes()).get("Values") or {}
+    except (ValueError, AttributeError) as error:
+        raise SettingError(f"{path}: not a JSON object with 'Values': {error}") from error
+    return {name: str(value) for name, value in values.items()}
+
+
+def resolve(text: str) -> str:
+    """The text with each %NAME% replaced by that environment variable; SettingError when it is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            raise SettingError(f"%{name}% does not resolve: set {name} in the environment or local.settings.json")
+        return os.environ[name]
+
+    return _NAME.sub(value, text)
