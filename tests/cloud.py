@@ -113,7 +113,7 @@ class MemoryCloud:
         self._versions[resource_id.lower()] = self._versions.get(resource_id.lower(), 0) + 1
 
     def _etag(self, resource_id: str) -> str | None:
-        return f'"{self._versions[resource_id.lower()]}"' if self.etags else None
+        return f'"{self._versions.get(resource_id.lower(), 0)}"' if self.etags else None
 
     def _resource(self, body: dict[str, Any], wanted: Wanted) -> Resource:
         base = str(body["id"]).lower() + "/"

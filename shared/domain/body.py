@@ -149,6 +149,11 @@ def holds(now: Json, before: Json, after: Json) -> bool:
     return _equal(now, after)
 
 
+def is_outcome(now: Body, target: Body) -> bool:
+    """Whether a body is what a write of `target` leads to: all of it, exactly its tags, and what the service adds."""
+    return now.get("tags") == target.get("tags") and holds(comparable(now), None, comparable(target))
+
+
 def _elements_hold(now: list[Json], before: Json, after: list[Json]) -> Iterator[bool]:
     old = before if isinstance(before, list) else []
     for index, value in enumerate(after):

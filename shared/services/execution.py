@@ -7,8 +7,8 @@ tells how far the last try came: as before, as planned, or as neither, which is 
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from shared.domain.body import fingerprint, holds, writable
-from shared.domain.error import Stale
+from shared.domain.body import fingerprint, holds, is_outcome, writable
+from shared.domain.error import Conflict, Stale
 from shared.domain.plan import Operation, Outcome
 from shared.domain.verdict import State
 from shared.ports.control import Control, Snapshot
@@ -53,7 +53,8 @@ def _apply(work: Work) -> float:
         answer = _write(work, operation)
     except Stale:
         return _settle(work, operation, work.read(operation), Outcome.REFUSED, CHANGED)
-    work.tell("itemApplied", fingerprint=fingerprint(answer.body) if answer else None)
+    ours = answer is not None and is_outcome(answer.body, operation.target)
+    work.tell("itemApplied", fingerprint=fingerprint(answer.body) if answer and ours else None)
     return 0.0
 
 
@@ -117,14 +118,12 @@ def _state(states: Mapping[str, State], policy: str) -> State:
 
 def _restore(work: Work, judge: Judge) -> float:
     planned = work.planned()
-    tried = (work.item.trying or 0) + 1
-    for index, operation in reversed(list(enumerate(planned.operations[:tried]))):
-        now = work.read(operation)
-        if _is_as_before(now, operation):
-            continue
-        if not (_is_ours(work, index, operation, now) and _put_back(work, operation, now)):
-            return work.end(work.item.settled or Outcome.UNKNOWN, NOT_OURS)
-        if not _is_as_before(work.read(operation), operation):
+    found = [(operation, work.read(operation)) for operation in planned.operations[: (work.item.trying or 0) + 1]]
+    restored = [_is_as_before(now, operation) for operation, now in found]
+    if not all(restored[index] or _is_ours(work, index, *each) for index, each in enumerate(found)):
+        return work.end(Outcome.UNKNOWN if any(restored) else work.item.settled or Outcome.UNKNOWN, NOT_OURS)
+    for (operation, now), done in zip(reversed(found), reversed(restored), strict=True):
+        if not done and not _put_back(work, operation, now):
             return work.end(Outcome.UNKNOWN, NOT_RESTORED)
     judge(planned.resource_id)
     return work.end(Outcome.ROLLED_BACK)
@@ -143,7 +142,7 @@ def _is_ours(work: Work, index: int, operation: Operation, now: Snapshot | None)
 
 
 def _put_back(work: Work, operation: Operation, now: Snapshot | None) -> bool:
-    """Write what was there before; False when somebody was faster."""
+    """Write what was there before; whether it is there then. Conflict when somebody was faster: look again."""
     before = work.backup(operation)
     try:
         work.control.write(
@@ -154,6 +153,6 @@ def _put_back(work: Work, operation: Operation, now: Snapshot | None) -> bool:
             body=None if before is None else writable(before),
             if_match=(now.etag or "*") if now else None,
         )
-    except Stale:
-        return False
-    return True
+    except Stale as error:
+        raise Conflict(error.message) from error
+    return _is_as_before(work.read(operation), operation)
