@@ -21,13 +21,14 @@ REMEDIATION = "r1"
 
 @dataclass
 class World:
-    """`store` acts for ada, who asks; grace approves. `cloud` is both `Control` and `Inventory`."""
+    """`store` acts for ada, who asks; grace approves. `cloud` is `Control`, and `Inventory` where that is not given."""
 
     store: Store
     queue: Queue
-    cloud: MemoryCloud = field(default_factory=MemoryCloud)
+    cloud: Any = field(default_factory=MemoryCloud)
     book: Book = field(default_factory=lambda: policy.book(FixingCatalog()))
     id: str = REMEDIATION
+    inventory: Any = None
 
     def by(self, name: str) -> Store:
         return replace(self.store, actor=Actor(name=name, correlation="c2"))
@@ -39,7 +40,9 @@ class World:
             self.judge(body["id"])
 
     def judge(self, resource_id: str) -> Any:
-        return judgement.judge_resource(resource_id, store=self.store, inventory=self.cloud, book=self.book)
+        return judgement.judge_resource(
+            resource_id, store=self.store, inventory=self.inventory or self.cloud, book=self.book
+        )
 
     def finding(self, body: dict[str, Any], name: str) -> Finding:
         identity = finding_id(resource_key(body["id"]), name)
@@ -52,7 +55,13 @@ class World:
         return remediation.request(self.id, RemediationRequest(findings=ids), store=self.store, queue=self.queue)
 
     def plan(self) -> Remediation:
-        return plan.make(self.id, store=self.store, control=self.cloud, inventory=self.cloud, book=self.book)
+        return plan.make(
+            self.id,
+            store=self.store,
+            control=self.cloud,
+            inventory=self.inventory or self.cloud,
+            book=self.book,
+        )
 
     def approve(self) -> Remediation:
         plan_hash = self.now().plan_hash

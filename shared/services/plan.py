@@ -210,14 +210,16 @@ def _version(found: list[Finding], book: Book) -> str:
 
 
 def _resource(found: list[Finding], snapshot: Snapshot, desk: Desk) -> Resource:
-    """The resource as it is now, with what belongs to it where the policies look at that."""
-    version = _version(found, desk.book)
-    if not desk.book.wanted.get(found[0].resource_type.lower()):
-        return Resource(snapshot.body, api_version=version)
-    read = desk.inventory.read(
-        tenant=desk.store.tenant, resource_id=found[0].resource_id, wanted=desk.book.wanted
-    ) or Resource(snapshot.body)
-    return replace(read, body=snapshot.body, api_version=version)
+    """The resource as it is now, with what belongs to it where the policies look at that.
+
+    Subscriptions are answered without their type, which judging needs.
+    """
+    first, version = found[0], _version(found, desk.book)
+    body = {"id": first.resource_id, "type": first.resource_type, **snapshot.body}
+    if not desk.book.wanted.get(first.resource_type.lower()):
+        return Resource(body, api_version=version)
+    read = desk.inventory.read(tenant=desk.store.tenant, resource_id=first.resource_id, wanted=desk.book.wanted)
+    return replace(read or Resource(body), body=body, api_version=version)
 
 
 def _context(resource_id: str, store: Store) -> Context:

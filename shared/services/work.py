@@ -131,4 +131,12 @@ def _answer(work: Work, error: CortexError) -> float:
         return work.delay(error)
     if isinstance(error, Conflict) and work.item.attempts < TRIES_WHEN_BUSY:
         return work.delay(error)
-    return work.stop(Outcome.FAILED if work.step == "apply" else Outcome.UNKNOWN, error.message)
+    return work.stop(_refused(work), error.message)
+
+
+def _refused(work: Work) -> Outcome:
+    """How an item stands when the cloud refuses a step of it: what was not put back is as it was settled before."""
+    if work.step == "apply":
+        return Outcome.FAILED
+    whole = work.step == "restore" and len(work.item.operations) == 1
+    return (work.item.settled if whole else None) or Outcome.UNKNOWN
