@@ -5,6 +5,7 @@ Source: Azure Event Grid, "Azure subscription as an Event Grid source"; "Event G
 
 import logging
 import threading
+import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
@@ -18,24 +19,29 @@ from shared.domain.resource import Json
 
 _BATCH = 100
 _SECONDS = 10.0
+_AGAIN = 2.0
+_SERVER_ERROR = 500
 _log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """Posts what was written, in order, from a thread of its own. What cannot be delivered is logged and passed over.
+    """Posts what was written, in order, from a thread of its own; `token` is sent as a bearer token.
+
+    A receiver that is away is tried again, as Event Grid does; what it refuses is logged and passed over.
 
     How far it came is kept in the store, so a cloud that is started again goes on from there.
     """
 
-    def __init__(self, cloud: Cloud, url: str) -> None:
+    def __init__(self, cloud: Cloud, url: str, token: str | None = None) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
             raise InvalidInput(
                 f"events cannot be sent to '{url}': give an address that begins with http:// or https://"
             )
         self._cloud = cloud
         self._url = url
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        self._halt = threading.Event()
         self._wake = threading.Event()
-        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="sandbox-events", daemon=True)
 
     def start(self) -> None:
@@ -49,15 +55,15 @@ class Delivery:
 
     def stop(self) -> None:
         """End after the batch that is being sent."""
-        self._stopping = True
+        self._halt.set()
         self._wake.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._halt.is_set():
             self._wake.wait()
             self._wake.clear()
-            while not self._stopping and self._deliver():
+            while not self._halt.is_set() and self._deliver():
                 pass
 
     def _deliver(self) -> bool:
@@ -65,18 +71,26 @@ class Delivery:
         writes = self._cloud.store.writes(int(self._cloud.store.fact("delivered") or 0), _BATCH)
         if not writes:
             return False
-        self._post([event(self._cloud, write) for write in writes])
+        if not self._post([event(self._cloud, write) for write in writes]):
+            self._halt.wait(_AGAIN)
+            return True
         self._cloud.store.remember("delivered", str(writes[-1]["sequence"]))
         return True
 
-    def _post(self, events: list[dict[str, Json]]) -> None:
-        headers = {"Content-Type": "application/json", "aeg-event-type": "Notification"}
+    def _post(self, events: list[dict[str, Json]]) -> bool:
+        """Whether the receiver has seen the batch, whatever it thought of it."""
+        headers = {"Content-Type": "application/json", "aeg-event-type": "Notification", **self._authorization}
         request = urllib.request.Request(self._url, orjson.dumps(events), headers)  # noqa: S310 - the scheme was checked
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - the scheme was checked
                 response.read()
-        except OSError as error:
-            _log.warning("%d events were not delivered: %s", len(events), error)
+        except urllib.error.HTTPError as error:
+            error.close()
+            _log.warning("%d events were not taken: %s", len(events), error)
+            return error.code < _SERVER_ERROR
+        except OSError:
+            return False
+        return True
 
 
 def event(cloud: Cloud, write: dict[str, Json]) -> dict[str, Json]:

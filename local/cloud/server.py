@@ -73,14 +73,15 @@ def sandbox(
     seed: int = 7,
     port: int = 0,
     events: str | None = None,
+    events_token: str | None = None,
     operation_seconds: float = 0.0,
     throttle: bool = False,
     clock: Callable[[], Json] = now,
 ) -> Iterator[Sandbox]:
     """A sandbox cloud that runs until the end of the block. Its state is the file `path`, made when it is not there.
 
-    `port` 0 lets the system choose. `events` is the address of a webhook that is told of every write. Writes of slow
-    types take `operation_seconds`; `throttle` enforces Azure's rate limits.
+    `port` 0 lets the system choose. `events` is the address of a webhook that is told of every write, and
+    `events_token` what it is shown. Writes of slow types take `operation_seconds`; `throttle` enforces Azure's rate limits.
     """
     if not path.exists():
         generate(path, seed=seed, count=resources)
@@ -93,7 +94,7 @@ def sandbox(
             operation_seconds=operation_seconds,
             throttle=throttle,
         )
-        with _delivering(cloud, events) as written, _serving(cloud, listener, written):
+        with _delivering(cloud, events, events_token) as written, _serving(cloud, listener, written):
             yield Sandbox(cloud, f"http://{HOST}:{listener.getsockname()[1]}", written)
 
 
@@ -108,11 +109,11 @@ def listening(port: int) -> Iterator[socket.socket]:
 
 
 @contextlib.contextmanager
-def _delivering(cloud: Cloud, url: str | None) -> Iterator[Callable[[], None]]:
+def _delivering(cloud: Cloud, url: str | None, token: str | None) -> Iterator[Callable[[], None]]:
     if url is None:
         yield lambda: None
         return
-    delivery = Delivery(cloud, url)
+    delivery = Delivery(cloud, url, token)
     delivery.start()
     try:
         yield delivery.notify
