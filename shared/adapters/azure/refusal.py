@@ -34,11 +34,12 @@ _MESSAGE = 500
 UNKNOWN_VERSION = frozenset(
     {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedApiVersion", "InvalidApiVersion"}
 )
+UNKNOWN_TYPE = frozenset({"InvalidResourceType", "InvalidResourceNamespace"})
+"""Codes for types that the cloud does not have at all: what belongs to other resources need not be asked for."""
 UNSUPPORTED = frozenset(
     {
         *UNKNOWN_VERSION,
-        "InvalidResourceType",
-        "InvalidResourceNamespace",
+        *UNKNOWN_TYPE,
         "ResourceTypeNotSupported",
         "NotSupported",
         "MissingSubscriptionRegistration",

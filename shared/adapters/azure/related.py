@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.adapters.azure import refusal
 from shared.adapters.azure.arm import Arm
-from shared.adapters.azure.resource_type import ResourceTypes
+from shared.adapters.azure.resource_type import ResourceType, ResourceTypes
 from shared.domain.error import CortexError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
 from shared.domain.inventory import Gap, Reason
 from shared.domain.resource import Resource, Unread, subscription_of
@@ -89,6 +89,7 @@ class Relatives:
         self._clock = clock
         self._since: dict[str, float] = {}
         self._lates: dict[str, int] = {}
+        self._unknown: dict[str, refusal.Refused] = {}
         self.hung = set(hung)
         self.misses = Misses(now)
         self.stop: Throttled | None = None
@@ -146,7 +147,8 @@ class Relatives:
         if isinstance(found, Unread):
             return found
         bodies, version = found
-        return tuple(self._resource(body, kind, version) for body in bodies if _is(body, kind))
+        resources = (self._resource(body, kind, version) for body in bodies if body.get("id"))
+        return tuple(each for each in resources if each.type.lower() == kind.lower())
 
     def _items(self, path: str, version: str) -> list[dict[str, Any]]:
         try:
@@ -156,7 +158,7 @@ class Relatives:
 
     def _resource(self, body: Mapping[str, Any], kind: str, version: str) -> Resource:
         at = self._now().isoformat().replace("+00:00", "Z")
-        typed = {**body, "type": body.get("type") or self._types[kind].type}
+        typed = {**body, "type": self._types.spelled(kind, body)}
         unread = {} if "properties" in body else {"properties": Unread(Reason.NOT_COLLECTED.value, at=at)}
         return Resource(typed, version, at, unread)
 
@@ -164,6 +166,8 @@ class Relatives:
         """The answer of a call and its api-version, or why there is none; Throttled passes through."""
         if self._is_over(kind):
             return self._miss(kind, scope, Unavailable("the type was given up after it did not answer in time"))
+        if kind in self._unknown:
+            return self._miss(kind, scope, self._unknown[kind])
         try:
             version = self._version(kind, scope)
             return call(version), version
@@ -216,10 +220,12 @@ class Relatives:
         reason = _reason(error)
         if reason is Reason.TIMEOUT:
             self._late(kind)
+        if isinstance(error, refusal.Refused) and error.codes & refusal.UNKNOWN_TYPE:
+            self._unknown[kind] = error
         forbidden = reason is Reason.FORBIDDEN
         why = Unread(
             reason.value,
-            permission=(getattr(error, "permission", None) or row.action) if forbidden else None,
+            permission=_action(error, row) if forbidden else None,
             scope=scope,
             at=self._now().isoformat().replace("+00:00", "Z"),
         )
@@ -232,11 +238,13 @@ class Relatives:
             self.hung.add(kind)
 
 
+def _action(error: CortexError, row: ResourceType) -> str:
+    """The action that is missing, as the table spells it when it is the type's own."""
+    named = getattr(error, "permission", None) or row.action
+    return row.action if named.lower() == row.action.lower() else str(named)
+
+
 def _reason(error: CortexError) -> Reason:
     if isinstance(error, Forbidden):
         return Reason.FORBIDDEN
     return Reason.TIMEOUT if isinstance(error, Unavailable) else Reason.UNSUPPORTED
-
-
-def _is(body: Mapping[str, Any], kind: str) -> bool:
-    return bool(body.get("id")) and str(body.get("type") or kind).lower() == kind.lower()

@@ -164,6 +164,14 @@ def test_an_unsupported_type_is_a_gap(cloud: Cloud, inventory: ArmInventory) -> 
     assert [(gap.part, gap.reason, gap.scope) for gap in read.gaps] == [(SETTINGS, Reason.UNSUPPORTED, account(0))]
 
 
+def test_a_type_the_cloud_does_not_have_is_asked_for_no_more(cloud: Cloud, inventory: ArmInventory) -> None:
+    fill(cloud, 100)
+    cloud.always(f"/providers/{SETTINGS}", error(404, "InvalidResourceType", "no such type"))
+    read = Reading(WANTED).to_end(inventory)
+    assert [(gap.part, gap.reason) for gap in read.gaps] == [(SETTINGS, Reason.UNSUPPORTED)]
+    assert len([call for call in cloud.calls if call.path.endswith(SETTINGS)]) < 50
+
+
 def test_an_api_version_the_cloud_does_not_know_is_replaced(cloud: Cloud, inventory: ArmInventory) -> None:
     fill(cloud, 1)
     cloud.once("/blobServices", error(400, "NoRegisteredProviderFound", "No registered resource provider found"))
@@ -187,7 +195,7 @@ def test_a_hanging_type_is_given_up_and_the_rest_goes_on(cloud: Cloud, connect: 
     ids = fill(cloud, 20)
     cloud.always(f"/providers/{SETTINGS}", Answer(hold=True))
     read = Reading(WANTED)
-    inventory = connect(timeout=0.2)
+    inventory = connect(timeout=1.5)
     read.step(inventory)
     read.step(inventory)
     assert read.ids == [SCOPE, *ids]
