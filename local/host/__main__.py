@@ -27,10 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with local_settings(app):
             log.configure(read_host(app).logging.log_level, as_json=options.json)
-            os.environ.setdefault("CORTEX_STATE", str(options.state))
-            with bootstrap.build(Settings()) as ports:
-                place = Place(address=options.host, port=options.port)
-                asyncio.run(serve(Host(app, queue=ports.queue, state=options.state, place=place)))
+            if options.state:
+                os.environ["CORTEX_STATE"] = str(options.state)
+            place = Place(address=options.host, port=options.port)
+            asyncio.run(serve(Host(app, queue=bootstrap.ports().queue, state=Settings().state, place=place)))
     except (PortTakenError, LoadError, SettingError) as error:
         print(f"The host cannot start: {error}", file=sys.stderr)  # noqa: T201 - it may be that nothing else is up yet
         return 1
@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 7071), help="default: PORT or 7071")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of function_app.py")
-    parser.add_argument("--state", type=Path, default=Path(".cortex"), help="the folder that keeps everything")
+    parser.add_argument(
+        "--state", type=Path, help="the folder that keeps everything (default: CORTEX_STATE or .cortex)"
+    )
     parser.add_argument("--json", action="store_true", help="write logs as JSON lines")
     return parser
 

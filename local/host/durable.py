@@ -69,6 +69,7 @@ class Hub:
         """Stop serving; all instances are gone."""
         self._backend.stop()
         self._server.stop(grace=0).wait()
+        self._backend.reset()  # type: ignore[no-untyped-call]  # lets go of the threads that wait for an orchestration to end
 
 
 class Engine:

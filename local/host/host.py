@@ -64,7 +64,7 @@ class Host:
         self._place = place or Place()
         self._now = now
         self._exits = AsyncExitStack()
-        self._triggers: Triggers | None = None
+        self._triggers: Triggers
 
     async def __aenter__(self) -> Self:
         try:
@@ -80,11 +80,11 @@ class Host:
         await self._exits.aclose()
 
     def wake(self) -> None:
-        """Messages were sent by someone else in this process: look now. Call it on the host's own loop."""
-        if self._triggers is not None:
-            self._triggers.wake()
+        """Messages were sent by someone else: look now. Safe to call from any thread, while the host runs."""
+        self._loop.call_soon_threadsafe(self._triggers.wake)
 
     async def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         listener = self._exits.enter_context(listen(self._place.address, self._place.port))
         self._exits.enter_context(local_settings(self._app))
         settings = read_host(self._app)
@@ -108,6 +108,7 @@ class Host:
             admin=admin,
             limits=_limits(settings),
             headers=settings.extensions.http.custom_headers,
+            changed=self._triggers.wake,
         )
         server = Server(front, listener, self._place.grace.total_seconds())
         await server.start()
@@ -120,7 +121,10 @@ class Host:
         def send(name: str, text: str) -> None:
             self._queue.send(resolve(name), text)
 
-        return Invoker(loaded, limit=settings.function_timeout, clients=hub.client, send=send, changed=self.wake)
+        def changed() -> None:
+            self._triggers.wake()  # they are made after the invoker
+
+        return Invoker(loaded, limit=settings.function_timeout, clients=hub.client, send=send, changed=changed)
 
     async def _stop(self, triggers: Triggers, front: Front, server: Server) -> None:
         logger.info("stopping: work under way has %g seconds to end", self._place.grace.total_seconds())

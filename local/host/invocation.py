@@ -1,37 +1,32 @@
 """Running a function: its inputs, its time limit, its log line and its queue outputs."""
 
 import asyncio
-import json
 import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
 
-from local.host import log
+from local.host import log, output
 from local.host.function import Function
 from local.host.log import Ended, Invocation
-from local.host.proto import InvocationResponse, ParameterBinding, RpcException, StatusResult, TypedData
+from local.host.proto import InvocationResponse, StatusResult, TypedData
 from local.host.worker import Worker
 
 _CORRELATION = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
-Output = Callable[[str, str], None]
-"""Sends a text to a queue; may block."""
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one invocation is given: the trigger's data and what is told about it."""
+    """What one invocation is given: the trigger's data and what is told about it. `detail` is for the log."""
 
     data: TypedData
     metadata: Mapping[str, TypedData] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     correlation: str = ""
     trace: str = ""
-    only_reads: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +45,10 @@ class Result:
 
 
 class Invoker:
-    """Runs functions one call at a time each, any number side by side.
+    """Runs functions, any number side by side.
 
-    `clients` makes the text of a durable-client binding; `send` puts a message on a queue; `limit` is functionTimeout.
-    `changed` is told when an invocation ended that may have sent messages by itself.
+    `clients` makes the text of a durable-client binding; `send` puts a text on a queue and may block; `limit` is
+    functionTimeout; `changed` is told when an invocation ended that may have sent messages by itself.
     """
 
     def __init__(
@@ -62,7 +57,7 @@ class Invoker:
         *,
         limit: timedelta | None,
         clients: Callable[[str | None], str],
-        send: Output,
+        send: output.Send,
         changed: Callable[[], None],
     ) -> None:
         self._worker = worker
@@ -73,75 +68,67 @@ class Invoker:
 
     async def invoke(self, function: Function, call: Call) -> Result:
         """Run it and write its line; never raises but for cancellation, which is logged too."""
-        known = Invocation(call.id, function.name, function.kind, call.correlation or call.id)
+        known = invocation(function, call)
         started = time.perf_counter()
-        token = log.current.set(known)
-        log.running[known.id] = known
         result = Result("stopped")
         try:
-            result = await self._run(function, call)
+            result = await self.run(function, call, known)
+        finally:
+            log.ended(Ended(known, result.outcome, time.perf_counter() - started), result.stack or result.error)
+            self._changed()
+        return result
+
+    async def run(self, function: Function, call: Call, known: Invocation) -> Result:
+        """Run it and leave the line to the caller; never raises but for cancellation."""
+        token = log.current.set(known)
+        log.running[known.id] = known
+        try:
+            answer = await self._ask(function, call)
+            return answer if isinstance(answer, Result) else await self._settle(function, answer)
+        except Exception as error:  # noqa: BLE001 - the door: whatever goes wrong with a function is its failure
+            return Result("failed", error=f"{type(error).__name__}: {error}")
         finally:
             log.running.pop(known.id, None)
             log.current.reset(token)
-            end = Ended(known, result.outcome, time.perf_counter() - started)
-            log.ended(end, result.stack or result.error)
-            if not call.only_reads:
-                self._changed()
-        return result
 
-    async def _run(self, function: Function, call: Call) -> Result:
-        inputs = {function.trigger.name: call.data} | self._durable_clients(function)
+    async def _ask(self, function: Function, call: Call) -> InvocationResponse | Result:
+        clients = function.inputs("durableClient")
+        inputs = {each.name: TypedData(string=self._clients(each.data.get("taskHub"))) for each in clients}
+        inputs[function.trigger.name] = call.data
         try:
             async with asyncio.timeout(self._limit):
-                answer = await self._worker.invoke(
+                return await self._worker.invoke(
                     function, inputs, invocation_id=call.id, metadata=call.metadata, trace=call.trace
                 )
-            return await self._settle(function, answer)
         except TimeoutError:
-            return Result("timed out", error=f"Timeout: no answer within functionTimeout, {self._limit:g} seconds")
-        except Exception as error:  # noqa: BLE001 - the door: whatever a function or its outputs raise is its failure
-            return Result("failed", error=f"{type(error).__name__}: {error}")
-
-    def _durable_clients(self, function: Function) -> dict[str, TypedData]:
-        clients = function.inputs("durableClient")
-        return {each.name: TypedData(string=self._clients(each.data.get("taskHub"))) for each in clients}
+            return Result("timed out", error=f"Timeout: no end within functionTimeout, {self._limit:g} seconds")
 
     async def _settle(self, function: Function, answer: InvocationResponse) -> Result:
-        status = cast("StatusResult", answer.result)
-        if status.status != StatusResult.Success:
-            error = cast("RpcException", status.exception)
-            return Result("failed", error=str(error.message), stack=str(error.stack_trace))
-        value = cast("TypedData | None", answer.return_value)
-        outputs = cast("list[ParameterBinding]", answer.output_data or [])
-        named = [(str(each.name), cast("TypedData", each.data)) for each in outputs]
-        for name, data in [*named, *([("$return", value)] if value else [])]:
-            binding = function.output(name)
-            if binding is not None and binding.type == "queue":
-                for text in messages(data):
-                    await asyncio.to_thread(self._send, str(binding.data["queueName"]), text)
-        return Result("ok", value)
+        if answer.result.status != StatusResult.Success:
+            error = answer.result.exception
+            return Result("failed", error=str(error.message), stack=_own_part(str(error.stack_trace)))
+        sending = output.messages(function, answer)
+        if sending:
+            await asyncio.to_thread(lambda: [self._send(queue, text) for queue, text in sending])
+        return Result("ok", answer.return_value)
 
 
-def messages(data: TypedData) -> list[str]:
-    """The messages of a queue output: one, or one for each element of a JSON list."""
-    kind = data.WhichOneof("data")
-    value: Any = getattr(data, kind) if kind else ""
-    if kind == "bytes":
-        return [value.decode()]
-    if kind != "json":
-        return [str(value)] if value not in {"", None} else []
-    decoded = json.loads(value)
-    return [_body(each) for each in decoded] if isinstance(decoded, list) else [_body(decoded)]
-
-
-def _body(value: object) -> str:
-    # A QueueMessage travels as {"id", "body"}; the host sends the body alone.
-    if isinstance(value, dict) and set(value) == {"id", "body"}:
-        return str(value["body"])
-    return value if isinstance(value, str) else json.dumps(value)
+def invocation(function: Function, call: Call) -> Invocation:
+    """What the log knows of a call."""
+    return Invocation(call.id, function.name, function.kind, call.correlation or call.id, call.detail)
 
 
 def correlation(header: bytes | None) -> str:
     """A correlation id as sent, when it is one that can stand in a log line; otherwise nothing."""
     text = header.decode("latin-1") if header else ""
     return text if _CORRELATION.fullmatch(text) else ""
+
+
+def _own_part(stack: str) -> str:
+    """The stack without the library's frames, which every invocation has."""
+    lines = stack.splitlines()
+    last = max((at for at, line in enumerate(lines) if "azure_functions_runtime" in line), default=None)
+    if last is None:
+        return stack
+    frame = next((at for at in range(last + 1, len(lines)) if lines[at].startswith('  File "')), None)
+    return stack if frame is None else "\n".join([lines[0], *lines[frame:]])

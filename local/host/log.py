@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TextIO, override
 
 results = logging.getLogger("Host.Results")
@@ -32,15 +33,23 @@ class Invocation:
     function: str
     kind: str
     correlation: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an invocation ended: `ok`, `failed`, `timed out` or `stopped`, after how many seconds."""
+    """How an invocation ended: `ok`, `failed`, `timed out` or `stopped`, after how many seconds; the HTTP status."""
 
     invocation: Invocation
     outcome: str
     seconds: float
+    status: int | None = None
+
+    @property
+    def level(self) -> int:
+        """ERROR for what ended badly, or answered a server error."""
+        good = self.outcome == "ok" and (self.status or 0) < HTTPStatus.INTERNAL_SERVER_ERROR
+        return logging.INFO if good else logging.ERROR
 
 
 current: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
@@ -50,12 +59,12 @@ running: dict[str, Invocation] = {}
 
 def ended(end: Ended, error: str = "") -> None:
     """Write the one line of an invocation, with the error of one that failed."""
-    level = logging.INFO if end.outcome == "ok" else logging.ERROR
-    results.log(level, "%s", error.strip(), extra={"ended": end})
+    results.log(end.level, "%s", error.strip(), extra={"ended": end})
 
 
 def configure(levels: Mapping[str, str], *, as_json: bool, stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream` (standard output), filtered by host.json's logLevel."""
+    logging.raiseExceptions = False  # a reader that went away (`| head`) is no reason to fill the terminal
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_Json() if as_json else _Text())
     handler.addFilter(_Levels(levels))
@@ -114,14 +123,19 @@ class _Text(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         if end := getattr(record, "ended", None):
-            what = f"{end.invocation.function} ({end.invocation.kind}) {end.outcome} in {end.seconds * 1000:.1f} ms"
-            text, correlation = record.getMessage(), end.invocation.correlation
-            message = f"{what} [{correlation}]" + (f"\n{text}" if text else "")
+            text = record.getMessage()
+            message = _line(end) + (f"\n{text}" if text else "")
         else:
             message = f"{record.name}: {super().format(record)}"
             if known := getattr(record, "invocation", None):
                 message += f" [{known.correlation}]"
         return f"{_time(record)} {record.levelname:<7} {message}"
+
+
+def _line(end: Ended) -> str:
+    known = end.invocation
+    what = " ".join(str(part) for part in (known.kind, known.detail, end.status) if part)
+    return f"{known.function} ({what}) {end.outcome} in {end.seconds * 1000:.1f} ms [{known.correlation}]"
 
 
 class _Json(logging.Formatter):
@@ -138,10 +152,10 @@ class _Json(logging.Formatter):
         end: Ended | None = getattr(record, "ended", None)
         known = end.invocation if end else getattr(record, "invocation", None)
         if known:
-            line |= {"function": known.function, "trigger": known.kind}
+            line |= {"function": known.function, "trigger": known.kind, "detail": known.detail}
             line |= {"invocationId": known.id, "correlationId": known.correlation}
         if end:
-            line |= {"outcome": end.outcome, "durationMs": round(end.seconds * 1000, 3)}
+            line |= {"outcome": end.outcome, "durationMs": round(end.seconds * 1000, 3), "status": end.status}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps({name: value for name, value in line.items() if value not in {None, ""}}, ensure_ascii=False)

@@ -177,6 +177,7 @@ def call(message: Message) -> Call:
             "NextVisibleTime": TypedData(string=_time(message.visible_at)),
             "PopReceipt": TypedData(string=message.receipt),
         },
+        detail=f"{message.id} delivery {message.dequeue_count}",
     )
 
 

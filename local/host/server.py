@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+_KEEP_ALIVE_SECONDS = 60
+
 
 class PortTakenError(Exception):
     """Someone else listens on the port."""
@@ -47,6 +49,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, round(grace)),
             )
         )

@@ -65,7 +65,7 @@ class Timer:
             "ScheduleStatus": status.json() if status and self._monitored else None,
             "IsPastDue": past_due,
         }
-        return Call(TypedData(json=json.dumps(info)))
+        return Call(TypedData(json=json.dumps(info)), detail="past due" if past_due else "")
 
     def _start(self) -> tuple[Status, bool]:
         now = self._now()
