@@ -70,7 +70,8 @@ class Frame:
         if self.context.resource_group is not None:
             return self.context.resource_group
         name = resource_group_of(self.resource.id)
-        known = {} if name is None else {"name": name, "id": "/".join(self.resource.id.split("/")[:5])}
+        parts = self.resource.id.split("/")
+        known = {} if name is None else {"name": parts[4], "id": "/".join(parts[:5])}
         return Partial(
             known, Unknown("resourceGroup()", "notCollected", "Microsoft.Resources/subscriptions/resourceGroups/read")
         )

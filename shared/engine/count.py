@@ -14,7 +14,7 @@ from shared.engine.field import Read
 from shared.engine.path import members, segments, value_reader
 from shared.engine.scope import Scope
 from shared.engine.tree import Condition, Count, Node
-from shared.engine.unknown import Unknown
+from shared.engine.unknown import Partial, Unknown
 from shared.engine.value import is_number, kind
 
 Range = tuple[int, int]
@@ -141,9 +141,10 @@ def _tally(levels: tuple[Level, ...], where: Test, limit: int) -> Callable[[Json
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
         slots = frame.slots
-        for each in _members(array(body, frame), frame):
-            if each.__class__ is Unknown:
-                return low, MANY
+        found = array(body, frame)
+        if found.__class__ is Unknown or found.__class__ is Partial:
+            return low, MANY
+        for each in _members(found, frame):
             slots[slot] = each
             answer = where(body, frame)
             if answer is not False:
@@ -162,9 +163,10 @@ def _nested(
 ) -> Callable[[Json, Frame], Range]:
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
-        for each in _members(array(body, frame), frame):
-            if each.__class__ is Unknown:
-                return low, MANY
+        found = array(body, frame)
+        if found.__class__ is Unknown or found.__class__ is Partial:
+            return low, MANY
+        for each in _members(found, frame):
             frame.slots[slot] = each
             least, most = inner(body, frame)
             low, high = low + least, high + most

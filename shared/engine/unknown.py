@@ -57,7 +57,7 @@ def _marked(node: Json, steps: list[str], why: Unknown) -> Json:
         return Partial(node, why) if isinstance(node, Mapping) else why
     known = node if isinstance(node, Mapping) else {}
     key = next((each for each in known if each.lower() == steps[0].lower()), steps[0])
-    inner = _marked(known.get(key) or {}, steps[1:], why)
+    inner = _marked(known.get(key), steps[1:], why)
     copy = Partial(known, known.unread) if isinstance(known, Partial) else dict(known)
     copy[key] = inner
     return copy
