@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.unknown import Partial, Unknown
+from shared.engine.unknown import Partial, Unknown, hole
 from shared.engine.value import alike, is_number, kind, order, text
 
 Check = Callable[[Json], bool | None]
+_CONTAINERS = frozenset({dict, list, Partial})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Operator:
 
 
 def _hidden(value: Json) -> bool:
-    return value.__class__ is Unknown or (value.__class__ is Partial)
+    """Whether something in the value was not read, so that comparing it as a whole says nothing."""
+    found = value.__class__
+    return found is Unknown or (found in _CONTAINERS and hole(value) is not None)
 
 
 def _equals(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of equals and notEquals
@@ -172,7 +175,7 @@ def contains_key(expected: Json) -> Check:
     def check(value: Json) -> bool | None:
         if isinstance(value, dict) and any(key.lower() == low for key in value):
             return True
-        return None if _hidden(value) else False
+        return None if value.__class__ is Unknown or value.__class__ is Partial else False
 
     return check
 
