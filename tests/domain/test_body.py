@@ -12,11 +12,13 @@ from shared.domain.body import (
     digest,
     fingerprint,
     holds,
+    is_outcome,
     merged,
     patch_between,
     request_body,
     writable,
 )
+from shared.domain.resource import type_of
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 NSG = "Microsoft.Network/networkSecurityGroups"
@@ -142,3 +144,38 @@ def test_what_is_missing_does_not_hold() -> None:
 )
 def test_the_smallest_request_that_is_sure(kind: str, before: Any, after: Any, expected: tuple[str, Any]) -> None:
     assert request_body(kind, before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ({"tags": {"a": "1"}, "properties": {"x": 2, "y": 1}}, True),
+        ({"tags": {"a": "1"}, "properties": {"x": 2, "y": 1, "added": "by the service"}, "etag": "2"}, True),
+        ({"tags": {"a": "1", "b": "2"}, "properties": {"x": 2, "y": 1}}, False),
+        ({"tags": {"a": "1"}, "properties": {"x": 2, "y": 9}}, False),
+        ({"tags": {"a": "1"}, "properties": {"x": 2}}, False),
+    ],
+)
+def test_the_outcome_of_a_write_is_its_target_and_what_the_service_adds(now: Any, *, expected: bool) -> None:
+    target = {"etag": "1", "tags": {"a": "1"}, "properties": {"x": 2, "y": 1, "provisioningState": "Creating"}}
+    assert is_outcome(now, target) is expected
+
+
+@pytest.mark.parametrize(
+    ("identity", "expected"),
+    [
+        (
+            "/subscriptions/s/providers/Microsoft.Sql/servers/a/databases/b",
+            "Microsoft.Sql/servers/databases",
+        ),
+        ("/subscriptions/s/providers/Microsoft.Security/pricings/KeyVaults", "Microsoft.Security/pricings"),
+        (
+            "/x/providers/A/c/d/providers/Microsoft.Insights/diagnosticSettings/e",
+            "Microsoft.Insights/diagnosticSettings",
+        ),
+        ("/subscriptions/s/resourceGroups/g", "Microsoft.Resources/subscriptions/resourceGroups"),
+        ("", ""),
+    ],
+)
+def test_an_id_names_a_type(identity: str, expected: str) -> None:
+    assert type_of(identity) == expected

@@ -1,0 +1,131 @@
+"""The host is killed in the middle of a remediation, again and again: nothing is lost, nothing is done twice."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from local.cloud.server import Sandbox, sandbox
+from shared import bootstrap
+from shared.domain.event import Actor
+from shared.domain.plan import Outcome
+from shared.domain.remediation import ACTIVE, FindingFilter, Remediation, RemediationRequest, Status
+from shared.domain.scan import ScanRequest, Trigger
+from shared.services import policy, remediation, scan
+from shared.services.estate import Store
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+KILLS = 3
+PATIENCE = 90.0
+ID = "r1"
+
+
+@dataclass
+class Survivor:
+    """A scanned tenant in a sandbox cloud, and a host that can be killed."""
+
+    settings: Settings
+    ports: bootstrap.Ports
+    cloud: Sandbox
+    log: Path
+    host: "subprocess.Popen[bytes] | None" = None
+
+    def store(self, name: str) -> Store:
+        return Store(
+            documents=self.ports.documents,
+            blobs=self.ports.blobs,
+            now=self.ports.now,
+            tenant=self.settings.tenant,
+            actor=Actor(name=name, correlation="c1"),
+        )
+
+    def start(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "CORTEX_STATE": str(self.settings.state),
+            "CORTEX_CLOUD_ENDPOINT": self.cloud.url,
+            "CORTEX_CLOUD_TOKEN": self.cloud.token,
+            "CORTEX_SCAN_SCHEDULE": self.settings.scan_schedule,
+        }
+        with self.log.open("ab") as log:
+            self.host = subprocess.Popen(
+                [sys.executable, "-m", "local.host", "--port", str(port)],
+                cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        if self.host is not None:
+            os.killpg(self.host.pid, signal.SIGKILL)
+            self.host.wait()
+            self.host = None
+
+    def now(self) -> Remediation:
+        return remediation.find(ID, store=self.store("ada"))
+
+    def until(self, condition: Callable[[Remediation], bool]) -> Remediation:
+        """Wait for the record, which the host writes, to be as wanted."""
+        pause, end = threading.Event(), time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            known = self.now()
+            if condition(known):
+                return known
+            pause.wait(0.02)
+        raise AssertionError(f"{self.now().status} after {PATIENCE} s\n{self.log.read_text()[-3000:]}")
+
+    def scan(self) -> None:
+        store, inventory, book = self.store("ada"), self.ports.inventory, policy.book(self.ports.catalog)
+        scan.request("s1", ScanRequest(), Trigger.HTTP, store=store, queue=self.ports.queue)
+        for each in scan.prepare("s1", store=store, inventory=inventory):
+            while scan.step("s1", each, 0, store=store, inventory=inventory, book=book).state != "done":
+                pass
+        scan.finish("s1", store=store, book=book)
+
+
+@pytest.fixture
+def survivor(tmp_path: Path) -> Iterator[Survivor]:
+    with sandbox(tmp_path / "cloud.db", resources=300, seed=7) as cloud:
+        token = SecretStr(cloud.token)
+        settings = Settings(state=tmp_path / "state", cloud_endpoint=cloud.url, cloud_token=token, tenant="local")
+        with bootstrap.build(settings) as ports:
+            made = Survivor(settings, ports, cloud, tmp_path / "host.log")
+            made.scan()
+            made.start()
+            yield made
+            made.kill()
+
+
+def done(known: Remediation) -> int:
+    return sum(item.outcome == Outcome.DONE for item in known.items)
+
+
+def test_a_remediation_survives_every_death_of_the_host(survivor: Survivor) -> None:
+    chance = random.Random(7)  # noqa: S311 - when to kill, the same every time
+    before = len(survivor.cloud.writes())
+    asked = RemediationRequest(filter=FindingFilter(policy="storage-secure-transfer"))
+    remediation.request(ID, asked, store=survivor.store("ada"), queue=survivor.ports.queue)
+    planned = survivor.until(lambda known: known.status == Status.AWAITING_APPROVAL)
+    remediation.approve(ID, planned.plan_hash or "", store=survivor.store("grace"), queue=survivor.ports.queue)
+    for _ in range(KILLS):
+        reached = done(survivor.now()) + chance.randint(1, 4)
+        known = survivor.until(lambda known, reached=reached: done(known) >= reached)  # type: ignore[misc]
+        assert known.status in ACTIVE, "killed in the middle"
+        survivor.kill()
+        survivor.start()
+    ended = survivor.until(lambda known: known.status not in ACTIVE)
+    assert ended.status == Status.SUCCEEDED
+    assert done(ended) == len(ended.items) > KILLS * 4
+    assert len(survivor.cloud.writes()) == before + len(ended.items)
