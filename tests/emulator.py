@@ -5,8 +5,8 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ COSMOS_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbI
 
 @dataclass(frozen=True)
 class Emulator:
-    """Where it answers, and what a client needs besides."""
+    """Where it answers, and what each new client needs besides."""
 
     address: str
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Callable[[], dict[str, Any]] = dict
 
 
 @contextlib.contextmanager
@@ -46,8 +46,27 @@ def cosmos(folder: Path) -> Iterator[Emulator]:
     """A Cosmos DB account, in memory; `options` are for `CosmosDocuments`."""
     command = ["@vercel/cosmosdb-server/lib/cli.js", "--host", "127.0.0.1", "--port", "0", "--no-ssl"]
     with _running(command, r"HTTP connections at (\S+:\d+)", folder) as (address,):
-        options = {"key": COSMOS_KEY, "enable_endpoint_discovery": False, "transport": _gap_filler()}
-        yield Emulator(f"http://{address}", options)
+        yield Emulator(f"http://{address}", _cosmos_options)
+
+
+def mirror(address: str, database: str, indexes: Mapping[str, Sequence[str]]) -> None:
+    """Make the container beforehand, filling a known gap of the stand-in: a composite index serves one direction."""
+    from azure.cosmos import CosmosClient, PartitionKey  # noqa: PLC0415 - only where it is wanted
+
+    from shared.adapters.azure.key import indexing_policy  # noqa: PLC0415 - only where it is wanted
+
+    policy = indexing_policy(indexes)
+    down = [[{**part, "order": "descending"} for part in index] for index in policy["compositeIndexes"]]
+    policy["compositeIndexes"] = policy["compositeIndexes"] + down
+    options = _cosmos_options()
+    with CosmosClient(address, options.pop("key"), **options) as client:
+        made = client.create_database_if_not_exists(database)
+        made.create_container_if_not_exists("documents", PartitionKey("/pk"), indexing_policy=policy)
+
+
+def _cosmos_options() -> dict[str, Any]:
+    # The stand-in tells clients to find it at https://localhost, where it is not.
+    return {"key": COSMOS_KEY, "enable_endpoint_discovery": False, "transport": _gap_filler()}
 
 
 @contextlib.contextmanager

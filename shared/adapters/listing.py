@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any
@@ -18,7 +18,7 @@ from shared.ports.documents import Document, DocumentPage, Query
 Ordered = str | int | float
 
 _CONDITIONS = 32
-_VALUES = 256
+_VALUES = 1024
 _CURSOR_LENGTH = 16384
 _MARK_SIZE = 16
 _EXACT = 2**53
@@ -32,8 +32,11 @@ class Position:
     id: str
 
 
-def check_query(query: Query, *, by: str | None = None) -> None:
-    """Raise InvalidInput for fields and values no adapter can filter by."""
+def check_query(query: Query, *, by: str | None = None, orders: Collection[str] | None = None) -> None:
+    """Raise InvalidInput for what no adapter can filter by, and for an order that `orders` does not have.
+
+    Cosmos DB orders only by what it has a composite index for, so the others refuse it too where they know.
+    """
     if len(query.equals) + len(query.prefix) + len(query.contains) > _CONDITIONS:
         raise InvalidInput(f"a query has at most {_CONDITIONS} conditions", path="query")
     for name, value in query.equals.items():
@@ -47,9 +50,15 @@ def check_query(query: Query, *, by: str | None = None) -> None:
     if query.after:
         check_id(query.after, path="after")
     if query.order:
-        check_field(query.order, path="order")
+        _check_order(query.order, orders)
     if by is not None:
         check_field(by, path="by")
+
+
+def _check_order(field: str, orders: Collection[str] | None) -> None:
+    check_field(field, path="order")
+    if orders is not None and field not in orders:
+        raise InvalidInput(f"nothing is ordered by '{field}': name it in adapters/index.py", path="order")
 
 
 def _check_values(name: str, values: tuple[Any, ...]) -> None:

@@ -78,7 +78,8 @@ class Clause:
         return f"@v{len(self._values) - 1}"
 
     def _equal(self, path: str, wanted: tuple[Any, ...]) -> None:
-        choices = [f"{path} = {self._value(value)}" for value in wanted if value is not None]
+        values = [self._value(value) for value in wanted if value is not None]
+        choices = [f"{path} IN ({', '.join(values)})"] if values else []
         if None in wanted:
             choices.append(f"NOT IS_DEFINED({path}) OR IS_NULL({path})")
         self._conditions.append(f"({' OR '.join(choices)})" if choices else "false")

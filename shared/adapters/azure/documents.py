@@ -210,7 +210,7 @@ class CosmosDocuments:
     ) -> DocumentPage:
         """See `Documents.query`."""
         check_limit(limit)
-        check_query(query)
+        check_query(query, orders=self._indexes.get(kind, ()))
         position = read_cursor(tenant, kind, query, cursor)
         clause = Clause(partition(tenant, kind))
         clause.add(query)

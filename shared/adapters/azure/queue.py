@@ -5,6 +5,7 @@ import binascii
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -88,6 +89,14 @@ class StorageQueue:
         check_delay(delay)
         with self._held(queue, message):
             client.update_message(message.id, message.receipt, visibility_timeout=_seconds(delay))
+
+    def renew(self, queue: str, message: Message, *, visibility: timedelta = timedelta(seconds=30)) -> Message:
+        """See `Queue.renew`."""
+        client = self._client(queue)
+        check_receive(1, visibility)
+        with self._held(queue, message):
+            renewed: Any = client.update_message(message.id, message.receipt, visibility_timeout=_seconds(visibility))
+        return replace(message, receipt=renewed.pop_receipt, visible_at=renewed.next_visible_on)
 
     def length(self, queue: str) -> int:
         """See `Queue.length`."""

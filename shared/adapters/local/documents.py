@@ -60,20 +60,21 @@ _SAMPLE_AFTER = 5000
 class SqliteDocuments:
     """Keeps the `Documents` port in one file, for several threads and processes at once.
 
-    `indexes` names, for each kind, the top-level fields that are filtered, ordered or counted by; queries by other
-    fields work too, but read every body of the tenant's kind. Close it, or use it as a context manager.
+    `indexes` names, for each kind, the top-level fields that are filtered, ordered or counted by. Filters by other
+    fields work too, but read every body of the tenant's kind; an order by another field is refused, as it is in the
+    cloud, unless no indexes are given at all. Close it, or use it as a context manager.
     """
 
     def __init__(self, path: Path, *, indexes: Mapping[str, Sequence[str]] | None = None) -> None:
         self._facets: dict[str, frozenset[str]] = {}
-        self._indexes = indexes or {}
+        self._indexes = indexes
         self._written = 0
         self._database = Database(path, self._prepare)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
-        facet.prepare(connection, self._indexes)
+        facet.prepare(connection, self._indexes or {})
         self._facets = facet.read(connection)
 
     def close(self) -> None:
@@ -189,7 +190,7 @@ class SqliteDocuments:
     ) -> DocumentPage:
         """See `Documents.query`."""
         check_limit(limit)
-        check_query(query)
+        check_query(query, orders=None if self._indexes is None else self._indexes.get(kind, ()))
         clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
         position = read_cursor(tenant, kind, query, cursor)
         clause.add(query)

@@ -31,10 +31,10 @@ UPDATE messages SET receipt = lower(hex(randomblob(16))), dequeue_count = dequeu
 WHERE id IN (SELECT id FROM messages WHERE queue = :queue AND visible_at <= :now ORDER BY visible_at, id LIMIT :limit)
 RETURNING id, body, receipt, dequeue_count, inserted_at, expires_at, visible_at
 """
-_HELD = "WHERE id = :id AND queue = :queue AND receipt = :receipt AND visible_at > :now"
+_HELD = "WHERE id = :id AND queue = :queue AND receipt = :receipt AND visible_at > :now RETURNING receipt, visible_at"
 _DELETE = f"DELETE FROM messages {_HELD}"  # noqa: S608 - constants
 _RELEASE = f"UPDATE messages SET visible_at = :until, receipt = '' {_HELD}"  # noqa: S608 - constants
-_RENEW = f"UPDATE messages SET visible_at = :until, receipt = lower(hex(randomblob(16))) {_HELD} RETURNING receipt"  # noqa: S608 - constants
+_RENEW = f"UPDATE messages SET visible_at = :until, receipt = lower(hex(randomblob(16))) {_HELD}"  # noqa: S608 - constants
 _LENGTH = "SELECT count(*) FROM messages WHERE queue = ? AND expires_at > ?"
 
 
@@ -91,19 +91,14 @@ class SqliteQueue:
 
     def release(self, queue: str, message: Message, *, delay: timedelta = timedelta(0)) -> None:
         """See `Queue.release`."""
+        check_delay(delay)
         self._settle(_RELEASE, queue, message, delay)
 
     def renew(self, queue: str, message: Message, *, visibility: timedelta = timedelta(seconds=30)) -> Message:
         """See `Queue.renew`."""
-        check_queue(queue)
         check_receive(1, visibility)
-        now = self._now()
-        delivery = {"id": message.id, "queue": queue, "receipt": message.receipt, "now": _stamp(now)}
-        with self._database.writing() as connection:
-            renewed = connection.execute(_RENEW, delivery | {"until": _stamp(now + visibility)}).fetchone()
-        if renewed is None:
-            raise Stale(_lost(queue, message))
-        return replace(message, receipt=renewed[0], visible_at=now + visibility)
+        receipt, visible_at = self._settle(_RENEW, queue, message, visibility)
+        return replace(message, receipt=receipt, visible_at=_time(visible_at))
 
     def length(self, queue: str) -> int:
         """See `Queue.length`."""
@@ -111,18 +106,18 @@ class SqliteQueue:
         with self._database.reading() as connection:
             return int(connection.execute(_LENGTH, (queue, _stamp(self._now()))).fetchone()[0])
 
-    def _settle(self, statement: str, queue: str, message: Message, delay: timedelta) -> None:
+    def _settle(self, statement: str, queue: str, message: Message, span: timedelta) -> tuple[str, int]:
+        """Change a message we hold, visible again after `span`; its receipt and visibility then."""
         check_queue(queue)
-        check_delay(delay)
         now = self._now()
         delivery = {"id": message.id, "queue": queue, "receipt": message.receipt, "now": _stamp(now)}
         with self._database.writing() as connection:
-            if not connection.execute(statement, delivery | {"until": _stamp(now + delay)}).rowcount:
-                raise Stale(_lost(queue, message))
-
-
-def _lost(queue: str, message: Message) -> str:
-    return f"message {message.id} of '{queue}' is no longer ours: it will be, or was, delivered again"
+            row: tuple[str, int] | None = connection.execute(
+                statement, delivery | {"until": _stamp(now + span)}
+            ).fetchone()
+        if row is None:
+            raise Stale(f"message {message.id} of '{queue}' is no longer ours: it will be, or was, delivered again")
+        return row
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

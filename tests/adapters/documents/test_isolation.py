@@ -35,7 +35,7 @@ def everything(documents: Documents, tenant: str, id_: str, query: Query, cursor
     return found
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), id_=ids, query=queries)
 def test_nothing_of_another_tenant_is_read(
     documents: Documents, tenant: str, data: st.DataObject, id_: str, query: Query
@@ -82,7 +82,7 @@ def test_a_cursor_fits_only_its_own_listing(documents: Documents, tenant: str) -
     cursor = some_cursor(documents, tenant, "thing", query)
     foreign = [
         some_cursor(documents, f"{tenant}-theirs", "thing", query),
-        some_cursor(documents, tenant, "other", query),
+        some_cursor(documents, tenant, "gadget", query),
         some_cursor(documents, tenant, "thing", Query(order="size")),
         some_cursor(documents, tenant, "thing", Query(equals={"colour": "red"}, order="size", descending=True)),
         some_cursor(documents, tenant, "thing", Query(equals={"colour": ("red",)}, order="size")),
@@ -94,7 +94,7 @@ def test_a_cursor_fits_only_its_own_listing(documents: Documents, tenant: str) -
             documents.query(tenant=tenant, kind="thing", query=query, cursor=other)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_cursor_that_was_changed_is_refused(documents: Documents, tenant: str, data: st.DataObject) -> None:
     cursor = some_cursor(documents, tenant, "thing", Query(order="size"))

@@ -184,10 +184,19 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.dictionaries(st.text(max_size=8), json_values, max_size=5))
 def test_any_json_comes_back_as_it_was(documents: Documents, tenant: str, body: dict[str, Any]) -> None:
     documents.put(tenant=tenant, kind="thing", id="a", body=body)
     got = documents.get(tenant=tenant, kind="thing", id="a")
     assert got is not None
-    assert json.dumps(got.body) == json.dumps(body)
+    assert json.dumps(whole(got.body), sort_keys=True) == json.dumps(whole(body), sort_keys=True)
+
+
+def whole(value: Any) -> Any:
+    """The value with every number a float and no negative zero: Cosmos DB has one kind of number."""
+    if isinstance(value, dict):
+        return {name: whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -91,6 +91,33 @@ def test_a_released_message_can_wait(bench: Bench) -> None:
     assert len(bench.queue.receive(bench.name)) == 1
 
 
+def test_a_renewed_message_stays_hidden(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (first,) = bench.queue.receive(bench.name, visibility=SECOND)
+    kept = bench.queue.renew(bench.name, first, visibility=timedelta(seconds=60))
+    assert (kept.id, kept.body, kept.dequeue_count) == (first.id, "hello", 1)
+    assert kept.visible_at > first.visible_at
+    bench.wait(1.1)
+    assert bench.queue.receive(bench.name) == []
+    with pytest.raises(Stale):
+        bench.queue.delete(bench.name, first)
+    with pytest.raises(InvalidInput):
+        bench.queue.renew(bench.name, kept, visibility=timedelta(days=8))
+    bench.queue.delete(bench.name, kept)
+
+
+def test_what_came_back_cannot_be_renewed(bench: Bench) -> None:
+    bench.queue.send(bench.name, "hello")
+    (message,) = bench.queue.receive(bench.name, visibility=SECOND)
+    bench.wait(1.1)
+    with pytest.raises(Stale):
+        bench.queue.renew(bench.name, message)
+    (again,) = bench.queue.receive(bench.name)
+    with pytest.raises(Stale):
+        bench.queue.renew(bench.name, message)
+    bench.queue.delete(bench.name, bench.queue.renew(bench.name, again))
+
+
 def test_a_delayed_message_is_there_but_hidden(bench: Bench) -> None:
     bench.queue.send(bench.name, "later", delay=SECOND)
     assert bench.queue.receive(bench.name) == []
