@@ -149,6 +149,7 @@ class Remediation(Model):
     planned_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
+    undone_at: AwareDatetime | None = Field(default=None, description="when the rollback was asked for")
     ended_at: AwareDatetime | None = None
     changed_at: AwareDatetime
     reason: str = ""
@@ -266,13 +267,13 @@ def _ended(remediation: Remediation, event: Event) -> dict[str, Any]:
     return {"ended_at": event.at, "reason": event.data.get("reason", ""), "items": tuple(items)}
 
 
-def _undoing(remediation: Remediation, _event: Event) -> dict[str, Any]:
-    back = {"outcome": Outcome.ROLLING_BACK, "attempts": 0}
+def _undoing(remediation: Remediation, event: Event) -> dict[str, Any]:
+    back = {"outcome": Outcome.ROLLING_BACK, "attempts": 0, "reason": ""}
     items = (
         item.model_copy(update={**back, "settled": item.outcome}) if item.undoable else item
         for item in remediation.items
     )
-    return {"ended_at": None, "items": tuple(items)}
+    return {"undone_at": event.at, "ended_at": None, "items": tuple(items)}
 
 
 def _item_moved(remediation: Remediation, event: Event) -> dict[str, Any]:
@@ -297,7 +298,8 @@ def _item_applied(item: Item, event: Event) -> dict[str, Any]:
 def _item_ended(item: Item, event: Event) -> dict[str, Any]:
     outcome = Outcome(event.data["outcome"])
     verified = {"verified_at": event.at} if outcome in (Outcome.DONE, Outcome.ROLLED_BACK) else {}
-    return {"outcome": outcome, "reason": event.data["reason"] or item.reason, **verified}
+    why = item.reason if outcome == Outcome.ROLLED_BACK else ""
+    return {"outcome": outcome, "reason": event.data["reason"] or why, **verified}
 
 
 _ITEM_CHANGES: Mapping[str, Callable[[Item, Event], dict[str, Any]]] = {

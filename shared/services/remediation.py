@@ -31,6 +31,7 @@ from shared.services.policy import Book
 KIND = record.Kind("remediation", Remediation, apply)
 QUEUE = "remediation-requests"
 BELL = "remediation-bell"
+LONGEST_REASON = 1000
 SHORTEST_WAIT = timedelta(seconds=1)
 
 
@@ -179,6 +180,7 @@ def ended(remediation: Remediation) -> Fact:
 
 def give_up(remediation_id: str, item: int | None, reason: str, *, store: Store) -> Remediation:
     """Record that a step failed for good: the plan, or one item, so that the others go on without it."""
+    reason = reason[:LONGEST_REASON]
 
     def decision(now: Remediation | None) -> Sequence[Fact]:
         known = _there(now, remediation_id)

@@ -58,7 +58,7 @@ class Work:
 
     def delay(self, error: CortexError) -> float:
         """Try again later; the seconds are the cloud's, or grow with the number of tries."""
-        begun = self.remediation.started_at
+        begun = self.remediation.undone_at or self.remediation.started_at
         if begun is not None and self.store.now() - begun > PATIENCE:
             return self.end(Outcome.UNKNOWN, f"given up after a day: {error.message}")
         self.tell("itemDelayed", reason=error.message)

@@ -242,7 +242,8 @@ def test_a_throttled_write_waits_as_long_as_it_is_told(world: World) -> None:
     world.cloud.before = throw(Throttled("slow down", retry_after=123))
     assert world.apply() == 123
     assert world.now().items[0].reason == "slow down"
-    assert world.run().status == Status.SUCCEEDED
+    known = world.run()
+    assert (known.status, known.items[0].reason) == (Status.SUCCEEDED, "")
     assert world.cloud.writes == [("PATCH", body["id"])]
 
 
@@ -266,6 +267,32 @@ def test_a_day_without_answer_is_enough(world: World, clock: Clock) -> None:
     known = world.run()
     assert (known.status, known.items[0].outcome) == (Status.FAILED, Outcome.UNKNOWN)
     assert "after a day" in known.items[0].reason
+
+
+def test_a_rollback_long_after_has_a_day_of_its_own(world: World, clock: Clock) -> None:
+    approved(world)
+    world.run()
+    clock.at += 30 * PATIENCE
+    world.rollback()
+    world.cloud.before = throw(Throttled("slow down", retry_after=9))
+    assert world.restore() == 9
+    assert world.run().status == Status.ROLLED_BACK
+
+
+def test_a_rollback_that_the_cloud_refuses_leaves_the_fix(world: World) -> None:
+    body = approved(world)
+    world.run()
+    world.rollback()
+    world.cloud.before = throw(Forbidden("no"))
+    known = world.run()
+    assert (known.status, known.items[0].outcome, known.items[0].reason) == (
+        Status.PARTLY_ROLLED_BACK,
+        Outcome.DONE,
+        "no",
+    )
+    assert not world.finding(body, "https-only").open
+    world.rollback()
+    assert world.run().status == Status.ROLLED_BACK
 
 
 @pytest.mark.parametrize(
