@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -85,6 +87,7 @@ class Host:
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._exits.callback(_own_threads(self._loop))
         listener = self._exits.enter_context(listen(self._place.address, self._place.port))
         self._exits.enter_context(local_settings(self._app))
         settings = read_host(self._app)
@@ -130,6 +133,18 @@ class Host:
         logger.info("stopping: work under way has %g seconds to end", self._place.grace.total_seconds())
         front.end_streams()
         await asyncio.gather(server.stop(), triggers.stop(self._place.grace.total_seconds()))
+
+
+def _own_threads(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    """Give the loop threads that its end will not wait for, as a function may hold one for any time."""
+    pool = ThreadPoolExecutor(thread_name_prefix="host")
+    loop.set_default_executor(pool)
+
+    def leave() -> None:
+        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="host-end"))
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    return leave
 
 
 def _limits(settings: HostSettings) -> Limits:

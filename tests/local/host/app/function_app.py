@@ -5,15 +5,15 @@ What the functions see is kept in `SEEN` and read back over HTTP, as a stranger 
 
 import asyncio
 import json
+import logging
 import threading
-import time
 from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from azure.durable_functions import DurableFunctionsClient
+from azure.durable_functions import DurableFunctionsClient, SyncDurableFunctionsClient
 from azurefunctions.extensions.http.fastapi import JSONResponse, Request, Response, StreamingResponse
 from durabletask import task
 from durabletask.entities import EntityContext, EntityInstanceId
@@ -22,14 +22,23 @@ from durabletask.task import OrchestrationContext, RetryPolicy
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 SEEN: dict[str, list[Any]] = {}
-RELEASE = threading.Event()
+RELEASE = asyncio.Event()
+TOGETHER = threading.Barrier(4)
 STORAGE = "AzureWebJobsStorage"
+
+Plot = Generator[Any, Any, Any]
 
 
 def see(name: str, value: Any) -> int:
     """Keep a value; answer how many there are now under that name."""
     SEEN.setdefault(name, []).append(value)
     return len(SEEN[name])
+
+
+async def released() -> None:
+    """Wait until the test says so."""
+    await RELEASE.wait()
+    RELEASE.clear()
 
 
 # HTTP
@@ -60,8 +69,7 @@ async def events(req: Request) -> StreamingResponse:
     async def body() -> AsyncIterator[str]:
         for each in range(int(req.query_params["count"])):
             yield f"data: {each}\n\n"
-            await asyncio.to_thread(RELEASE.wait, 5)
-            RELEASE.clear()
+            await released()
 
     return StreamingResponse(body(), media_type="text/event-stream")
 
@@ -74,14 +82,33 @@ async def release(req: Request) -> Response:
 
 @app.route(route="upload", methods=["POST"])
 async def upload(req: Request) -> JSONResponse:
-    sizes = [len(chunk) async for chunk in req.stream()]
-    return JSONResponse({"bytes": sum(sizes), "chunks": len([size for size in sizes if size])})
+    total = 0
+    async for chunk in req.stream():
+        total += len(chunk)
+        see("uploaded", len(chunk))
+    return JSONResponse({"bytes": total})
 
 
-@app.route(route="slow", methods=["GET"])
-def slow(req: Request) -> JSONResponse:
-    time.sleep(float(req.query_params["seconds"]))
-    return JSONResponse({"thread": threading.get_ident()})
+@app.route(route="together", methods=["GET"])
+def together(req: Request) -> Response:
+    TOGETHER.wait(timeout=10)
+    return Response()
+
+
+@app.route(route="wait", methods=["GET"])
+async def wait(req: Request) -> Response:
+    see("wait", "begun")
+    await released()
+    return Response()
+
+
+@app.route(route="broken", methods=["GET"])
+async def broken(req: Request) -> StreamingResponse:
+    async def body() -> AsyncIterator[str]:
+        yield "half"
+        raise RuntimeError("no second half")
+
+    return StreamingResponse(body())
 
 
 @app.route(route="crash", methods=["GET"])
@@ -89,19 +116,49 @@ async def crash(req: Request) -> Response:
     raise RuntimeError("as asked")
 
 
+@app.route(route="log", methods=["GET"])
+def log(req: Request) -> Response:
+    logging.getLogger("fixture").info("a line from inside")
+    return Response(status_code=204)
+
+
+# Timers
+
+
+@app.timer_trigger(arg_name="timer", schedule="* * * * * *")
+def tick(timer: func.TimerRequest) -> None:
+    see("tick", timer.schedule_status)
+
+
+@app.timer_trigger(arg_name="timer", schedule="%HOURLY%")
+def hourly(timer: func.TimerRequest) -> None:
+    see("hourly", {"past_due": timer.past_due, "status": timer.schedule_status})
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", run_on_startup=True)
+def startup(timer: func.TimerRequest) -> None:
+    see("startup", timer.past_due)
+
+
 # Queues
 
 
 @app.queue_trigger(arg_name="message", queue_name="work", connection=STORAGE)
-@app.queue_output(arg_name="done", queue_name="done", connection=STORAGE)
+@app.queue_output(arg_name="done", queue_name="%DONE%", connection=STORAGE)
 def work(message: func.QueueMessage, done: func.Out[str]) -> None:
-    see("work", {"body": message.get_body().decode(), "count": message.dequeue_count})
+    see("work", {"body": message.get_body().decode(), "count": message.dequeue_count, "id": message.id})
     done.set(message.get_body().decode().upper())
 
 
-@app.queue_trigger(arg_name="message", queue_name="done", connection=STORAGE)
+@app.queue_trigger(arg_name="message", queue_name="%DONE%", connection=STORAGE)
 def done(message: func.QueueMessage) -> None:
     see("done", message.get_body().decode())
+
+
+@app.queue_trigger(arg_name="message", queue_name="split", connection=STORAGE)
+@app.queue_output(arg_name="$return", queue_name="%DONE%", connection=STORAGE)
+def split(message: func.QueueMessage):  # noqa: ANN201 - the worker knows no annotation for many messages
+    return message.get_body().decode().split()
 
 
 @app.queue_trigger(arg_name="message", queue_name="failing", connection=STORAGE)
@@ -115,6 +172,13 @@ def failing_poison(message: func.QueueMessage) -> None:
     see("failing_poison", message.get_body().decode())
 
 
+@app.queue_trigger(arg_name="message", queue_name="long", connection=STORAGE)
+async def long(message: func.QueueMessage) -> None:
+    see("long", message.dequeue_count)
+    await released()
+    see("long", "end")
+
+
 # Durable
 
 
@@ -122,31 +186,90 @@ def failing_poison(message: func.QueueMessage) -> None:
 @app.durable_client_input(client_name="client")
 async def start(message: func.QueueMessage, client: DurableFunctionsClient) -> None:
     asked = message.get_json()
-    await client.schedule_new_orchestration(asked["name"], input=asked.get("input"), instance_id=asked["id"])
+    try:
+        await client.schedule_new_orchestration(asked["name"], input=asked.get("input"), instance_id=asked["id"])
+    finally:
+        see("start", asked["id"])
 
 
 @app.route(route="orchestrations/{id}", methods=["GET"])
 @app.durable_client_input(client_name="client")
 async def status(req: Request, client: DurableFunctionsClient) -> JSONResponse:
-    wait = float(req.query_params.get("wait", "0"))
     instance = req.path_params["id"]
-    state = await (
-        client.wait_for_orchestration_completion(instance, timeout=wait)
-        if wait
-        else client.get_orchestration_state(instance)
-    )
+    if "wait" in req.query_params:
+        state = await client.wait_for_orchestration_completion(instance, timeout=float(req.query_params["wait"]))
+    else:
+        state = await client.get_orchestration_state(instance)
     if state is None:
         return JSONResponse(None, status_code=404)
     failure = state.failure_details.message if state.failure_details else None
-    return JSONResponse({"status": state.runtime_status.name, "output": state.serialized_output, "failure": failure})
+    output = json.loads(state.serialized_output) if state.serialized_output else None
+    return JSONResponse({"status": state.runtime_status.name, "output": output, "failure": failure})
+
+
+@app.route(route="orchestrations/{id}/events/{name}", methods=["POST"])
+@app.durable_client_input(client_name="client")
+def ring(req: Request, client: SyncDurableFunctionsClient) -> Response:
+    client.raise_orchestration_event(req.path_params["id"], req.path_params["name"], data="yes")
+    return Response(status_code=202)
 
 
 @app.orchestration_trigger(context_name="context")
-def fan_out(context: OrchestrationContext, given: list[int]) -> Generator[Any, Any, int]:
+def fan_out(context: OrchestrationContext, given: list[int]) -> Plot:
     squares = yield task.when_all([context.call_activity("square", input=each) for each in given])
     return sum(squares)
+
+
+@app.orchestration_trigger(context_name="context")
+def family(context: OrchestrationContext, given: list[list[int]]) -> Plot:
+    sums = yield task.when_all([context.call_sub_orchestrator("fan_out", input=each) for each in given])
+    return sums
+
+
+@app.orchestration_trigger(context_name="context")
+def patient(context: OrchestrationContext, given: dict[str, Any]) -> Plot:
+    policy = RetryPolicy(first_retry_interval=timedelta(milliseconds=1), max_number_of_attempts=given["attempts"])
+    return (yield context.call_activity("flaky", input=given, retry_policy=policy))
+
+
+@app.orchestration_trigger(context_name="context")
+def approval(context: OrchestrationContext, seconds: float) -> Plot:
+    answer = context.wait_for_external_event("approved")
+    deadline = context.create_timer(timedelta(seconds=seconds))
+    first = yield task.when_any([answer, deadline])
+    return answer.get_result() if first is answer else "too late"
+
+
+@app.orchestration_trigger(context_name="context")
+def counting(context: OrchestrationContext, steps: list[int]) -> Plot:
+    counter = EntityInstanceId("counter", context.instance_id)
+    for each in steps:
+        yield context.call_entity(counter, "add", each)
+    return (yield context.call_entity(counter, "get"))
+
+
+@app.orchestration_trigger(context_name="context")
+def lost(context: OrchestrationContext, given: Any) -> Plot:
+    return (yield context.call_activity("no_such_activity", input=given))
 
 
 @app.activity_trigger(input_name="value")
 def square(value: int) -> int:
     return value * value
+
+
+@app.activity_trigger(input_name="given")
+def flaky(given: dict) -> int:
+    attempt = see(given["name"], "tried")
+    if attempt <= given["failures"]:
+        raise ValueError(f"attempt {attempt} fails")
+    return attempt
+
+
+@app.entity_trigger(context_name="context", entity_name="counter")
+def counter(context: EntityContext, given: Any) -> Any:
+    total = context.get_state(int, 0)
+    if context.operation == "add":
+        total += given
+        context.set_state(total)
+    return total
