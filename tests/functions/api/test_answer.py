@@ -7,11 +7,11 @@ import pytest
 from tests.functions.api.conftest import Api, problem
 
 
-def stored(api: Api, number: int, tenant: str = "contoso", **more: Any) -> dict[str, Any]:
+def example(number: int, **more: Any) -> dict[str, Any]:
     """A finding as it is stored, every tenth of them resolved."""
     identity = f"{number:024x}.https-only"
     at = f"2026-02-{1 + number % 28:02}T00:00:00Z"
-    body = {
+    return {
         "id": identity,
         "policy": "https-only",
         "severity": ("critical", "high", "medium", "low")[number % 4],
@@ -29,13 +29,19 @@ def stored(api: Api, number: int, tenant: str = "contoso", **more: Any) -> dict[
         "sequence": 1,
         **more,
     }
-    api.ports.documents.put(tenant=tenant, kind="finding", id=identity, body=body)
+
+
+def stored(api: Api, number: int, **more: Any) -> dict[str, Any]:
+    body = example(number, **more)
+    api.ports.documents.put(tenant="contoso", kind="finding", id=body["id"], body=body)
     return body
 
 
 @pytest.fixture
 def many(api: Api) -> list[dict[str, Any]]:
-    return [stored(api, number) for number in range(60)]
+    bodies = [example(number) for number in range(60)]
+    api.ports.documents.put_many(tenant="contoso", kind="finding", items={each["id"]: each for each in bodies})
+    return bodies
 
 
 def walk(api: Api, path: str) -> list[dict[str, Any]]:
@@ -54,7 +60,7 @@ def walk(api: Api, path: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("order", ["changedAt", "openedAt", "id"])
-@pytest.mark.parametrize("limit", [1, 7, 60, 200])
+@pytest.mark.parametrize("limit", [7, 60, 200])
 def test_pages_give_everything_once(api: Api, many: list[dict[str, Any]], order: str, limit: int) -> None:
     found = walk(api, f"/findings?limit={limit}&order={order}")
     assert sorted(each["id"] for each in found) == sorted(each["id"] for each in many)
