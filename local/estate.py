@@ -22,6 +22,16 @@ _HIERARCHY = (
     ("decommissioned", "Decommissioned", "northwind"),
 )
 """Name, display name and parent of the management groups; the first is named as the tenant."""
+_KEYS = "Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"
+_ROLES = (
+    ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", ["*"], []),
+    ("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor", ["*"], list(_KEYS)),
+    ("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", ["*/read"], []),
+    ("18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", "User Access Administrator", ["*/read", "Microsoft.Authorization/*"], []),
+    ("39bc4728-0917-49c7-9d2c-d95423bc2eb4", "Security Reader", ["Microsoft.Security/*/read", "*/read"], []),
+    ("4a9ae827-6dc8-4573-8ac7-8239d42aa03f", "Tag Contributor", ["Microsoft.Resources/tags/*"], []),
+)
+"""Id, name, actions and excluded actions of built-in roles. Source: Azure RBAC, "Azure built-in roles"."""
 _NEW = ("storage", "publicIp")
 """What drift makes."""
 _LEAVES = frozenset({"snapshot", "searchService", "logicApp", "cognitive"})
@@ -48,6 +58,7 @@ def resources(seed: int = 7, count: int = 2000) -> Iterator[dict[str, Json]]:
 
 def records(seed: int = 7, count: int = 2000) -> Iterator[Record]:
     """The same as JSON text, with the template of each."""
+    yield from _role_definitions()
     yield from _management_groups(seed)
     seen: set[str] = set()
     left, number = count, 0
@@ -57,7 +68,7 @@ def records(seed: int = 7, count: int = 2000) -> Iterator[Record]:
             seen.add(planned.subscription.id)
             yield from _subscription(planned)
         yield from _resource_group(planned)
-        for member in planned.members(left):
+        for member in planned.members()[:left]:
             left -= 1
             yield from _rendered(member, member.draws)
         number += 1
@@ -69,7 +80,7 @@ def drift(seed: int, step: int, count: int = 2000) -> Iterator[Change]:
     for turn in range(3 + count // 1000):
         draws = digest(seed, "drift", step, turn, size=64)
         planned = group(seed, int.from_bytes(draws[:4]) % groups)
-        members = list(planned.members())
+        members = planned.members()
         leaves = [member for member in members if member.template.key in _LEAVES]
         chance = draws[4]
         if chance < 25:  # noqa: PLR2004 - one in ten
@@ -132,6 +143,15 @@ def _tags(slots: Mapping[str, str], draws: bytes) -> str:
     if draws[2] < 220:  # noqa: PLR2004 - of 256
         pairs["costCenter"] = slots["costCenter"]
     return json.dumps(pairs)
+
+
+def _role_definitions() -> Iterator[Record]:
+    """The built-in roles that assignments name."""
+    template = templates()["roleDefinition"]
+    for role, name, actions, excluded in _ROLES:
+        allowed = [{"actions": actions, "notActions": excluded, "dataActions": [], "notDataActions": []}]
+        slots = {"roleName": name, "permissions": json.dumps(allowed)}
+        yield from template.render(f"/providers/{template.type}/{role}", slots, bytes(template.draws))
 
 
 def _management_groups(seed: int) -> Iterator[Record]:

@@ -6,7 +6,6 @@ and a larger estate begins with the groups of a smaller one.
 
 import functools
 import hashlib
-import itertools
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,12 +20,52 @@ _DEAL = (0, 1, 2, 3, 4, 5, 0, 1, 5, 2, 0, 1, 0, 3, 1, 2, 0, 1, 0, 4)
 """Which subscription of a block the next group goes to: the first gets the most."""
 
 STACKS: Mapping[str, tuple[str, ...]] = {
-    "management": ("workspace", "storage", "keyVault", "publicIp"),
-    "web": ("storage*", "keyVault"),
-    "hub": ("publicIp*", "keyVault"),
-}
-"""The templates of each stack in the order of their needs; "*" marks what there are several of."""
-_WEIGHTED = ("web",)
+    "management": (
+        "workspace", "nsg", "vnet", "storage", "privateEndpoint", "automation", "recoveryVault", "networkWatcher",
+        "activityLogAlert", "acr", "publicIp",
+    ),
+    "hub": (
+        "nsg", "publicIp*", "vnet", "routeTable", "firewallPolicy", "firewall", "bastion", "vpnGateway",
+        "privateDnsZone", "keyVault", "storage", "privateEndpoint",
+    ),
+    "machines": (
+        "nsg", "vnet", "publicIp", "loadBalancer", "nic*", "disk*", "vm*", "vmExtension*", "snapshot*", "keyVault",
+        "storage*", "privateEndpoint",
+    ),
+    "web": (
+        "nsg", "vnet", "publicIp", "storage*", "keyVault", "plan", "appInsights", "site*", "functionApp", "sqlServer",
+        "sqlDatabase*", "redis", "appConfiguration", "privateEndpoint", "appGateway",
+    ),
+    "containers": (
+        "nsg", "vnet", "identity*", "keyVault", "acr", "aks", "containerEnvironment", "containerApp*", "cosmos",
+        "storage", "privateEndpoint",
+    ),
+    "messaging": (
+        "nsg", "vnet", "storage*", "keyVault", "serviceBus", "eventHub*", "eventGridTopic", "logicApp*", "plan",
+        "appInsights", "functionApp*", "apim", "signalR", "iotHub", "privateEndpoint",
+    ),
+    "data": (
+        "nsg", "vnet", "storage*", "keyVault", "dataFactory", "databricks", "synapse", "kusto", "sqlServer",
+        "sqlDatabase*", "identity", "privateEndpoint",
+    ),
+    "intelligence": (
+        "nsg", "vnet", "storage", "keyVault", "appInsights", "acr", "cognitive*", "mlWorkspace", "searchService*",
+        "cosmos", "privateEndpoint",
+    ),
+    "databases": (
+        "nsg", "vnet", "storage", "keyVault", "postgres*", "mysql*", "cosmos*", "redis", "privateDnsZone",
+        "privateEndpoint",
+    ),
+    "batch": (
+        "nsg", "vnet", "publicIp", "storage*", "keyVault", "batch", "vmss*", "loadBalancer", "routeTable",
+        "privateEndpoint",
+    ),
+}  # fmt: skip
+"""The templates of each stack, those that others need first; "*" marks what there are several of."""
+_WEIGHTED = (
+    "web", "machines", "containers", "messaging", "data", "intelligence", "databases", "batch",
+    "web", "web", "web", "machines", "machines", "machines", "containers", "databases",
+)  # fmt: skip
 
 _ARCHETYPES = (
     ("prod", "Production", "corp"),
@@ -161,15 +200,13 @@ class Group:
         """How many resources it has."""
         return sum(self.scale if name.endswith("*") else 1 for name in STACKS[self.stack])
 
-    def members(self, most: int | None = None) -> Iterator[Member]:
-        """Its resources, those that others need first; only the first `most` where that is given."""
-        keys = (
-            (name.rstrip("*"), ordinal)
+    def members(self) -> list[Member]:
+        """Its resources, those that others need first."""
+        return [
+            self.member(templates()[name.rstrip("*")], ordinal)
             for name in STACKS[self.stack]
             for ordinal in range(self.scale if name.endswith("*") else 1)
-        )
-        for key, ordinal in itertools.islice(keys, most):
-            yield self.member(templates()[key], ordinal)
+        ]
 
     def member(self, template: Template, ordinal: int) -> Member:
         """One of its resources, which from now on can be referred to."""
@@ -190,7 +227,7 @@ def group(seed: int, number: int) -> Group:
     draws = digest(seed, "group", number)
     stack = _stack(home, block, place, draws[0])
     slots = _slots(home, stack, number, draws)
-    resource_id = f"/subscriptions/{home.id}/resourceGroups/{slots['group']}"
+    resource_id = slots["groupId"] = f"/subscriptions/{home.id}/resourceGroups/{slots['group']}"
     return Group(seed, number, home, stack, 1 + draws[7] % 4, resource_id, slots)
 
 
