@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,6 +121,8 @@ def _keep(store: Store, subscription: str, change: Change) -> dict[str, Any]:
     raw = orjson.dumps(bulk, option=orjson.OPT_NON_STR_KEYS)
     if len(raw) <= INLINE:
         return {"body": orjson.loads(raw)}
-    name = f"estate/{subscription}/{hashlib.sha256(raw).hexdigest()}.json.gz"
+    # An imported id can name its subscription in any characters; a blob cannot.
+    folder = re.sub(r"[^\w-]", "-", subscription, flags=re.ASCII)
+    name = f"estate/{folder}/{hashlib.sha256(raw).hexdigest()}.json.gz"
     store.blobs.put(tenant=store.tenant, name=name, data=gzip.compress(raw, compresslevel=1, mtime=0))
     return {"blob": name}
