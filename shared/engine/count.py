@@ -62,6 +62,10 @@ def _stars(name: str, path: str, scope: Scope) -> tuple[Scope, tuple[Level, ...]
         levels.append((_array(origin, keys), slot))
         places.append((origin, keys, slot))
         origin = slot
+    if not levels and binding is not None:  # the array that a surrounding count goes through: its one member
+        inner = scope.bind(name, path)
+        slot, same = inner.bindings[-1].slot, binding.slot
+        return inner, ((lambda _, frame: [frame.slots[same]], slot),), ()
     return scope, tuple(levels), tuple(places)
 
 
@@ -75,7 +79,8 @@ def _array(origin: int | None, keys: tuple[str, ...]) -> Read:
 
 def _plain(node: Condition, right: Computed, places: tuple[Place, ...]) -> Plain | None:
     try:
-        return Plain(checker(node.operator, right.value), right.value, levels=places) if right.fixed else None
+        ready = right.fixed and places
+        return Plain(checker(node.operator, right.value), right.value, levels=places) if ready else None
     except EvaluationError:
         return None
 
