@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--resources", type=int, default=2000, help="how many, when the file is not there yet")
     parser.add_argument("--seed", type=int, default=7, help="which estate, when the file is not there yet")
     parser.add_argument("--reset", action="store_true", help="make the estate anew")
-    parser.add_argument("--events", metavar="URL", help="a webhook that is told of every write; CORTEX_EVENTS_TOKEN is its bearer token")
+    parser.add_argument(
+        "--events", metavar="URL", help="a webhook that is told of every write; CORTEX_EVENTS_TOKEN is its bearer token"
+    )
     parser.add_argument("--operation-seconds", type=float, default=0.5, help="how long writes of slow types take")
     parser.add_argument("--throttle", action="store_true", help="enforce Azure's rate limits")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when the process that started this ends")

@@ -45,4 +45,4 @@ def _applied(cloud: Cloud, change: estate.Change) -> bool:
 
 def _changed(cloud: Cloud, change: estate.Change, address: Address, old: Row | None) -> Row:
     document = merged(old.document(), change.body) if old else dict(change.body or {})
-    return resource.keep(cloud, kinds.find(address.type), address, document, old)
+    return resource.keep(cloud, address, (kinds.find(address.type), document, old))

@@ -4,7 +4,6 @@ Source: Azure Resource Manager, "Track asynchronous Azure operations".
 """
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from local.cloud.cloud import Cloud
@@ -14,12 +13,13 @@ from local.cloud.message import answer as json_answer
 from local.cloud.store import Row
 
 
-def answer(cloud: Cloud, request: Request, new: Row, body: bytes, status: int, headers: Mapping[str, str]) -> Answer:
-    """The answer to a PUT or PATCH: the resource, with the address of the operation while it runs."""
+def answer(cloud: Cloud, request: Request, new: Row, done: Answer) -> Answer:
+    """The answer to a PUT or PATCH: as if it were done, with the address of the operation while it runs."""
     if not cloud.busy(new):
-        return Answer(status, body, headers)
+        return done
     started = _start(cloud, request, new.key, new.ready)
-    return Answer(status, body, {**headers, "Azure-AsyncOperation": started, **retry_after(cloud.operation_seconds)})
+    waiting = {"Azure-AsyncOperation": started, **retry_after(cloud.operation_seconds)}
+    return Answer(done.status, done.body, {**done.headers, **waiting})
 
 
 def deleted(cloud: Cloud, request: Request, old: Row, *, slow: bool) -> Answer:
