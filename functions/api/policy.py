@@ -12,7 +12,8 @@ from functions.api.access import Known
 from functions.api.answer import Listing, Page
 from functions.api.route import router as make_router
 from shared.domain.error import NotFound
-from shared.domain.policy import PolicyEntry, Severity
+from shared.domain.model import Model
+from shared.domain.policy import Controls, PolicyEntry, Remediation, Severity
 from shared.ports.catalog import Catalog
 
 router = make_router("Policies")
@@ -36,7 +37,21 @@ class PolicyListing(Listing):
         )
 
 
-@router.get("/policies", response_model=Page[PolicyEntry])
+class ListedPolicy(Model):
+    """A policy as lists have it: without its definition."""
+
+    name: str
+    display_name: str
+    description: str
+    category: str
+    severity: Severity
+    rationale: str
+    version: str
+    controls: Controls
+    remediation: Remediation | None
+
+
+@router.get("/policies", response_model=Page[ListedPolicy])
 async def policy_list(request: Request, caller: Known, asked: Annotated[PolicyListing, Query()]) -> Response:
     """The policies by name, without their definitions."""
     rest = [card for card in _cards(caller.ports.catalog) if card["name"] > (asked.cursor or "") and asked.has(card)]

@@ -104,7 +104,7 @@ def _statuses(route: Operation) -> Iterator[int]:
     yield 400
     if route.role is not None:
         yield from (401, 403)
-    if "{" in route.path:
+    if "{" in route.path or _method(route) == "post":
         yield 404
     if _method(route) == "post":
         yield from (409, 413, 415, 422)

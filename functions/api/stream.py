@@ -18,8 +18,16 @@ from shared.domain.error import InvalidInput
 from shared.domain.event import Event
 from shared.services import stream
 
+EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "the sequence, for Last-Event-ID"},
+        "event": {"type": "string", "description": "the event's type, such as scanStarted"},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "the event"},
+    },
+}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "events as they come", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    200: {"description": "events as they come", "content": {"text/event-stream": {"schema": EVENT}}},
     204: {"description": "there is nothing after Last-Event-ID, and there will be nothing"},
 }
 BATCH = 200
