@@ -73,6 +73,10 @@ class Engine:
         assert state is not None
         return state.runtime_status
 
+    def history(self, world: World) -> list[Any]:
+        """The events of a workflow so far, as the engine keeps them."""
+        return list(self._backend._instances[self.name(world)].history)
+
     def purge(self, world: World) -> None:
         self._client.purge_orchestration(self.name(world))
 

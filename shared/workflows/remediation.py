@@ -61,4 +61,4 @@ def _done(context: OrchestrationContext, given: Given, step: str) -> Plot:
 
 
 def _activity(context: OrchestrationContext, step: str, given: Given) -> Task[Any]:
-    return context.call_activity(f"remediation_{step}", input=given, retry_policy=RETRY)
+    return context.call_activity(f"remediation_{step}", input=given, retry_policy=RETRY, return_type=dict)
