@@ -100,7 +100,7 @@ def _input(body: bytes) -> str:
     """The `input` of a body {"input": …}, as text; values other than text are written as JSON."""
     try:
         given = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'the body is not JSON: {error}; send {{"input": …}}') from error
     if not isinstance(given, dict):
         raise ValueError('the body is not a JSON object; send {"input": …}')  # noqa: TRY004 - one error for bad bodies

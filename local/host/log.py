@@ -67,7 +67,7 @@ def configure(levels: Mapping[str, str], *, as_json: bool, stream: TextIO | None
     logging.raiseExceptions = False  # a reader that went away (`| head`) is no reason to fill the terminal
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_Json() if as_json else _Text())
-    handler.addFilter(_Levels(levels))
+    handler.addFilter(Levels(levels))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG)
@@ -82,7 +82,7 @@ def invocation() -> Invocation | None:
     return running.get(library.invocation_id_cv.get() or "") if library else None
 
 
-class _Levels(logging.Filter):
+class Levels(logging.Filter):
     """Lets a record pass when its category's level says so; the longest name that fits decides."""
 
     def __init__(self, levels: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ logger = logging.getLogger("Host.Triggers.Queues")
 Settle = Callable[[str, Message], None]
 
 _SHORTEST_WAIT = 0.02
-_RETRY_WAIT = 1.0
+_RETRY_WAIT = 5.0
 
 
 class Consumer:
@@ -76,7 +76,7 @@ class Consumer:
             )
         except CortexError as error:
             logger.warning("queue %s cannot be read, trying again: %s", self.name, error)
-            await asyncio.sleep(_RETRY_WAIT)
+            await within(stop, _RETRY_WAIT)
             return 0
         for message in messages:
             task = asyncio.create_task(self._give_back(message) if stop.is_set() else self._handle(message))

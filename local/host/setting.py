@@ -1,6 +1,5 @@
 """What the app's host.json, local.settings.json and the environment say."""
 
-import json
 import logging
 import os
 import re
@@ -8,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -97,20 +96,29 @@ class HostSettings(_Section):
     logging: Logging = Logging()
 
 
+class _LocalSettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    values: Mapping[str, str | bool | int | float] = Field(default_factory=dict, alias="Values")
+
+
 def read_host(directory: Path) -> HostSettings:
     """The app's host.json; the defaults when there is none. SettingError names what cannot be used."""
-    path = directory / "host.json"
+    settings = _read(directory / "host.json", HostSettings)
+    for name in _unknown(settings, ""):
+        logger.debug("host.json: %s means nothing on one machine and is ignored", name)
+    return settings
+
+
+def _read[Model: BaseModel](path: Path, model: type[Model]) -> Model:
     if not path.exists():
-        return HostSettings()
+        return model()
     try:
-        settings = HostSettings.model_validate_json(path.read_bytes())
+        return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingError(f"{path}: {where or 'the file'}: {first['msg']}") from error
-    for name in _unknown(settings, ""):
-        logger.debug("host.json: %s means nothing on one machine and is ignored", name)
-    return settings
 
 
 def _unknown(section: _Section, at: str) -> Iterator[str]:
@@ -123,24 +131,14 @@ def _unknown(section: _Section, at: str) -> Iterator[str]:
 @contextmanager
 def local_settings(directory: Path) -> Iterator[None]:
     """The `Values` of local.settings.json in the environment; what is set there already stays as it is."""
-    added = {name: value for name, value in _local_values(directory).items() if name not in os.environ}
+    values = _read(directory / "local.settings.json", _LocalSettings).values
+    added = {name: str(value) for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield
     finally:
         for name in added:
             os.environ.pop(name, None)
-
-
-def _local_values(directory: Path) -> dict[str, str]:
-    path = directory / "local.settings.json"
-    if not path.exists():
-        return {}
-    try:
-        values: Any = json.loads(path.read_bytes()).get("Values") or {}
-    except (ValueError, AttributeError) as error:
-        raise SettingError(f"{path}: not a JSON object with 'Values': {error}") from error
-    return {name: str(value) for name, value in values.items()}
 
 
 def resolve(text: str) -> str:

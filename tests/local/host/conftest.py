@@ -41,10 +41,17 @@ class Running:
         """Put a message, JSON unless it is text."""
         self.queue.send(queue, body if isinstance(body, str) else json.dumps(body))
 
+    def emptied(self, queue: str) -> bool:
+        """Whether the queue is empty, given a little time to become so."""
+        return self._wait(lambda: self.queue.length(queue), lambda length: length == 0) == 0
+
     def until(self, name: str, true: Callable[[Any], bool]) -> Any:
         """What the function has seen, as soon as it is as expected; the last look otherwise, for the assertion."""
+        return self._wait(lambda: self.seen(name), true)
+
+    def _wait(self, look: Callable[[], Any], true: Callable[[Any], bool]) -> Any:
         deadline = time.monotonic() + PATIENCE
-        while not true(value := self.seen(name)) and time.monotonic() < deadline:
+        while not true(value := look()) and time.monotonic() < deadline:
             time.sleep(0.01)
         return value
 

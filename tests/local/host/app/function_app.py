@@ -116,9 +116,15 @@ async def crash(req: Request) -> Response:
     raise RuntimeError("as asked")
 
 
-@app.route(route="log", methods=["GET"])
-def log(req: Request) -> Response:
-    logging.getLogger("fixture").info("a line from inside")
+@app.route(route="log/thread", methods=["GET"])
+def log_thread(req: Request) -> Response:
+    logging.getLogger("fixture").info("from a thread")
+    return Response(status_code=204)
+
+
+@app.route(route="log/coroutine", methods=["GET"])
+async def log_coroutine(req: Request) -> Response:
+    logging.getLogger("fixture").info("from a coroutine")
     return Response(status_code=204)
 
 
