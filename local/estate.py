@@ -22,7 +22,11 @@ _HIERARCHY = (
     ("decommissioned", "Decommissioned", "northwind"),
 )
 """Name, display name and parent of the management groups; the first is named as the tenant."""
-_KEYS = "Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"
+_KEYS = (
+    "Microsoft.Authorization/*/Delete",
+    "Microsoft.Authorization/*/Write",
+    "Microsoft.Authorization/elevateAccess/Action",
+)
 _ROLES: tuple[tuple[str, str, list[str], list[str]], ...] = (
     ("8e3af657-a8ff-443c-a75c-2fe8c4bcb635", "Owner", ["*"], []),
     ("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor", ["*"], list(_KEYS)),

@@ -7,7 +7,7 @@ and a larger estate begins with the groups of a smaller one.
 import functools
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from local.template import Template, templates
@@ -85,16 +85,16 @@ _OWNERS = (
     "ada.berg", "ben.costa", "chloe.diaz", "dario.evans", "elif.fischer", "femi.garcia", "grace.haas", "hugo.ito",
     "ines.jansen", "jonas.kaya", "kira.lopez", "liam.meyer", "mona.novak", "nils.okoro", "olga.perez", "paul.quist",
 )  # fmt: skip
-_LOCATIONS = (
-    ("westeurope", "West Europe"),
-    ("westeurope", "West Europe"),
-    ("westeurope", "West Europe"),
-    ("northeurope", "North Europe"),
-    ("northeurope", "North Europe"),
-    ("germanywestcentral", "Germany West Central"),
-    ("swedencentral", "Sweden Central"),
-    ("eastus", "East US"),
-)
+REGIONS: Mapping[str, str] = {
+    "westeurope": "West Europe",
+    "northeurope": "North Europe",
+    "germanywestcentral": "Germany West Central",
+    "swedencentral": "Sweden Central",
+    "eastus": "East US",
+}
+"""Name and display name of the regions in use."""
+_LOCATIONS = tuple(REGIONS.items()) + (("westeurope", "West Europe"),) * 2 + (("northeurope", "North Europe"),)
+"""The same, those most used several times."""
 
 
 def digest(*parts: object, size: int = 16) -> bytes:

@@ -29,7 +29,7 @@ def health(cloud: Cloud) -> Answer:
     return answer({"status": "ok", **{name: int(cloud.store.fact(name) or 0) for name in names}})
 
 
-def counts(cloud: Cloud, request: Request) -> Answer:
+def counts(cloud: Cloud) -> Answer:
     """How many resources there are, by Resource Graph table and by type."""
     found = cloud.store.query("SELECT coalesce(graph, ''), type, count(*) FROM resource GROUP BY 1, 2 ORDER BY 1, 2")
     tables: dict[str, int] = {}
@@ -38,7 +38,7 @@ def counts(cloud: Cloud, request: Request) -> Answer:
     return answer({"tables": tables, "types": {kind: number for _, kind, number in found}})
 
 
-def list_faults(cloud: Cloud, request: Request) -> Answer:
+def list_faults(cloud: Cloud) -> Answer:
     """All faults that are armed."""
     return answer({"value": cloud.faults.records()})
 
@@ -52,14 +52,14 @@ def add_fault(cloud: Cloud, request: Request) -> Answer:
     return answer(next(each for each in cloud.faults.records() if each["id"] == name), 201)
 
 
-def remove_fault(cloud: Cloud, request: Request, name: str) -> Answer:
+def remove_fault(cloud: Cloud, name: str) -> Answer:
     """Disarm a fault."""
     if not cloud.faults.remove(name):
         raise ArmError(404, "NotFound", f"There is no fault '{name}'.")
     return Answer(204)
 
 
-def clear_faults(cloud: Cloud, request: Request) -> Answer:
+def clear_faults(cloud: Cloud) -> Answer:
     """Disarm all faults."""
     cloud.faults.clear()
     return Answer(204)
@@ -95,11 +95,11 @@ def _whole(value: object, name: str, most: int) -> int:
 
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[..., Answer]], ...] = (
-    ("GET", re.compile("/admin/counts"), counts),
-    ("GET", re.compile("/admin/faults"), list_faults),
+    ("GET", re.compile("/admin/counts"), lambda cloud, _: counts(cloud)),
+    ("GET", re.compile("/admin/faults"), lambda cloud, _: list_faults(cloud)),
     ("POST", re.compile("/admin/faults"), add_fault),
-    ("DELETE", re.compile("/admin/faults"), clear_faults),
-    ("DELETE", re.compile("/admin/faults/([^/]+)"), remove_fault),
+    ("DELETE", re.compile("/admin/faults"), lambda cloud, _: clear_faults(cloud)),
+    ("DELETE", re.compile("/admin/faults/([^/]+)"), lambda cloud, _, name: remove_fault(cloud, name)),
     ("POST", re.compile("/admin/drift"), add_drift),
     ("GET", re.compile("/admin/writes"), writes),
     ("POST", re.compile("/admin/tokens"), new_token),

@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl
 import orjson
 
 from local.cloud import admin, graph, token
-from local.cloud.address import subscription_of
+from local.cloud.address import parse, subscription_of
 from local.cloud.cloud import Cloud
 from local.cloud.error import ArmError, authorization_failed
-from local.cloud.fault import GRAPH, Fault, Kind, type_of
+from local.cloud.fault import GRAPH, Fault, Kind
 from local.cloud.message import Answer, Request
 from local.cloud.quota import Quota, throttled
 from local.cloud.router import route
@@ -60,7 +60,7 @@ class Application:
             given = self._handled(request, strikes)
         except ArmError as error:
             given = Answer(error.status, orjson.dumps(error.body()), error.headers)
-        except Exception:  # a door: whatever went wrong is the server's fault and is told as such
+        except Exception:  # noqa: BLE001 - a door: whatever went wrong is the server's fault and is told as such
             _log.exception("%s %s failed", request.method, request.path)
             failure = ArmError(500, "InternalServerError", "The sandbox cloud failed; its log says why.")
             given = Answer(failure.status, orjson.dumps(failure.body()))
@@ -126,10 +126,22 @@ def _refuse(request: Request, strikes: Strikes, cloud: Cloud) -> None:
     if fault := strikes.get(Kind.UNAVAILABLE):
         raise ArmError(fault.status, "ServiceUnavailable", "The service is unavailable. Please try again later.")
     if Kind.FORBIDDEN in strikes:
-        kind = type_of(request.path) or "microsoft.resources/subscriptions"
-        raise authorization_failed(f"{kind}/{_ACTIONS.get(request.method, 'action')}", request.path)
+        raise authorization_failed(*_asked_for(request))
     if Kind.EXPIRED in strikes:
         raise token.expired(cloud.clock(), cloud.clock())
+
+
+def _asked_for(request: Request) -> tuple[str, str]:
+    """The action and the scope that a request needs."""
+    verb = _ACTIONS.get(request.method, "action")
+    head, _, last = request.path.rstrip("/").rpartition("/")
+    if last.lower() in {"resources", "resourcegroups", "providers", "locations"}:
+        return f"Microsoft.Resources/subscriptions/{last}/{verb}", head
+    try:
+        address = parse(request.path)
+    except ArmError:
+        return f"Microsoft.Resources/subscriptions/{verb}", request.path
+    return f"{address.type}/{verb}", address.id if address.name else address.scope
 
 
 def _spoiled(given: Answer, strikes: Strikes) -> Answer:

@@ -21,7 +21,11 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """`secret` signs its tokens; `operation_seconds` is how long writes of slow types take; `throttle` turns limits on."""
+    """What one sandbox cloud is made of.
+
+    `secret` signs its tokens, `operation_seconds` is how long writes of slow types take, `throttle` turns the rate
+    limits on.
+    """
 
     store: Store
     secret: str

@@ -147,7 +147,7 @@ class Faults:
         with self._lock:
             if not self._armed:
                 return []
-            wanted = type_of(request.path)
+            wanted = _type_of(request.path)
             graph = request.path.lower() == GRAPH
             return [
                 armed.fault
@@ -166,7 +166,7 @@ def _under(path: str, scope: str) -> bool:
     return path == scope or path.startswith(scope + "/")
 
 
-def type_of(path: str) -> str:
+def _type_of(path: str) -> str:
     try:
         return parse(path).type.lower()
     except ArmError:

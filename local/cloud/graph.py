@@ -69,7 +69,8 @@ def _parsed(cloud: Cloud, asked: Mapping[str, Json]) -> kql.Query:
 
 def invalid(cloud: Cloud, *details: str | tuple[str, str]) -> ArmError:
     """The 400 of Resource Graph: what is wrong stands in the details."""
-    message = f"Please provide below info when asking for support: timestamp = {cloud.timestamp()}, correlationId = {cloud.new_id()}."
+    support = f"timestamp = {cloud.timestamp()}, correlationId = {cloud.new_id()}"
+    message = f"Please provide below info when asking for support: {support}."
     pairs = [details[:2], *details[2:]]
     return ArmError(400, "BadRequest", message, details=[{"code": pair[0], "message": pair[1]} for pair in pairs])
 

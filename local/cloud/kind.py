@@ -14,7 +14,9 @@ _PLATFORM = Path(__file__).parent / "platform.json"
 @functools.cache
 def kinds() -> Mapping[str, Template]:
     """All types by lower-case name: those of the estate, and the platform's own."""
-    return {kind.type.lower(): kind for kind in (*_platform(), *_estate())}
+    known = {kind.type.lower(): kind for kind in (*_platform(), *_estate())}
+    known["microsoft.resources/subscriptions/resourcegroups"] = known["microsoft.resources/resourcegroups"]
+    return known
 
 
 def find(resource_type: str) -> Template:
@@ -55,7 +57,17 @@ def missing_version() -> ArmError:
 
 def _estate() -> Iterator[Template]:
     for template in templates().values():
-        yield from template.family()
+        for kind in template.family():
+            yield kind
+            yield from _parts(kind)
+
+
+def _parts(kind: Template) -> Iterator[Template]:
+    """The kinds of what is kept within the body of a kind."""
+    for segment in kind.inline:
+        yield Template(
+            type=f"{kind.type}/{segment}", key="", name="", api_versions=kind.api_versions, patch="none", etag="body"
+        )
 
 
 def _platform() -> Iterator[Template]:

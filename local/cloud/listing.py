@@ -13,8 +13,9 @@ from local.cloud import resource
 from local.cloud.address import RESOURCE_GROUP, SUBSCRIPTION, Address, parse
 from local.cloud.cloud import Cloud
 from local.cloud.error import bad_request
-from local.cloud.message import Answer, Request, page
+from local.cloud.message import Answer, Request, answer, page
 from local.cloud.store import GROUP_TYPE, Row
+from local.stack import REGIONS
 from local.template import Template
 from shared.domain.resource import Json
 
@@ -48,6 +49,27 @@ def subscriptions(cloud: Cloud, request: Request) -> Answer:
     kinds.check_version(kinds.find(SUBSCRIPTION), request.api_version)
     rows = cloud.store.scan("/subscriptions/", after=after(request), kind=SUBSCRIPTION.lower())
     return paged(request, ((row.key, row.body) for row in rows), PAGE)
+
+
+def tenants(cloud: Cloud, request: Request) -> Answer:
+    """The one tenant."""
+    kinds.check_version(kinds.find("Microsoft.Resources/tenants"), request.api_version)
+    shown = {"id": f"/tenants/{cloud.tenant}", "tenantId": cloud.tenant, "displayName": "Northwind"}
+    return answer({"value": [{**shown, "tenantCategory": "Home", "defaultDomain": "northwind.example.com"}]})
+
+
+def locations(cloud: Cloud, request: Request, subscription: str) -> Answer:
+    """The regions that a subscription can use."""
+    kinds.check_version(kinds.find(SUBSCRIPTION), request.api_version)
+    scope = _scope(cloud, f"/subscriptions/{subscription}")
+    return answer(
+        {
+            "value": [
+                {"id": f"{scope}/locations/{name}", "name": name, "type": "Region", "displayName": display_name}
+                for name, display_name in REGIONS.items()
+            ]
+        }
+    )
 
 
 def resource_groups(cloud: Cloud, request: Request, subscription: str) -> Answer:

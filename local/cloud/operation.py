@@ -62,8 +62,8 @@ def _start(cloud: Cloud, request: Request, key: str, ready: float) -> str:
     cloud.store.query(
         "INSERT INTO operation VALUES (?, ?, ?, ?, ?)", (name, key, request.method, cloud.timestamp(), ready)
     )
-    subscription = "/".join(key.split("/")[:3])
-    return f"{request.base}{subscription}/providers/Microsoft.Resources/operations/{name}?api-version={request.api_version}"
+    scope = "/".join(key.split("/")[:3])
+    return f"{request.base}{scope}/providers/Microsoft.Resources/operations/{name}?api-version={request.api_version}"
 
 
 def _find(cloud: Cloud, name: str) -> tuple[str, float]:

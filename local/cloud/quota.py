@@ -1,6 +1,6 @@
 """Rate limits: the token buckets of Resource Manager and the quota of Resource Graph, told in headers.
 
-Source: Azure Resource Manager, "Request limits and throttling"; Azure Resource Graph, "Guidance for throttled requests".
+Source: Azure Resource Manager, "Request limits and throttling"; Resource Graph, "Guidance for throttled requests".
 """
 
 import math
@@ -60,7 +60,7 @@ def throttled(seconds: float, code: str = "TooManyRequests", headers: dict[str, 
     wait = {"Retry-After": str(max(1, math.ceil(seconds)))}
     if seconds < 1:
         wait = {"x-ms-retry-after-ms": str(math.ceil(seconds * 1000))}
-    message = "The request is being throttled as the limit has been reached for operation type. Please try again after a while."
+    message = "The request is being throttled as the limit has been reached for operation type. Please try again later."
     return ArmError(429, code, message, {**(headers or {}), **wait})
 
 

@@ -1,13 +1,13 @@
 """Routes: which handler answers which path."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from local.cloud import hierarchy, listing, operation, provider, resource
+from local.cloud import hierarchy, inline, listing, operation, provider, resource, tag
 from local.cloud import kind as kinds
-from local.cloud.address import parse
+from local.cloud.address import Address, parse
 from local.cloud.cloud import Cloud
-from local.cloud.error import ArmError, not_allowed
+from local.cloud.error import not_allowed
 from local.cloud.message import Answer, Request
 
 _Handler = Callable[..., Answer]
@@ -20,20 +20,22 @@ def _route(pattern: str) -> re.Pattern[str]:
 
 _GETS: tuple[tuple[re.Pattern[str], _Handler], ...] = (
     (_route("/subscriptions"), listing.subscriptions),
+    (_route("/tenants"), listing.tenants),
+    (_route("/subscriptions/{}/locations"), listing.locations),
     (_route("/subscriptions/{}/resourcegroups"), listing.resource_groups),
     (_route("/subscriptions/{}/resources"), listing.resources),
     (_route("/subscriptions/{}/resourcegroups/{}/resources"), listing.resources),
-    (_route("/providers"), provider.providers),
-    (_route("/subscriptions/{}/providers"), provider.providers),
-    (_route("(?:)/providers/{}"), lambda cloud, request, _, name: provider.provider(cloud, request, "", name)),
-    (_route("/subscriptions/{}/providers/{}"), provider.provider),
+    (_route("/providers"), lambda _, request: provider.providers(request)),
+    (_route("/subscriptions/{}/providers"), lambda _, request, scope: provider.providers(request, scope)),
+    (_route("/providers/{}"), lambda _, request, name: provider.provider(request, "", name)),
+    (_route("/subscriptions/{}/providers/{}"), lambda _, request, *names: provider.provider(request, *names)),
     (_route("/providers/microsoft.management/managementgroups"), hierarchy.groups),
     (_route("/providers/microsoft.management/managementgroups/{}"), hierarchy.group),
     (_route("/providers/microsoft.management/managementgroups/{}/descendants"), hierarchy.descendants),
     (_route(".*/providers/microsoft.resources/operations/{}"), operation.status),
     (_route(".*/providers/microsoft.resources/operationresults/{}"), operation.result),
 )
-_VERBS: dict[str, _Handler] = {
+_VERBS: Mapping[str, _Handler] = {
     "GET": resource.get,
     "HEAD": resource.head,
     "PUT": resource.put,
@@ -50,18 +52,18 @@ def route(cloud: Cloud, request: Request) -> Answer:
         for pattern, handler in _GETS:
             if found := pattern.fullmatch(request.path):
                 return handler(cloud, request, *found.groups())
-    return _resource(cloud, request)
-
-
-def _resource(cloud: Cloud, request: Request) -> Answer:
     address = parse(request.path)
-    if request.method not in _VERBS:
-        kinds.find(address.type)
-        raise not_allowed(request.method, address.type)
-    if address.name:
-        return _VERBS[request.method](cloud, request, address)
-    if request.method == "GET":
-        return listing.collection(cloud, request, address)
-    raise ArmError(
-        405, "HttpMethodNotAllowed", f"The collection '{request.path}' does not support http method '{request.method}'."
-    )
+    if address.type.lower() == tag.TYPE.lower():
+        return tag.handle(cloud, request, address)
+    return _resource(cloud, request, address)
+
+
+def _resource(cloud: Cloud, request: Request, address: Address) -> Answer:
+    within = inline.holds(address)
+    verbs = inline.VERBS if within else _VERBS
+    if address.name and request.method in verbs:
+        return verbs[request.method](cloud, request, address)
+    if not address.name and request.method == "GET":
+        return (inline.collection if within else listing.collection)(cloud, request, address)
+    kinds.find(address.type)
+    raise not_allowed(request.method, address.type)

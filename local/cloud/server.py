@@ -81,7 +81,8 @@ def sandbox(
     """A sandbox cloud that runs until the end of the block. Its state is the file `path`, made when it is not there.
 
     `port` 0 lets the system choose. `events` is the address of a webhook that is told of every write, and
-    `events_token` what it is shown. Writes of slow types take `operation_seconds`; `throttle` enforces Azure's rate limits.
+    `events_token` what it is shown. Writes of slow types take `operation_seconds`; `throttle` enforces the rate limits
+    of Azure.
     """
     if not path.exists():
         generate(path, seed=seed, count=resources)
