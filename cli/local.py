@@ -34,7 +34,9 @@ def kept(name: str) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write it beside and move it there: who reads meanwhile sees the old text or the new, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
+    beside.replace(path)
