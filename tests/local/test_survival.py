@@ -19,9 +19,10 @@ from local.cloud.server import Sandbox, sandbox
 from shared import bootstrap
 from shared.domain.event import Actor
 from shared.domain.plan import Outcome
-from shared.domain.remediation import ACTIVE, FindingFilter, Remediation, RemediationRequest, Status
+from shared.domain.remediation import ACTIVE, Remediation, RemediationRequest, Status
 from shared.domain.scan import ScanRequest, Trigger
-from shared.services import policy, remediation, scan
+from shared.ports.documents import Query
+from shared.services import finding, policy, remediation, scan
 from shared.services.estate import Store
 from shared.settings import Settings
 
@@ -94,6 +95,16 @@ class Survivor:
                 pass
         scan.finish("s1", store=store, book=book)
 
+    def fixable(self, most: int) -> tuple[str, ...]:
+        """Open findings with a fix, each on a resource of its own that no lock protects."""
+        query = Query(equals={"open": True, "remediable": True, "effect": ("audit", "modify")})
+        page = self.ports.documents.query(tenant=self.settings.tenant, kind=finding.KIND, query=query, limit=1000)
+        locked = tuple(each.partition(f"/providers/{LOCKS}")[0].lower() for each in self.cloud.ids(LOCKS))
+        found = {each.body["resourceId"].lower(): each.id for each in page.items}
+        free = [identity for resource_id, identity in found.items() if not resource_id.startswith(locked)]
+        assert len(free) >= most, "the estate has that many"
+        return tuple(free[:most])
+
 
 @pytest.fixture
 def survivor(tmp_path: Path) -> Iterator[Survivor]:
@@ -108,6 +119,9 @@ def survivor(tmp_path: Path) -> Iterator[Survivor]:
             made.kill()
 
 
+LOCKS = "Microsoft.Authorization/locks"
+
+
 def done(known: Remediation) -> int:
     return sum(item.outcome == Outcome.DONE for item in known.items)
 
@@ -115,7 +129,7 @@ def done(known: Remediation) -> int:
 def test_a_remediation_survives_every_death_of_the_host(survivor: Survivor) -> None:
     chance = random.Random(7)  # noqa: S311 - when to kill, the same every time
     before = len(survivor.cloud.writes())
-    asked = RemediationRequest(filter=FindingFilter(policy="storage-secure-transfer"))
+    asked = RemediationRequest(findings=survivor.fixable(KILLS * 4 + 2))
     remediation.request(ID, asked, store=survivor.store("ada"), queue=survivor.ports.queue)
     planned = survivor.until(lambda known: known.status == Status.AWAITING_APPROVAL)
     remediation.approve(ID, planned.plan_hash or "", store=survivor.store("grace"), queue=survivor.ports.queue)
@@ -127,5 +141,5 @@ def test_a_remediation_survives_every_death_of_the_host(survivor: Survivor) -> N
         survivor.start()
     ended = survivor.until(lambda known: known.status not in ACTIVE)
     assert ended.status == Status.SUCCEEDED
-    assert done(ended) == len(ended.items) > KILLS * 4
+    assert done(ended) == len(ended.items) == KILLS * 4 + 2
     assert len(survivor.cloud.writes()) == before + len(ended.items)
