@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PORT ?= 7071
 
@@ -11,23 +12,26 @@ PORT ?= 7071
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements.txt pyproject.toml scripts/python313
+$(RUNS): requirements.txt pyproject.toml scripts/python313 scripts/install
 	@set -e; python=$$(scripts/python313); \
-	 [ -x $(BIN)/python ] || "$$python" -m venv $(VENV); \
-	 $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"; \
-	 $(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt; \
-	 $(BIN)/pip install --quiet --disable-pip-version-check --group local --group dev; \
-	 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; \
-	 touch $(READY)
+	 [ -x $(BIN)/python ] || { echo "Making $(VENV) with $$python …"; "$$python" -m venv $(VENV); }; \
+	 scripts/install -r requirements.txt; \
+	 scripts/install --group local; \
+	 scripts/install --no-deps --editable .; \
+	 touch $(RUNS)
 
-run: $(READY) ## start the whole product with a sample estate (PORT=7071)
+$(READY): $(RUNS)
+	@scripts/install --group dev
+	@touch $(READY)
+
+run: $(RUNS) ## start the whole product with a sample estate (PORT=7071)
 	@PORT=$(PORT) $(BIN)/cortex run
 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not emulator"
 
 test-emulators: $(READY) ## run the tests that need Azurite and the Cosmos stand-in (Node)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --group emulators
+	@scripts/emulators
 	@$(BIN)/pytest -q -m emulator
 
 check: format lint types imports test ## what CI runs: format, lint, types, imports, tests
