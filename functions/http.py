@@ -62,12 +62,14 @@ class Exchange:
     async def _next(self) -> Message:
         """The next message of the app; its error when it ended without one."""
         waiting = asyncio.create_task(self._sent.get())
-        done, _ = await asyncio.wait((waiting, self._task), return_when=asyncio.FIRST_COMPLETED)
-        if waiting in done or not self._sent.empty():
+        try:
+            await asyncio.wait((waiting, self._task), return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done() and self._sent.empty():
+                await self._task
+                raise RuntimeError("the app ended without an answer")
             return await waiting
-        waiting.cancel()
-        await self._task
-        raise RuntimeError("the app ended without an answer")
+        finally:
+            waiting.cancel()
 
 
 def _scope(outer: Scope) -> Scope:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FOLDER = Path(__file__).parent / "templates"
 POLICY = (
@@ -20,8 +22,10 @@ Source: W3C, Content Security Policy Level 3."""
 
 
 @cache
-def environment() -> Environment:
+def environment() -> "Environment":
     """The templates, each read once; a value that a template misses is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415 - pages alone pay
+
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=select_autoescape(),
