@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shared.domain.resource import Json
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class ArmError(Exception):
     """An error answer. Source: Azure REST API guidelines, "Error condition responses"."""
 
