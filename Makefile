@@ -31,6 +31,7 @@ test: $(READY) ## run the tests
 	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not emulator"
 
 test-emulators: $(READY) ## run the tests that need Azurite and the Cosmos stand-in (Node)
+	@scripts/install --group emulators
 	@scripts/emulators
 	@$(BIN)/pytest -q -m emulator
 
