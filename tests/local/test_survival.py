@@ -27,7 +27,7 @@ from shared.services.estate import Store
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-KILLS = 3
+KILLS = 2
 PATIENCE = 90.0
 ID = "r1"
 
