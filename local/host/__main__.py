@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 from local.host import log
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
             log.configure(read_host(app).logging.log_level, as_json=options.json)
             if options.state:
                 os.environ["CORTEX_STATE"] = str(options.state)
-            place = Place(address=options.host, port=options.port)
+            grace = timedelta(seconds=options.grace)
+            place = Place(address=options.host, port=options.port, grace=grace)
             asyncio.run(serve(Host(app, queue=bootstrap.ports().queue, state=Settings().state, place=place)))
     except (PortTakenError, LoadError, SettingError) as error:
         print(f"The host cannot start: {error}", file=sys.stderr)  # noqa: T201 - it may be that nothing else is up yet
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--state", type=Path, help="the folder that keeps everything (default: CORTEX_STATE or .cortex)"
     )
+    parser.add_argument("--grace", type=float, default=8.0, help="seconds that work may take to end after a stop")
     parser.add_argument("--json", action="store_true", help="write logs as JSON lines")
     return parser
 

@@ -91,7 +91,7 @@ class Host:
         listener = self._exits.enter_context(listen(self._place.address, self._place.port))
         self._exits.enter_context(local_settings(self._app))
         settings = read_host(self._app)
-        loaded = await worker.load(str(self._app))
+        loaded = await worker.load(self._app)
         self._exits.callback(loaded.close)
         functions = [each for each in loaded.functions if not is_disabled(each)]
         routes = Routes.of(functions, settings.extensions.http.route_prefix)

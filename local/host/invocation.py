@@ -12,6 +12,7 @@ from local.host import log, output
 from local.host.function import Function
 from local.host.log import Ended, Invocation
 from local.host.proto import InvocationResponse, StatusResult, TypedData
+from local.host.stack import own_part
 from local.host.worker import Worker
 
 _CORRELATION = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
@@ -106,7 +107,7 @@ class Invoker:
     async def _settle(self, function: Function, answer: InvocationResponse) -> Result:
         if answer.result.status != StatusResult.Success:
             error = answer.result.exception
-            return Result("failed", error=str(error.message), stack=_own_part(str(error.stack_trace)))
+            return Result("failed", error=str(error.message), stack=own_part(str(error.stack_trace)))
         sending = output.messages(function, answer)
         if sending:
             await asyncio.to_thread(lambda: [self._send(queue, text) for queue, text in sending])
@@ -122,13 +123,3 @@ def correlation(header: bytes | None) -> str:
     """A correlation id as sent, when it is one that can stand in a log line; otherwise nothing."""
     text = header.decode("latin-1") if header else ""
     return text if _CORRELATION.fullmatch(text) else ""
-
-
-def _own_part(stack: str) -> str:
-    """The stack without the library's frames, which every invocation has."""
-    lines = stack.splitlines()
-    last = max((at for at, line in enumerate(lines) if "azure_functions_runtime" in line), default=None)
-    if last is None:
-        return stack
-    frame = next((at for at in range(last + 1, len(lines)) if lines[at].startswith('  File "')), None)
-    return stack if frame is None else "\n".join([lines[0], *lines[frame:]])

@@ -58,7 +58,7 @@ def test_an_unknown_orchestration_fails_and_says_so(run: Run) -> None:
     assert "no_such_orchestration" in ended["failure"]
 
 
-def test_waits_for_an_external_event(run: Run, host: Any) -> None:
+def test_waits_for_an_external_event(host: Any) -> None:
     instance = uuid4().hex
     host.send("start", {"id": instance, "name": "approval", "input": 60.0})
     host.until("start", lambda seen: instance in seen)

@@ -72,10 +72,8 @@ def test_json_lines_hold_the_same() -> None:
 @pytest.mark.parametrize("as_json", [True, False])
 def test_an_exception_and_a_line_break_do_not_break_a_json_line(as_json: bool) -> None:  # noqa: FBT001 - a case
     stream = written(as_json=as_json)
-    try:
-        raise ValueError("first\nsecond")
-    except ValueError:
-        logging.getLogger("app").exception("it\nbroke")
+    error = ValueError("first\nsecond")
+    logging.getLogger("app").error("it\nbroke", exc_info=error)
     assert "ValueError: first" in stream.getvalue()
     if as_json:
         line = json.loads(stream.getvalue())
@@ -128,8 +126,7 @@ def test_libraries_are_quiet_below_warnings() -> None:
 
 
 def test_in_the_host_lines_from_threads_and_coroutines_carry_the_correlation(host: Any, caplog: Any) -> None:
-    caplog.handler.addFilter(log.Levels({}))
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO), caplog.filtering(log.Levels({})):
         for kind in ("thread", "coroutine"):
             host.client.get(f"/api/log/{kind}", headers={"x-correlation-id": f"corr-{kind}"})
     inside = {record.getMessage(): record.invocation for record in caplog.records if record.name == "fixture"}

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Generator
 from datetime import timedelta
 from typing import Any
@@ -75,7 +76,7 @@ async def events(req: Request) -> StreamingResponse:
 
 
 @app.route(route="release", methods=["POST"])
-async def release(req: Request) -> Response:
+async def release(req: Request) -> Response:  # noqa: ARG001 - a route must take it
     RELEASE.set()
     return Response(status_code=204)
 
@@ -90,20 +91,20 @@ async def upload(req: Request) -> JSONResponse:
 
 
 @app.route(route="together", methods=["GET"])
-def together(req: Request) -> Response:
+def together(req: Request) -> Response:  # noqa: ARG001 - a route must take it
     TOGETHER.wait(timeout=10)
     return Response()
 
 
 @app.route(route="wait", methods=["GET"])
-async def wait(req: Request) -> Response:
+async def wait(req: Request) -> Response:  # noqa: ARG001 - a route must take it
     see("wait", "begun")
     await released()
     return Response()
 
 
 @app.route(route="broken", methods=["GET"])
-async def broken(req: Request) -> StreamingResponse:
+async def broken(req: Request) -> StreamingResponse:  # noqa: ARG001 - a route must take it
     async def body() -> AsyncIterator[str]:
         yield "half"
         raise RuntimeError("no second half")
@@ -112,20 +113,34 @@ async def broken(req: Request) -> StreamingResponse:
 
 
 @app.route(route="crash", methods=["GET"])
-async def crash(req: Request) -> Response:
+async def crash(req: Request) -> Response:  # noqa: ARG001 - a route must take it
     raise RuntimeError("as asked")
 
 
 @app.route(route="log/thread", methods=["GET"])
-def log_thread(req: Request) -> Response:
+def log_thread(req: Request) -> Response:  # noqa: ARG001 - a route must take it
     logging.getLogger("fixture").info("from a thread")
     return Response(status_code=204)
 
 
 @app.route(route="log/coroutine", methods=["GET"])
-async def log_coroutine(req: Request) -> Response:
+async def log_coroutine(req: Request) -> Response:  # noqa: ARG001 - a route must take it
     logging.getLogger("fixture").info("from a coroutine")
     return Response(status_code=204)
+
+
+@app.route(route="nap", methods=["GET"])
+def nap(req: Request) -> Response:
+    see("nap", "begun")
+    time.sleep(float(req.query_params["seconds"]))
+    return Response()
+
+
+@app.route(route="stuck", methods=["GET"])
+def stuck(req: Request) -> Response:  # noqa: ARG001 - a route must take it
+    logging.getLogger("fixture").info("stuck begins")
+    time.sleep(60)
+    return Response()
 
 
 # Timers
@@ -183,6 +198,12 @@ async def long(message: func.QueueMessage) -> None:
     see("long", message.dequeue_count)
     await released()
     see("long", "end")
+
+
+@app.queue_trigger(arg_name="message", queue_name="brief", connection=STORAGE)
+def brief(message: func.QueueMessage) -> None:
+    see("brief", message.dequeue_count)
+    time.sleep(float(message.get_body()))
 
 
 # Durable
