@@ -10,7 +10,7 @@ from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 from local.cloud import Sandbox
 
 STORAGE = "Microsoft.Storage/storageAccounts"
-MACHINE = "Microsoft.Compute/virtualMachines"
+CACHE = "Microsoft.Cache/Redis"
 
 
 def subscription(cloud: Sandbox, resource_type: str = STORAGE) -> tuple[str, str]:
@@ -81,16 +81,16 @@ def test_changes_a_resource_by_id(clients: Any, cloud: Sandbox) -> None:
 def test_creates_and_deletes_with_polling(start: Callable[..., Sandbox], request: pytest.FixtureRequest) -> None:
     cloud = start(operation_seconds=0.05)
     clients = type(request.getfixturevalue("readers"))(cloud)
-    scope, machine = subscription(cloud, MACHINE)
-    twin = machine.rpartition("/")[0] + "/twin"
+    scope, cache = subscription(cloud, CACHE)
+    twin = cache.rpartition("/")[0] + "/twin"
     with clients.resources(scope) as client:
-        body = {"location": "westeurope", "properties": {"hardwareProfile": {"vmSize": "Standard_D2s_v5"}}}
-        poller = client.resources.begin_create_or_update_by_id(twin, parameters=body, api_version="2025-04-01")
+        body = {"location": "westeurope", "properties": {"sku": {"name": "Basic", "family": "C", "capacity": 0}}}
+        poller = client.resources.begin_create_or_update_by_id(twin, parameters=body, api_version="2024-11-01")
         assert poller.status() == "InProgress"
         made = poller.result()
-        client.resources.begin_delete_by_id(twin, api_version="2025-04-01").result()
+        client.resources.begin_delete_by_id(twin, api_version="2024-11-01").result()
         with pytest.raises(ResourceNotFoundError):
-            client.resources.get_by_id(twin, api_version="2025-04-01")
+            client.resources.get_by_id(twin, api_version="2024-11-01")
     assert (made.id, made.properties["provisioningState"]) == (twin, "Succeeded")
     assert [write["method"] for write in cloud.writes()] == ["PUT", "DELETE"]
 
