@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from shared.domain.error import CortexError
+from shared.domain.error import CortexError, TooLarge
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource, Unread, type_of
 from shared.engine.context import Context
@@ -23,12 +23,15 @@ from shared.services.splitter import Format, Piece, Splitter
 
 Found = Iterator[Resource | BadRecord]
 
-_ID = re.compile(r"/(?:subscriptions/[\w.-]{1,64}|providers/[\w.-]+)(?:/[^/\x00-\x1f\x7f?#\\]+)*", re.ASCII)
+_SEGMENT = r"[^/\x00-\x1f\x7f?#\\]+"
+_ID = re.compile(rf"/(?:subscriptions|providers)/{_SEGMENT}(?:/{_SEGMENT})*")
 _LONGEST_ID = 2048
 _COLUMNS = frozenset({"tenantId", "resourceGroup", "subscriptionId"})
 """What Resource Graph and the command line add to a body."""
 _LISTED = frozenset({Format.LIST, Format.GRAPH_PAGE, Format.GRAPH_TABLE, Format.ARM_PAGE})
 _HEAD = 1 << 16
+MOST_BAD = 100_000
+"""Bad records after which a file is given up: each costs as much as a good one and says less."""
 _NOT_COLLECTED = {"properties": Unread("notCollected")}
 
 
@@ -45,11 +48,17 @@ def records(
     `Catalog.resource_types` gives them) spell the types that Resource Graph writes in lower case.
 
     Raises:
-        TooLarge: the file is too large, or a decompression bomb; what came before was given.
+        TooLarge: the file is too large, a decompression bomb, or holds almost nothing but bad records; what came
+            before was given.
     """
     reader = _Reader(subscription, resource_group, resource_types)
+    bad = 0
     for piece in Splitter(chunks(source)):
-        yield from reader.read(piece)
+        for found in reader.read(piece):
+            bad += isinstance(found, BadRecord)
+            yield found
+        if bad > MOST_BAD:
+            raise TooLarge(f"the file has more than {MOST_BAD} bad records: it is not an inventory")
 
 
 def detect(head: bytes) -> Format | None:
@@ -99,6 +108,7 @@ class _Reader:
             yield self._bad(piece, getattr(error, "message", None) or f"not understood: {error}")
 
     def _checked(self, piece: Piece, resource: Resource) -> Resource | BadRecord:
+        """The resource, when it can be one and was not there before."""
         fault = _fault(resource.body)
         if fault is not None:
             return self._bad(piece, *fault)
@@ -124,7 +134,7 @@ def _fault(body: Mapping[str, Any]) -> tuple[str, str] | None:
     identity, kind = body.get("id"), body.get("type")
     if not isinstance(identity, str) or not identity:
         return "there is no id", "$.id"
-    if len(identity) > _LONGEST_ID or not _ID.fullmatch(identity) or not type_of(identity):
+    if len(identity) > _LONGEST_ID or not _ID.fullmatch(identity.rstrip("/")) or not type_of(identity):
         return f"{identity[:200]!r} is not the id of an Azure resource", "$.id"
     if not isinstance(kind, str) or not kind:
         return "there is no type", "$.type"
@@ -143,11 +153,19 @@ def _members(body: Mapping[str, Any]) -> tuple[str, str] | None:
 def _plain(piece: Piece, value: Any, _context: Context) -> Iterator[Resource]:  # noqa: ANN401 - any JSON
     if not isinstance(value, Mapping):
         raise TypeError("the record is not an object")
-    if isinstance(value.get("body"), Mapping) and "id" not in value:
-        yield Resource.from_record(value)
+    if "id" not in value:
+        yield _enveloped(value)
         return
     listed = piece.format in _LISTED or not _COLUMNS.isdisjoint(value)
     yield _resource(value, listed=listed)
+
+
+def _enveloped(value: Mapping[str, Any]) -> Resource:
+    """A body within a record that says more of it, as the product's own stored form does; else what is there."""
+    if isinstance(value.get("body"), Mapping):
+        return Resource.from_record(value)
+    inner = value.get("resource")
+    return Resource(inner, value.get("apiVersion")) if isinstance(inner, Mapping) else Resource(value)
 
 
 def _resource(value: Mapping[str, Any], *, listed: bool) -> Resource:
@@ -170,6 +188,8 @@ def _deployed(piece: Piece, value: Any, context: Context) -> Iterator[Resource]:
     """The resources that an exported template would deploy: one with its children."""
     declared = {name: piece.head[name] for name in ("parameters", "variables") if piece.head.get(name)}
     for found in expand_template({**declared, "resources": [value]}, context=context):
+        if not found["name"]:
+            raise ValueError("the resource has no name")
         if "id" not in found:
             raise ValueError(
                 "a template does not say where its resources are: name the subscription and resource group"

@@ -14,8 +14,8 @@ import orjson
 
 from shared.domain.error import InvalidInput
 
-RECORD_LIMIT = 16 << 20
-"""Bytes of the longest record: what Resource Graph and Resource Manager answer at most."""
+RECORD_LIMIT = 1 << 20
+"""Bytes of the longest record: larger resources than that are neither answered by Azure nor stored as one document."""
 DEPTH_LIMIT = 100
 
 
@@ -54,7 +54,7 @@ _TEXT = rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+'
 _BETWEEN = rb'(?:[^"\[\]{}]++|' + _TEXT + rb'")*+'
 _BRACKET = re.compile(_BETWEEN + rb"([\[\]{}])")
 _BROKEN_TEXT = re.compile(_BETWEEN + _TEXT + rb"\\?[\x00-\x1f]")
-_START = re.compile(rb"(?:[\s\x1e,]|\xef\xbb\xbf)*+(?=[^\s\x1e,])")
+_START = re.compile(rb"(?:[\s\x1e,]|\xef\xbb\xbf)*+(?=[^\s\x1e,\xef]|\xef[^\xbb]|\xef\xbb[^\xbf])")
 _NAME = re.compile(_TEXT + rb'"\s*+:\s*+(?=\S)')
 _SCALAR = re.compile(_TEXT + rb'"|[^\s,\[\]{}"]++(?=[\s,\[\]{}"])')
 _LINE = re.compile(rb"[^\n]++\n?|\n")

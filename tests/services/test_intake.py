@@ -1,0 +1,350 @@
+import gzip
+import io
+import json
+import os
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.domain.error import TooLarge
+from shared.domain.inventory import BadRecord
+from shared.domain.resource import Resource
+from shared.services import intake
+from shared.services.intake import detect, records
+from shared.services.splitter import Format
+
+SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+STORAGE = "Microsoft.Storage/storageAccounts"
+TYPES = [{"type": STORAGE}, {"type": f"{STORAGE}/blobServices"}]
+
+
+def _id(name: str = "a") -> str:
+    return f"{GROUP}/providers/{STORAGE}/{name}"
+
+
+def _body(name: str = "a", **more: Any) -> dict[str, Any]:
+    return {"id": _id(name), "name": name, "type": STORAGE, "properties": {"x": 1}, **more}
+
+
+def _read(content: Any, **options: Any) -> list[Resource | BadRecord]:
+    data = (
+        content
+        if isinstance(content, bytes)
+        else (content if isinstance(content, str) else json.dumps(content)).encode()
+    )
+    return list(records(io.BytesIO(data), **options))
+
+
+def _good(found: list[Resource | BadRecord]) -> list[Resource]:
+    assert all(isinstance(each, Resource) for each in found), found
+    return [each for each in found if isinstance(each, Resource)]
+
+
+def test_az_resource_list_has_no_properties() -> None:
+    listed = {
+        **_body(),
+        "properties": None,
+        "resourceGroup": "rg",
+        "kind": "StorageV2",
+        "managedBy": "",
+        "sku": None,
+        "tags": {"env": "dev"},
+    }
+    found = _good(_read(json.dumps([listed], indent=2)))[0]
+    assert found.body == {"id": _id(), "name": "a", "type": STORAGE, "kind": "StorageV2", "tags": {"env": "dev"}}
+    assert found.unread["properties"].reason == "notCollected"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"count": 2, "data": ["ROWS"], "skip_token": None, "total_records": 2},
+        {"totalRecords": 2, "count": 2, "data": ["ROWS"], "facets": [], "resultTruncated": "false"},
+    ],
+)
+def test_graph_pages(page: dict[str, Any]) -> None:
+    rows = [
+        {**_body(each), "type": STORAGE.lower(), "tenantId": "t", "subscriptionId": "s", "zones": None} for each in "ab"
+    ]
+    for text in (json.dumps({**page, "data": rows}), json.dumps({**page, "data": rows}, indent=1)):
+        found = _good(_read(text, resource_types=TYPES))
+        assert [each.body for each in found] == [_body("a"), _body("b")]
+        assert not found[0].unread
+
+
+def test_graph_pages_one_after_the_other() -> None:
+    pages = [json.dumps({"count": 1, "data": [_body(name)]}) for name in "abc"]
+    assert [each.id for each in _good(_read("\n".join(pages)))] == [_id(name) for name in "abc"]
+
+
+def test_a_graph_table() -> None:
+    columns = [{"name": name, "type": "string"} for name in ("id", "type", "properties", "tenantId")]
+    table = {"count": 2, "data": {"columns": columns, "rows": [[_id(), STORAGE, {"x": 1}, "t"], [_id("b"), STORAGE]]}}
+    good, bad = _read(table)
+    assert isinstance(good, Resource)
+    assert good.body == {"id": _id(), "type": STORAGE, "properties": {"x": 1}}
+    assert isinstance(bad, BadRecord)
+    assert "4 values" in bad.reason
+
+
+def test_an_arm_body_is_complete_as_it_is() -> None:
+    plain = {"id": f"{GROUP}/providers/Microsoft.Network/routeTables/r", "type": "Microsoft.Network/routeTables"}
+    assert _good(_read(plain)) == [Resource(plain)]
+    shown = {**plain, "resourceGroup": "rg"}
+    assert _good(_read(shown))[0].unread["properties"].reason == "notCollected"
+
+
+def test_an_arm_list_page() -> None:
+    assert [each.id for each in _good(_read({"value": [_body("a"), _body("b")], "nextLink": "x"}))] == [
+        _id("a"),
+        _id("b"),
+    ]
+
+
+def test_json_lines_of_anything() -> None:
+    lines = [_body("a"), [_body("b")], {"value": [_body("c")]}, {"data": [_body("d")]}]
+    found = _good(_read("\n".join(json.dumps(line) for line in lines)))
+    assert [each.id for each in found] == [_id(name) for name in "abcd"]
+
+
+def test_the_products_own_form_and_other_envelopes() -> None:
+    own = Resource(_body(), "2023-05-01", "2026-01-01T00:00:00Z")
+    assert _good(_read(own.to_record())) == [own]
+    assert _good(_read({"rid": "r1", "apiVersion": "2023-05-01", "resource": _body()})) == [
+        Resource(_body(), "2023-05-01")
+    ]
+
+
+def test_groups_and_subscriptions_are_called_what_policies_call_them() -> None:
+    group = {"id": GROUP, "name": "rg", "type": "Microsoft.Resources/resourceGroups", "properties": {}}
+    scope = {"id": GROUP.partition("/resourceGroups")[0], "type": "microsoft.resources/subscriptions", "properties": {}}
+    assert [each.type for each in _good(_read([group, scope]))] == [
+        "Microsoft.Resources/subscriptions/resourceGroups",
+        "Microsoft.Resources/subscriptions",
+    ]
+
+
+TEMPLATE = {
+    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+    "contentVersion": "1.0.0.0",
+    "parameters": {"account": {"defaultValue": "acme", "type": "String"}},
+    "variables": {},
+    "resources": [
+        {
+            "type": STORAGE,
+            "apiVersion": "2023-05-01",
+            "name": "[parameters('account')]",
+            "location": "westeurope",
+            "properties": {"minimumTlsVersion": "TLS1_2", "self": f"[resourceId('{STORAGE}', parameters('account'))]"},
+            "resources": [{"type": "blobServices", "apiVersion": "2023-05-01", "name": "default", "properties": {}}],
+        },
+        {
+            "type": f"{STORAGE}/fileServices",
+            "apiVersion": "2023-05-01",
+            "name": "[concat(parameters('account'), '/default')]",
+            "dependsOn": [f"[resourceId('{STORAGE}', parameters('account'))]"],
+            "properties": {},
+        },
+    ],
+}
+
+
+def test_an_exported_template() -> None:
+    found = _good(_read(TEMPLATE, subscription=SUBSCRIPTION, resource_group="rg"))
+    assert [each.id for each in found] == [
+        _id("acme"),
+        f"{_id('acme')}/blobServices/default",
+        f"{_id('acme')}/fileServices/default",
+    ]
+    assert found[0].body["properties"] == {"minimumTlsVersion": "TLS1_2", "self": _id("acme")}
+    assert found[0].api_version == "2023-05-01"
+    assert found[1].type == f"{STORAGE}/blobServices"
+    assert "dependsOn" not in found[2].body
+
+
+def test_a_template_does_not_say_where_it_is_from() -> None:
+    found = _read({**TEMPLATE, "resources": [{"type": STORAGE, "name": "a", "apiVersion": "1"}]})
+    assert isinstance(found[0], BadRecord)
+    assert "name the subscription and resource group" in found[0].reason
+
+
+@pytest.mark.parametrize(
+    "name", ["[reference('x')]", "[parameters('none')]", "[concat(]", "[split(1, 2, 3)]", "a/b", 1, None]
+)
+def test_what_a_template_computes_in_the_cloud_is_left_out(name: Any) -> None:
+    resources = [{"type": STORAGE, "name": name, "apiVersion": "1"}, TEMPLATE["resources"][1]]
+    bad, good = _read({**TEMPLATE, "resources": resources}, subscription=SUBSCRIPTION, resource_group="rg")
+    assert isinstance(bad, BadRecord)
+    assert bad.reason
+    assert isinstance(good, Resource)
+
+
+@pytest.mark.parametrize(
+    ("record", "path", "reason"),
+    [
+        ("7", "$", "not an object"),
+        ('"text"', "$", "not an object"),
+        ("[1]", "$", "not an object"),
+        ("{}", "$.id", "no id"),
+        ('{"id": 7, "type": "a/b"}', "$.id", "no id"),
+        ('{"id": "7", "type": "a/b"}', "$.id", "not the id of"),
+        ('{"id": "/subscriptions/s", "type": 1}', "$.type", "no type"),
+        ('{"id": "/subscriptions//x", "type": "a/b"}', "$.id", "not the id of"),
+        ('{"id": "/subscriptions/s/providers/a.b/c/d?e", "type": "a.b/c"}', "$.id", "not the id of"),
+        (f'{{"id": "{_id()}"}}', "$.type", "no type"),
+        (f'{{"id": "{_id()}", "type": "storage"}}', "$.type", "not a resource type"),
+        (f'{{"id": "{_id()}", "type": "{STORAGE}", "properties": []}}', "$.properties", "not an object"),
+        (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": NaN}}', "$", "not JSON"),
+        (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": "\\ud800"}}', "$", "not JSON"),
+        (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": {"[" * 200}{"]" * 200}}}', "$", "deeper"),
+        (f'{{"id": "{_id("FIRST")}", "type": "{STORAGE}"}}', "$.id", "in the file before"),
+    ],
+)
+def test_a_bad_record_is_left_out_with_its_position(record: str, path: str, reason: str) -> None:
+    text = f"[{json.dumps(_body('first'))}, {record}, {json.dumps(_body('last'))}]"
+    first, bad, last = _read(text)
+    assert isinstance(first, Resource)
+    assert isinstance(last, Resource)
+    assert isinstance(bad, BadRecord)
+    assert (bad.position, bad.path) == (2, path)
+    assert bad.offset == text.index(record, 1)
+    assert reason in bad.reason
+
+
+def test_bad_utf_8_costs_its_record_alone() -> None:
+    bad = json.dumps(_body("b")).encode().replace(b'"b"', b'"\xff"', 1)
+    found = _read(b"[" + json.dumps(_body()).encode() + b"," + bad + b"," + json.dumps(_body("c")).encode() + b"]")
+    assert [type(each) for each in found] == [Resource, BadRecord, Resource]
+
+
+def test_a_file_that_ends_in_the_middle_keeps_what_came_before() -> None:
+    text = json.dumps([_body(f"r{number}") for number in range(50)])
+    found = _read(text[:4000])
+    assert all(isinstance(each, Resource) for each in found[:-1])
+    assert len(found) > 15
+    last = found[-1]
+    assert isinstance(last, BadRecord)
+    assert last.offset is not None
+    assert 3800 < last.offset <= 4000
+    assert "ends" in last.reason
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_gzip_and_byte_order_marks(pack: Any, mark: bytes) -> None:
+    assert len(_good(_read(pack(mark + json.dumps([_body("a"), _body("b")]).encode())))) == 2
+
+
+def test_gzip_that_ends_early_keeps_what_came_before() -> None:
+    packed = gzip.compress(json.dumps([_body(f"r{number}") for number in range(3000)]).encode())
+    found = _read(packed[: len(packed) // 2])
+    assert len(found) > 1000
+    assert isinstance(found[-1], BadRecord)
+    assert "ends too early" in found[-1].reason
+
+
+def test_a_file_of_nothing_but_bad_records_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MOST_BAD", 10)
+    with pytest.raises(TooLarge, match="more than 10 bad records"):
+        _read([1] * 50)
+
+
+def test_a_bomb_is_refused_by_name() -> None:
+    with pytest.raises(TooLarge, match="bomb"):
+        _read(gzip.compress(b"[" + (b'"' + b"x" * 9000 + b'",') * 5000, compresslevel=9))
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (json.dumps([_body()]), Format.LIST),
+        (json.dumps(_body()), Format.OBJECT),
+        (json.dumps({"count": 1, "data": [_body()]}), Format.GRAPH_PAGE),
+        (json.dumps({"data": {"columns": [], "rows": [[]]}}), Format.GRAPH_TABLE),
+        (json.dumps({"value": [_body()]}), Format.ARM_PAGE),
+        (json.dumps(TEMPLATE), Format.TEMPLATE),
+        (json.dumps(TEMPLATE)[:700], Format.TEMPLATE),
+        ("", None),
+        ("id,name\n1,2", None),
+    ],
+)
+def test_the_format_is_seen_from_the_beginning(head: str, expected: Format | None) -> None:
+    assert detect(head.encode()) == expected
+    if head:
+        assert detect(b"\xef\xbb\xbf" + head.encode()) == expected
+
+
+def test_the_format_is_seen_through_gzip() -> None:
+    packed = gzip.compress(json.dumps([_body(f"r{number}", x=os.urandom(99).hex()) for number in range(5000)]).encode())
+    assert detect(packed[:65536]) == Format.LIST
+
+
+@given(st.binary(max_size=400) | st.binary(max_size=100).map(lambda data: b"\x1f\x8b\x08" + data))
+@settings(max_examples=300, deadline=None)
+def test_hostile_bytes_never_crash(data: bytes) -> None:
+    found = _read(data)
+    assert all(isinstance(each, BadRecord) for each in found)
+    detect(data)
+
+
+KEYS = st.sampled_from(["id", "type", "data", "value", "resources", "columns", "rows", "name", "body", "resource"])
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+@settings(max_examples=200, deadline=None)
+def test_hostile_shapes_never_crash(value: Any) -> None:
+    for options in ({}, {"subscription": "s", "resource_group": "g"}):
+        found = _read(value, **options)
+        assert all(isinstance(each, BadRecord | Resource) for each in found)
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    def stream(count: int) -> Iterator[bytes]:
+        yield b'{"data": ['
+        for number in range(count):
+            yield (b"," if number else b"") + json.dumps(_body(f"r{number}", padding="x" * 3000)).encode()
+        yield b"]}"
+
+    def peak(count: int) -> int:
+        tracemalloc.reset_peak()
+        assert sum(isinstance(each, Resource) for each in records(stream(count))) == count
+        return tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.start()
+    try:
+        small, large = peak(500), peak(5000)
+    finally:
+        tracemalloc.stop()
+    assert large < small + 1_000_000
+
+
+def _test_data() -> Path:
+    folder = os.environ.get("CORTEX_TEST_DATA")
+    return Path(folder) if folder else Path(__file__).parents[2].parent / "shared"
+
+
+def test_real_bodies_are_taken_in() -> None:
+    path = _test_data() / "policy-cases" / "resources.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"no test data at {path}")
+    with path.open("rb") as file:
+        found = list(records(file))
+    bad = [each for each in found if isinstance(each, BadRecord)]
+    assert len(found) == 428
+    assert all("in the file before" in each.reason for each in bad)
+    assert len(bad) <= 1
+    with gzip.open(path) as lines:
+        bodies = [json.loads(line)["resource"] for line in lines]
+    again = list(records([json.dumps(bodies).encode()]))
+    assert [type(each) for each in again] == [type(each) for each in found]

@@ -1,0 +1,179 @@
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.services import splitter
+from shared.services.splitter import Format, Piece, Splitter
+
+TEXTS = st.text(max_size=6) | st.text(alphabet='{}[]":,\\\n', max_size=6)
+SCALARS = st.none() | st.integers() | st.floats(allow_nan=False) | TEXTS
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=8
+)
+OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=3)
+
+
+def _chunks(text: bytes, sizes: list[int]) -> Iterator[bytes]:
+    at = 0
+    for size in sizes:
+        yield text[at : at + size]
+        at += size
+    yield text[at:]
+
+
+def _split(text: bytes | str, sizes: list[int] | None = None) -> list[Piece]:
+    return list(Splitter(_chunks(text if isinstance(text, bytes) else text.encode(), sizes or [])))
+
+
+@given(
+    st.lists(VALUES, max_size=5),
+    st.lists(st.integers(0, 40), max_size=8),
+    st.sampled_from([None, 1, "\t"]),
+    st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_list_has_the_values_that_json_says(values: list[Any], sizes: list[int], indent: Any, plain: Any) -> None:
+    text = json.dumps(values, indent=indent, ensure_ascii=plain)
+    pieces = _split(text.encode("utf-8", "surrogatepass"), sizes)
+    assert len(pieces) == len(values)
+    for piece, value in zip(pieces, values, strict=True):
+        if isinstance(value, list | dict):
+            assert json.loads(piece.text.decode("utf-8", "surrogatepass")) == value
+        else:
+            assert piece.reason == "not an object"
+
+
+@given(
+    st.lists(OBJECTS, min_size=1, max_size=4),
+    st.lists(st.integers(0, 40), max_size=8),
+    st.sampled_from(["\n", "", " ", "\r\n", "\x1e", ","]),
+)
+@settings(max_examples=60, deadline=None)
+def test_documents_may_follow_one_another(documents: list[Any], sizes: list[int], between: str) -> None:
+    pieces = _split(between.join(json.dumps(each) for each in documents), sizes)
+    assert [json.loads(piece.text) for piece in pieces] == documents
+    assert {piece.format for piece in pieces} == {Format.OBJECT}
+
+
+@given(
+    st.binary(max_size=300) | st.text(alphabet='{}[]":,\\\n ab0', max_size=60).map(str.encode),
+    st.lists(st.integers(0, 9)),
+)
+@settings(max_examples=600, deadline=None)
+def test_no_bytes_crash_it_or_hold_it_up(text: bytes, sizes: list[int]) -> None:
+    pieces = _split(text, sizes)
+    assert len(pieces) <= len(text)
+    assert all(0 <= piece.offset <= len(text) for piece in pieces)
+    assert pieces == _split(text)
+
+
+@given(st.lists(OBJECTS, min_size=1, max_size=4), st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_stands_before_a_break_is_kept(documents: list[Any], data: st.DataObject) -> None:
+    texts = [json.dumps(each) for each in documents]
+    whole = "[" + ",".join(texts) + "]"
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    pieces = _split(whole[:cut])
+    complete = [piece for piece in pieces if not piece.reason]
+    assert [json.loads(piece.text) for piece in complete] == documents[: len(complete)]
+    assert len(complete) >= sum(len(",".join(texts[: at + 1])) + 1 <= cut for at in range(len(texts)))
+    assert cut == 0 or pieces[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "formats", "records"),
+    [
+        ('{"count": 2, "data": [{"a": 1}, {"b": 2}], "skip_token": null}', {Format.GRAPH_PAGE}, [{"a": 1}, {"b": 2}]),
+        ('{"value": [{"a": 1}], "nextLink": "x"}', {Format.ARM_PAGE}, [{"a": 1}]),
+        ('{"value": []}', set(), []),
+        ('{"id": "x", "value": [{"a": 1}]}', {Format.OBJECT}, [{"id": "x", "value": [{"a": 1}]}]),
+        ('{"properties": {"value": [1]}}', {Format.OBJECT}, [{"properties": {"value": [1]}}]),
+        ('{"$schema": "s", "resources": [{"type": "t"}], "outputs": {}}', {Format.TEMPLATE}, [{"type": "t"}]),
+        ('{"resources": {"a": {"type": "t"}, "b": {"type": "u"}}}', {Format.TEMPLATE}, [{"type": "t"}, {"type": "u"}]),
+        ('{"data": {"columns": [{"name": "id"}], "rows": [["x"], ["y"]]}}', {Format.GRAPH_TABLE}, [["x"], ["y"]]),
+        ('{"data": {"a": {"rows": [1]}}}', {Format.OBJECT}, [{"data": {"a": {"rows": [1]}}}]),
+    ],
+)
+def test_containers_are_known_by_their_members(text: str, formats: set[Format], records: list[Any]) -> None:
+    for sizes in ([], [1] * len(text)):
+        pieces = _split(text, sizes)
+        assert {piece.format for piece in pieces} == formats
+        assert [json.loads(piece.text) for piece in pieces] == records
+
+
+def test_a_mixture_of_documents() -> None:
+    text = '{"data": [{"a": 1}]}\n{"id": "x"}\n[{"b": 2}]\n{"value": [{"c": 3}]}{"data": [{"d": 4}]}'
+    pieces = _split(text)
+    kinds = [Format.GRAPH_PAGE, Format.OBJECT, Format.LIST, Format.ARM_PAGE, Format.GRAPH_PAGE]
+    assert [piece.format for piece in pieces] == kinds
+    assert pieces[1].offset == text.index('{"id"')
+
+
+def test_a_container_says_what_comes_before_its_records() -> None:
+    piece = _split('{"$schema": "s", "parameters": {"p": {"defaultValue": "v"}}, "resources": [{}]}')[0]
+    assert piece.head["parameters"] == {"p": {"defaultValue": "v"}}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"a": {"b": 1}', "missing"),
+        ('{"a": "unclosed}', "closing quote"),
+        ('{"a": [1}', "closes nothing"),
+        ("plain words", "neither"),
+        ('{"a": 1]', "closes nothing"),
+    ],
+)
+def test_a_broken_line_costs_only_itself(line: str, reason: str) -> None:
+    pieces = _split(f'{{"id": 1}}\n{line}\n{{"id": 2}}\n{{"id": 3}}\n')
+    assert [json.loads(piece.text) for piece in pieces if not piece.reason] == [{"id": 1}, {"id": 2}, {"id": 3}]
+    broken = [piece for piece in pieces if piece.reason]
+    assert len(broken) == 1
+    assert reason in broken[0].reason
+
+
+def test_a_break_within_a_list_ends_it_and_says_where() -> None:
+    text = '[{"a": 1}, {"b": [}, {"c": 3}]'
+    pieces = _split(text)
+    assert [piece.text for piece in pieces if not piece.reason] == [b'{"a": 1}']
+    assert pieces[-1].offset == text.index('}, {"c')
+
+
+def test_a_record_too_long_is_left_out_and_the_rest_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitter, "RECORD_LIMIT", 5000)
+    long = {"a": [{"b": "x" * 90} for _ in range(200)]}
+    pieces = _split(json.dumps([{"a": 1}, long, {"c": 3}]), [1000] * 50)
+    assert [piece.text for piece in pieces if not piece.reason] == [b'{"a": 1}', b'{"c": 3}']
+    assert "longer than 5000 bytes" in pieces[1].reason
+    alone = _split(json.dumps(long) + json.dumps({"c": 3}), [1000] * 50)
+    assert [bool(piece.reason) for piece in alone] == [True, False]
+
+
+def test_a_text_too_long_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitter, "RECORD_LIMIT", 5000)
+    pieces = _split(json.dumps([{"a": 1}, {"b": "x" * 50_000}, {"c": 3}]), [1000] * 60)
+    assert [piece.text for piece in pieces if not piece.reason] == [b'{"a": 1}']
+    assert "longer than 5000 bytes" in pieces[-1].reason
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_depth_is_bounded(opening: str) -> None:
+    deep = opening * 50_000 + "1" + {"[": "]", '{"a":': "}"}[opening] * 50_000
+    pieces = _split(f'[{deep}, {{"a": 1}}]')
+    assert "deeper" in pieces[0].reason
+    assert pieces[1].text == b'{"a": 1}'
+
+
+def test_any_cut_of_the_chunks_gives_the_same() -> None:
+    rnd = random.Random(5)  # noqa: S311 - seeded data, not secrets
+    records = [{"id": f"r{n}", "p": {"q": [{"r": '"]}\\'}] * (n % 4)}, "t": "é\n\\" * (n % 3)} for n in range(60)]
+    text = json.dumps({"count": 60, "data": records}, indent=2, ensure_ascii=False).encode()
+    expected = _split(text)
+    assert [json.loads(piece.text) for piece in expected] == records
+    for _ in range(30):
+        assert _split(text, [rnd.randrange(60) for _ in range(200)]) == expected
