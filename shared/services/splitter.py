@@ -12,11 +12,12 @@ from typing import Any
 
 import orjson
 
-from shared.domain.error import InvalidInput
+from shared.services import window
+from shared.services.window import OPENING, Broken, Window
 
-RECORD_LIMIT = 1 << 20
-"""Bytes of the longest record: larger resources than that are neither answered by Azure nor stored as one document."""
 DEPTH_LIMIT = 100
+_HOPELESS = 20 * DEPTH_LIMIT
+"""Levels at which the end of a record is no longer looked for."""
 
 
 class Format(StrEnum):
@@ -41,15 +42,6 @@ class Piece:
     head: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Broken(Exception):
-    """The text cannot be followed any further."""
-
-    def __init__(self, offset: int, reason: str) -> None:
-        super().__init__(reason)
-        self.offset = offset
-        self.reason = reason
-
-
 _TEXT = rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+'
 _BETWEEN = rb'(?:[^"\[\]{}]++|' + _TEXT + rb'")*+'
 _BRACKET = re.compile(_BETWEEN + rb"([\[\]{}])")
@@ -61,8 +53,6 @@ _LINE = re.compile(rb"[^\n]++\n?|\n")
 _CONTAINER = re.compile(rb'"(data|value|resources)"\s*+:\s*+\Z')
 _ROWS = re.compile(rb'"rows"\s*+:\s*+\Z')
 _KINDS = {b"data": Format.GRAPH_PAGE, b"value": Format.ARM_PAGE, b"resources": Format.TEMPLATE}
-_SPACE = b" \t\r\n"
-_OPEN = b"[{"
 _PAIRS = {ord("]"): ord("["), ord("}"): ord("{")}
 _LOOK_BACK = 256
 _CONTAINER_DEPTH = 3
@@ -85,100 +75,26 @@ def _values(levels: int) -> bytes:
 _NEXT = re.compile(_values(4) + rb"([\[\]{}])")
 
 
-class _Text:
-    """A window that moves over the text; positions count from the beginning of the text.
-
-    `keep` is the oldest position that is still needed. It moves on by itself when a record becomes too long to keep.
-    """
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._window = b""
-        self._base = 0
-        self.keep = 0
-        self.failure: InvalidInput | None = None
-
-    def match(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
-        """The match at a position, reading on until there is one; None when the text ends first."""
-        while not (found := pattern.match(self._window, at - self._base)):
-            if self._base + len(self._window) - self.keep > RECORD_LIMIT:
-                self._let_go(at)
-            if not self._more():
-                return None
-        return found
-
-    def _let_go(self, at: int) -> None:
-        """Give up the record at hand; the byte before the position stays, to tell what came before it."""
-        if self.keep >= at - 1:
-            raise Broken(at, f"a text is longer than {RECORD_LIMIT} bytes")
-        self.keep = at - 1
-
-    def end(self, found: re.Match[bytes]) -> int:
-        """The position after a match."""
-        return self._base + found.end()
-
-    def peek(self, at: int) -> int:
-        """The byte at a position that was matched before."""
-        return self._window[at - self._base]
-
-    def begins_document(self, at: int) -> bool:
-        """Whether a line begins at a position, with an opening bracket."""
-        new_line = self._window[at - self._base - 1] == ord("\n")
-        return new_line and (at - self._base < len(self._window) or self._more()) and self.peek(at) in _OPEN
-
-    def cut(self, start: int, end: int) -> bytes:
-        """The text between two positions."""
-        return self._window[start - self._base : end - self._base]
-
-    def before(self, at: int) -> int:
-        """The last byte before a position that is no space."""
-        index = at - self._base - 1
-        while index > 0 and self._window[index] in _SPACE:
-            index -= 1
-        return self._window[index]
-
-    def is_broken(self, at: int) -> bool:
-        """Whether a text in quotes holds a control character, as one that lacks its closing quote does."""
-        return _BROKEN_TEXT.match(self._window, at - self._base) is not None
-
-    def _more(self) -> bool:
-        """Read as much again as is held, so that reading on costs the same per byte however long the record."""
-        pieces = [self._window[self.keep - self._base :]]
-        wanted = len(pieces[0]) or 1
-        while wanted > 0 and (piece := self._next()):
-            pieces.append(piece)
-            wanted -= len(piece)
-        self._base = self.keep
-        self._window = b"".join(pieces)
-        return len(pieces) > 1
-
-    def _next(self) -> bytes:
-        try:
-            while not (piece := next(self._chunks, None)):
-                if piece is None:
-                    return b""
-        except InvalidInput as error:
-            self.failure = error
-            return b""
-        return piece
-
-
 class Splitter:
     """Iterates over the pieces of a text: documents one after the other, in any mixture, with or without line ends."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._text = _Text(chunks)
+        self._text = Window(chunks)
         self._at = 0
 
     def __iter__(self) -> Iterator[Piece]:
-        while self._skip(_START):
+        more = True
+        while more:
             start = self._at
             try:
-                yield from self._document()
+                more = self._skip(_START)
+                start = self._at
+                yield from self._document() if more else ()
             except Broken as broken:
                 yield Piece(broken.offset, Format.OBJECT, reason=broken.reason)
-                if self._text.keep > start or not self._next_line(start):
+                if self._text.failure is not None:
                     return
+                more = self._text.keep <= start and self._next_line(start)
         if self._text.failure is not None:
             yield Piece(self._at, Format.OBJECT, reason=self._text.failure.message)
 
@@ -221,7 +137,7 @@ class Splitter:
 
     def _element(self, kind: Format, head: Mapping[str, Any]) -> Piece:
         start = self._at
-        if self._text.peek(start) in _OPEN:
+        if self._text.peek(start) in OPENING:
             return self._balanced(kind, head)
         if not self._skip_scalar():
             raise self._broken("the text ends within a value")
@@ -240,8 +156,8 @@ class Splitter:
             if len(opened) > DEPTH_LIMIT:
                 reason = f"nests deeper than {DEPTH_LIMIT} levels"
             if self._text.keep > start:
-                reason = f"longer than {RECORD_LIMIT} bytes"
-            if not opened and bracket not in _OPEN:
+                reason = f"longer than {window.RECORD_LIMIT} bytes"
+            if not opened and bracket not in OPENING:
                 text = b"" if reason else self._text.cut(start, self._at)
                 return Piece(start, kind, text, reason, head)
 
@@ -252,10 +168,12 @@ class Splitter:
             raise self._broken("the text ends within a value")
         at = self._text.end(found) - 1
         bracket = self._text.peek(at)
-        if bracket in _OPEN:
+        if bracket in OPENING:
             if opened and self._text.before(at) not in b":,[":
                 raise Broken(at, "a comma, a colon or a closing bracket is missing before this one")
             opened.append(bracket)
+            if len(opened) > _HOPELESS:
+                raise Broken(at, f"nests deeper than {_HOPELESS} levels")
         elif not opened or opened.pop() != _PAIRS[bracket]:
             raise Broken(at, "a closing bracket that closes nothing")
         self._at = at + 1
@@ -266,7 +184,7 @@ class Splitter:
         start, opened, taken = self._at, bytearray(), False
         while True:
             bracket = self._bracket(opened, _BRACKET if len(opened) < _CONTAINER_DEPTH else _NEXT)
-            if bracket in _OPEN and (container := self._container(start, opened, taken=taken)):
+            if bracket in OPENING and (container := self._container(start, opened, taken=taken)):
                 kind, head = container
                 taken = True
                 opened.pop()
@@ -277,7 +195,7 @@ class Splitter:
         if taken:
             return
         if self._text.keep > start:
-            yield Piece(start, Format.OBJECT, reason=f"longer than {RECORD_LIMIT} bytes")
+            yield Piece(start, Format.OBJECT, reason=f"longer than {window.RECORD_LIMIT} bytes")
         else:
             yield Piece(start, Format.OBJECT, self._text.cut(start, self._at))
 
@@ -306,6 +224,6 @@ class Splitter:
     def _broken(self, reason: str) -> Broken:
         if self._text.failure is not None:
             return Broken(self._at, self._text.failure.message)
-        if self._text.is_broken(self._at):
+        if self._text.holds(_BROKEN_TEXT, self._at):
             return Broken(self._at, "a text lacks its closing quote, or holds a control character")
         return Broken(self._at, reason)

@@ -247,6 +247,7 @@ def test_gzip_that_ends_early_keeps_what_came_before() -> None:
     assert len(found) > 1000
     assert isinstance(found[-1], BadRecord)
     assert "ends too early" in found[-1].reason
+    assert isinstance(found[-2], Resource)
 
 
 def test_a_file_of_nothing_but_bad_records_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.services import splitter
+from shared.services import window
 from shared.services.splitter import Format, Piece, Splitter
 
 TEXTS = st.text(max_size=6) | st.text(alphabet='{}[]":,\\\n', max_size=6)
@@ -145,7 +145,7 @@ def test_a_break_within_a_list_ends_it_and_says_where() -> None:
 
 
 def test_a_record_too_long_is_left_out_and_the_rest_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitter, "RECORD_LIMIT", 5000)
+    monkeypatch.setattr(window, "RECORD_LIMIT", 5000)
     long = {"a": [{"b": "x" * 90} for _ in range(200)]}
     pieces = _split(json.dumps([{"a": 1}, long, {"c": 3}]), [1000] * 50)
     assert [piece.text for piece in pieces if not piece.reason] == [b'{"a": 1}', b'{"c": 3}']
@@ -155,7 +155,7 @@ def test_a_record_too_long_is_left_out_and_the_rest_kept(monkeypatch: pytest.Mon
 
 
 def test_a_text_too_long_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitter, "RECORD_LIMIT", 5000)
+    monkeypatch.setattr(window, "RECORD_LIMIT", 5000)
     pieces = _split(json.dumps([{"a": 1}, {"b": "x" * 50_000}, {"c": 3}]), [1000] * 60)
     assert [piece.text for piece in pieces if not piece.reason] == [b'{"a": 1}']
     assert "longer than 5000 bytes" in pieces[-1].reason
@@ -163,10 +163,19 @@ def test_a_text_too_long_ends_the_reading(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_depth_is_bounded(opening: str) -> None:
-    deep = opening * 50_000 + "1" + {"[": "]", '{"a":': "}"}[opening] * 50_000
-    pieces = _split(f'[{deep}, {{"a": 1}}]')
+    closing = {"[": "]", '{"a":': "}"}[opening]
+    pieces = _split(f'[{opening * 1000}1{closing * 1000}, {{"a": 1}}]')
     assert "deeper" in pieces[0].reason
     assert pieces[1].text == b'{"a": 1}'
+    endless = _split(opening * 50_000)
+    assert len(endless) == 1
+    assert "deeper" in endless[0].reason
+
+
+def test_a_long_nothing_is_no_inventory() -> None:
+    pieces = _split("," * (3 << 20), [1 << 20, 1 << 20])
+    assert len(pieces) == 1
+    assert "longer" in pieces[0].reason
 
 
 def test_any_cut_of_the_chunks_gives_the_same() -> None:
