@@ -131,20 +131,20 @@ def _item(found: list[Finding], desk: Desk) -> PlanItem:
         for each in found
         if before.get(each.policy, State.COMPLIANT) not in (State.COMPLIANT, State.NON_COMPLIANT)
     ]
-    todo = [each for each in found if before.get(each.policy) == State.NON_COMPLIANT]
-    while todo:
+    left = [each for each in found if before.get(each.policy) == State.NON_COMPLIANT]
+    while left:
         sketch = Sketch(resource, snapshot, context, desk.book, desk.read)
-        refused = _drawn(sketch, todo) or sketch.conflicts() or sketch.unproven(todo, before)
+        refused = _drawn(sketch, left) or sketch.conflicts() or sketch.unproven(left, before)
         if not refused:
-            return _with_operations(sketch, todo, refusals, desk)
+            return _with_operations(sketch, left, refusals, desk)
         refusals += refused
-        todo = [each for each in todo if each.id not in {refusal.finding for refusal in refused}]
+        left = [each for each in left if each.id not in {refusal.finding for refusal in refused}]
     return PlanItem(resource_id=resource_id, refusals=tuple(refusals), skipped="the resource complies already")
 
 
-def _drawn(sketch: Sketch, todo: list[Finding]) -> list[Refusal]:
+def _drawn(sketch: Sketch, left: list[Finding]) -> list[Refusal]:
     """Add the fixes to the sketch; the first that cannot be told exactly is refused."""
-    for each in todo:
+    for each in left:
         try:
             sketch.add(each)
         except (Forbidden, InvalidInput) as error:
