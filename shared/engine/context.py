@@ -10,7 +10,7 @@ from shared.engine.unknown import Partial, Unknown, mark
 
 LATEST = "9999-12-31"
 DEEPEST_COUNT = 16
-MOST_STEPS = 1_000_000
+MOST_STEPS = 250_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,17 +87,13 @@ def turn(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...] = ()
 
 
 def _all(options: list[Fixes | None]) -> Fixes | None:
-    if any(each is None for each in options):
-        return None
-    return (
-        tuple(dict.fromkeys(fix for each in options if each is not None for fix in each))
-        if _hashable(options)
-        else tuple(fix for each in options if each is not None for fix in each)
-    )
-
-
-def _hashable(options: list[Fixes | None]) -> bool:
-    return not any(isinstance(fix.value, list | dict) for each in options for fix in each or ())
+    """Every one of several changes; None where one of them is not possible."""
+    found: list[Fix] = []
+    for each in options:
+        if each is None:
+            return None
+        found += [fix for fix in each if fix not in found]
+    return tuple(found)
 
 
 def _fewest(options: list[Fixes | None]) -> Fixes | None:
@@ -152,13 +148,9 @@ def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | N
 
 
 def _shown(value: Json) -> str:
-    return (
-        ", ".join(map(str, value[:8]))
-        if isinstance(value, list)
-        else str(value).lower()
-        if value in {True, False} and isinstance(value, bool)
-        else f"{value}"
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value[:8])) if isinstance(value, list) else str(value)
 
 
 def _flag(value: Json) -> bool | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from shared.domain.resource import Json
 from shared.engine.context import EMPTY, Context
-from shared.engine.error import EvaluationError, NotSupported
+from shared.engine.error import EvaluationError, InvalidDefinition, NotSupported
 from shared.engine.evaluate import access
 from shared.engine.expression import Access, Call, Expression, Literal, is_expression, parse_expression, unescape
 from shared.engine.function import FUNCTIONS, call
@@ -198,10 +198,12 @@ def expand_template(
     computes ids; `id` is left out where the scope is not known.
 
     Raises:
+        InvalidDefinition: a part of the template is not what it has to be.
         NotSupported: the template needs the cloud or uses a copy loop; the message names what and where.
         EvaluationError: an expression fails.
     """
-    found = list(_resources(template, _environment(template, parameters or {}, context), "$", 0))
+    source = _object(template, "$")
+    found = list(_resources(source, _environment(source, parameters or {}, context), "$", 0))
     if len(found) > MOST_RESOURCES:
         raise NotSupported(
             f"the template deploys {len(found)} resources; at most {MOST_RESOURCES} are allowed", path="$"
@@ -210,13 +212,17 @@ def expand_template(
 
 
 def _environment(template: Mapping[str, Json], given: Mapping[str, Json], context: Context) -> Environment:
-    declared = template.get("parameters") or {}
-    values = {name: each["defaultValue"] for name, each in declared.items() if "defaultValue" in each}
+    declared = _object(template.get("parameters"), "$.parameters")
+    values = {
+        name: each["defaultValue"]
+        for name, each in declared.items()
+        if "defaultValue" in _object(each, f"$.parameters.{name}")
+    }
     spelling = {name.lower(): name for name in declared}
     for name, each in given.items():
         plain = each["value"] if isinstance(each, Mapping) and "value" in each else each
         values[spelling.get(name.lower(), name)] = _escaped(plain)
-    variables = template.get("variables") or {}
+    variables = _object(template.get("variables"), "$.variables")
     if "copy" in variables:
         raise NotSupported("$.variables.copy: copy loops are not supported", path="$.variables.copy")
     return Environment(values, variables, context)
@@ -235,7 +241,7 @@ def _resources(template: Mapping[str, Json], env: Environment, path: str, depth:
     if depth > _DEEPEST:
         raise NotSupported(f"{path}: deployments nest more than {_DEEPEST} levels", path=path)
     listed = template.get("resources") or []
-    pairs = listed.items() if isinstance(listed, Mapping) else ((at, each) for at, each in enumerate(listed))
+    pairs = listed.items() if isinstance(listed, Mapping) else enumerate(_array(listed, f"{path}.resources"))
     for at, each in pairs:
         yield from _resource(each, env, f"{path}.resources[{at}]", depth, ("", ""))
 
@@ -243,6 +249,7 @@ def _resources(template: Mapping[str, Json], env: Environment, path: str, depth:
 def _resource(
     source: Mapping[str, Json], env: Environment, path: str, depth: int, parent: tuple[str, str]
 ) -> Iterator[dict[str, Json]]:
+    source = _object(source, path)
     if "copy" in source:
         raise NotSupported(f"{path}.copy: copy loops are not supported", path=f"{path}.copy")
     if source.get("existing") or not _is_deployed(env.value(source.get("condition", True), f"{path}.condition")):
@@ -254,8 +261,22 @@ def _resource(
     name = expect_text(env.value(source.get("name"), f"{path}.name"))
     kind, name = (f"{parent[0]}/{kind}", f"{parent[1]}/{name}") if parent[0] else (kind, name)
     yield _deployed(source, env, path, (kind, name))
-    for at, each in enumerate(source.get("resources") or ()):
+    for at, each in enumerate(_array(source.get("resources") or [], f"{path}.resources")):
         yield from _resource(each, env, f"{path}.resources[{at}]", depth, (kind, name))
+
+
+def _object(source: Json, path: str) -> Mapping[str, Json]:
+    if source is None:
+        return {}
+    if not isinstance(source, Mapping):
+        raise InvalidDefinition("expected an object", path=path, offending=str(source))
+    return source
+
+
+def _array(source: Json, path: str) -> list[Json]:
+    if not isinstance(source, list):
+        raise InvalidDefinition("expected an array", path=path, offending=str(source))
+    return source
 
 
 def _is_deployed(condition: Json) -> bool:
@@ -289,15 +310,15 @@ def _id(kind: str, name: str, scope: Json, env: Environment) -> str | None:
 
 def _nested(source: Mapping[str, Json], env: Environment, path: str, depth: int) -> Iterator[dict[str, Json]]:
     """The resources of a nested deployment, in its own resource group and subscription."""
-    properties = source.get("properties") or {}
+    properties = _object(source.get("properties"), f"{path}.properties")
     template = properties.get("template")
     if not isinstance(template, Mapping):
         raise NotSupported(f"{path}.properties: linked templates are not supported", path=f"{path}.properties")
     context = _scoped(source, env, path)
-    options = properties.get("expressionEvaluationOptions") or {}
+    options = _object(properties.get("expressionEvaluationOptions"), f"{path}.properties.expressionEvaluationOptions")
     inner = replace(env, context=context)
     if str(options.get("scope", "outer")).lower() == "inner":
-        given = env.value(properties.get("parameters") or {}, f"{path}.properties.parameters")
+        given = env.value(_object(properties.get("parameters"), f"{path}.properties.parameters"), path)
         inner = replace(_environment(template, given, context), deployment=str(env.value(source.get("name"), path)))
     yield from _resources(template, inner, f"{path}.properties.template", depth + 1)
 

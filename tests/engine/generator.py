@@ -7,7 +7,19 @@ WORDS = ["a", "A", "b", "ab", "", "x1", "10", "9", "true", "TRUE", "a*"]
 SCALARS = [*WORDS, 0, 1, 2, 10, 3.5, True, False]
 FIELDS = ["Test/a", "Test/b", "Test/num", "Test/nest.deep", "kind", "location", "tags.env", "tags.Env", "Test/obj"]
 ARRAYS = ["Test/list[*]", "Test/items[*].name", "Test/items[*].port", "Test/items[*].tags[*]", "Test/flat.value"]
-UNREAD = ["properties", "properties.a", "properties.nest", "properties.list", "properties.items", "tags", "properties.obj"]
+UNREAD = [
+    "properties",
+    "properties.a",
+    "properties.nest",
+    "properties.list",
+    "properties.items",
+    "tags",
+    "properties.obj",
+]
+
+
+def seeded(seed: int) -> Random:
+    return Random(seed)  # noqa: S311 - reproducible cases, not secrets
 
 
 def scalar(random: Random) -> Any:
@@ -16,24 +28,28 @@ def scalar(random: Random) -> Any:
 
 def body(random: Random) -> dict[str, Any]:
     """A resource in which anything may be missing, null, of a wrong type or oddly spelled."""
-    properties: dict[str, Any] = {}
-    for name in ("a", "b", "num", "obj"):
-        if random.random() < 0.7:
-            properties[spelled(random, name)] = scalar(random) if name != "obj" else obj(random)
-    if random.random() < 0.8:
-        properties["list"] = odd(random, [scalar(random) for _ in range(random.randrange(4))])
-    if random.random() < 0.8:
-        properties["items"] = odd(random, [item(random) for _ in range(random.randrange(4))])
-    if random.random() < 0.5:
-        properties["flat"] = [{"value": scalar(random)} for _ in range(random.randrange(3))]
-    if random.random() < 0.6:
-        properties["nest"] = odd(random, {"properties": {"deep": scalar(random)}})
-    found: dict[str, Any] = {"name": random.choice(WORDS), "type": "T.One/a", spelled(random, "properties"): properties}
+    found: dict[str, Any] = {"name": random.choice(WORDS), "type": "T.One/a"}
+    found[spelled(random, "properties")] = properties(random)
     if random.random() < 0.6:
         found["kind"] = random.choice(WORDS)
     if random.random() < 0.7:
         found["tags"] = odd(random, {random.choice(["env", "ENV", "other"]): random.choice(WORDS)})
     return found
+
+
+def properties(random: Random) -> dict[str, Any]:
+    makers = {
+        "a": (0.7, scalar),
+        "b": (0.7, scalar),
+        "num": (0.7, scalar),
+        "obj": (0.7, obj),
+        "list": (0.8, lambda _: odd(random, [scalar(random) for _ in range(random.randrange(4))])),
+        "items": (0.8, lambda _: odd(random, [item(random) for _ in range(random.randrange(4))])),
+        "flat": (0.5, lambda _: [{"value": scalar(random)} for _ in range(random.randrange(3))]),
+        "nest": (0.6, lambda _: odd(random, {"properties": {"deep": scalar(random)}})),
+    }
+    kept = [(name, make) for name, (chance, make) in makers.items() if random.random() < chance]
+    return {spelled(random, name) if name in {"a", "b", "num", "obj"} else name: make(random) for name, make in kept}
 
 
 def spelled(random: Random, name: str) -> str:
@@ -81,17 +97,36 @@ def logic(random: Random, depth: int, around: tuple[str, ...]) -> dict[str, Any]
 
 def field(random: Random, inside: str) -> str:
     if inside == "Test/items[*]" and random.random() < 0.7:
-        return random.choice(["Test/items[*].name", "Test/items[*].port", "Test/items[*].tags[*]", "Test/items[*].tags"])
+        return random.choice(
+            ["Test/items[*].name", "Test/items[*].port", "Test/items[*].tags[*]", "Test/items[*].tags"]
+        )
     if inside in {"Test/list[*]", "Test/items[*].tags[*]"} and random.random() < 0.7:
         return inside
     return random.choice(FIELDS if random.random() < 0.7 else ARRAYS)
 
 
+OPERATORS = [
+    "equals",
+    "notEquals",
+    "in",
+    "notIn",
+    "like",
+    "notLike",
+    "contains",
+    "notContains",
+    "exists",
+    "exists",
+    "less",
+    "greaterOrEquals",
+    "greater",
+    "lessOrEquals",
+    "containsKey",
+    "notContainsKey",
+]
+
+
 def comparison(random: Random) -> dict[str, Any]:
-    operator = random.choice(
-        ["equals", "notEquals", "in", "notIn", "like", "notLike", "contains", "notContains", "exists", "exists"]
-        + ["less", "greaterOrEquals", "greater", "lessOrEquals", "containsKey", "notContainsKey"]
-    )
+    operator = random.choice(OPERATORS)
     return {operator: right(random, operator)}
 
 
@@ -105,7 +140,9 @@ def right(random: Random, operator: str) -> Any:
     if operator == "exists":
         return random.choice([True, False, "true", "False"])
     if operator in {"equals", "notEquals"} and random.random() < 0.15:
-        return random.choice(["[field('Test/b')]", "[toLower('AB')]", "[length(field('Test/list[*]'))]", {"k": 1}, ["a"]])
+        return random.choice(
+            ["[field('Test/b')]", "[toLower('AB')]", "[length(field('Test/list[*]'))]", {"k": 1}, ["a"]]
+        )
     return scalar(random)
 
 

@@ -16,7 +16,7 @@ PATHS = {name.lower(): path for name, path in TABLE["paths"].items()}
 ABSENT = None
 
 
-class Failure(Exception):  # noqa: N818 - an outcome, not a defect
+class Failure(Exception):
     """The evaluation fails."""
 
 
@@ -98,7 +98,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def equal(left: Any, right: Any) -> bool:
+def equal(left: Any, right: Any) -> bool:  # noqa: C901 - naive on purpose
     if left is None:
         left = ""
     if right is None:
@@ -111,7 +111,7 @@ def equal(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, str) and isinstance(right, str):
         return left.lower() == right.lower()
-    if is_number(left) and isinstance(right, str) or is_number(right) and isinstance(left, str):
+    if (is_number(left) and isinstance(right, str)) or (is_number(right) and isinstance(left, str)):
         try:
             return float(left) == float(right)
         except ValueError:
@@ -121,7 +121,7 @@ def equal(left: Any, right: Any) -> bool:
     if isinstance(left, dict) and isinstance(right, dict):
         one, two = ({key.lower(): value for key, value in each.items()} for each in (left, right))
         return set(one) == set(two) and all(equal(one[key], two[key]) for key in one)
-    return type(left) is type(right) and left == right or (is_number(left) and is_number(right) and left == right)
+    return (type(left) is type(right) and left == right) or (is_number(left) and is_number(right) and left == right)
 
 
 def text(value: Any) -> str:
@@ -284,33 +284,38 @@ def evaluate(rule: Any, body: Any, bound: Bound | None = None) -> bool | None:
     return compare(operator, values[0], expected)
 
 
-def negate(answer: bool | None) -> bool | None:
+def negate(answer: bool | None) -> bool | None:  # noqa: FBT001 - the answer is the subject
     return None if answer is None else not answer
 
 
 def counted(count: Any, operator: str, expected: Any, body: Any, bound: Bound) -> bool | None:
     if "value" in count:
-        key, arrays = "=" + count.get("name", ""), [count["value"]]
+        low, high = tally(count, count["value"], "=" + count.get("name", ""), [], body, bound)
     else:
         path = PATHS[count["field"].lower()]
-        key, arrays = path, outer_arrays(path, body, bound)
-    low = high = 0
-    for array in arrays:
-        if isinstance(array, Hidden) or (isinstance(array, dict) and "$rest" in array):
-            return settled(operator, expected, low, 10_000)
-        for each in array if isinstance(array, list) else []:
-            answer = evaluate(count["where"], body, {**bound, key: each}) if "where" in count else True
-            low, high = low + (answer is True), high + (answer is not False)
+        around = max((prefix for prefix in bound if path.startswith(prefix + ".")), key=len, default="")
+        first, *levels = (path[len(around) :].lstrip(".")).split("[*]")[:-1]
+        node = bound[around] if around else body
+        full = (around + "." if around else "") + first + "[*]"
+        low, high = tally(count, walk([node], first.split("."))[0], full, levels, body, bound)
     return settled(operator, expected, low, high)
 
 
-def outer_arrays(path: str, body: Any, bound: Bound) -> list[Any]:
-    """The arrays that a count goes through: of paths with several stars the innermost one."""
-    array = path.removesuffix("[*]")
-    for prefix in sorted(bound, key=len, reverse=True):
-        if array.startswith(prefix + "."):
-            return walk([bound[prefix]], array[len(prefix) + 1 :].split("."))
-    return walk([body], array.split("."))
+def tally(count: Any, array: Any, key: str, levels: list[str], body: Any, bound: Bound) -> tuple[int, int]:
+    """The least and the greatest number of members; each level of a path with several stars binds its own member."""
+    if isinstance(array, Hidden) or (isinstance(array, dict) and "$rest" in array):
+        return 0, 10_000
+    low = high = 0
+    for each in array if isinstance(array, list) else []:
+        inner = {**bound, key: each}
+        if levels:
+            below = walk([each], levels[0].strip(".").split("."))[0]
+            least, most = tally(count, below, key + levels[0] + "[*]", levels[1:], body, inner)
+        else:
+            answer = evaluate(count["where"], body, inner) if "where" in count else True
+            least, most = int(answer is True), int(answer is not False)
+        low, high = low + least, high + most
+    return low, high
 
 
 def settled(operator: str, expected: Any, low: int, high: int) -> bool | None:

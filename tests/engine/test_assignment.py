@@ -1,0 +1,118 @@
+"""Assignments, exemptions and roll-up."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.domain.resource import Resource
+from shared.domain.verdict import State
+from shared.engine import InvalidDefinition
+from shared.engine.assignment import Assignment, Exemption, roll_up, within
+
+ONE = Resource(
+    {"id": "/subscriptions/S/resourceGroups/RG/providers/T.One/a/n", "type": "T.One/a", "location": "West Europe"}
+)
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+def assignment(**members: Any) -> Assignment:
+    return Assignment.from_json({"id": "/as", "scope": "/subscriptions/s", **members})
+
+
+@pytest.mark.parametrize(
+    ("scope", "inside"),
+    [
+        ("/subscriptions/s", True),
+        ("/subscriptions/s/", True),
+        ("/subscriptions/s/resourceGroups/rg", True),
+        ("/subscriptions/s/resourceGroups/r", False),
+        ("/subscriptions/other", False),
+        ("/providers/Microsoft.Management/managementGroups/m", True),
+        (ONE.id, True),
+    ],
+)
+def test_scopes_hold_what_stands_below_them(scope: str, *, inside: bool) -> None:
+    assert within(ONE.id, scope) is inside
+    assert assignment(scope=scope).covers(ONE) is inside
+
+
+def test_excluded_scopes_are_left_out() -> None:
+    assert not assignment(notScopes=["/subscriptions/s/resourceGroups/rg"]).covers(ONE)
+    assert assignment(notScopes=["/subscriptions/s/resourceGroups/other"]).covers(ONE)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "selected"),
+    [
+        ([{"kind": "resourceLocation", "in": ["westeurope"]}], True),
+        ([{"kind": "resourceLocation", "in": ["West Europe", "eastus"]}], True),
+        ([{"kind": "resourceLocation", "notIn": ["westeurope"]}], False),
+        ([{"kind": "resourceType", "in": ["t.one/A"]}], True),
+        ([{"kind": "resourceType", "in": ["t.one/A"]}, {"kind": "resourceLocation", "in": ["eastus"]}], False),
+        ([{"kind": "resourceWithoutLocation", "in": ["true"]}], False),
+        ([], True),
+    ],
+)
+def test_every_selector_of_a_resource_selector_must_hold(selectors: Any, *, selected: bool) -> None:
+    assert assignment(resourceSelectors=[{"name": "x", "selectors": selectors}]).covers(ONE) is selected
+
+
+def test_one_resource_selector_is_enough() -> None:
+    none = {"selectors": [{"kind": "resourceLocation", "in": ["eastus"]}]}
+    some = {"selectors": [{"kind": "resourceLocation", "in": ["westeurope"]}]}
+    assert assignment(resourceSelectors=[none, some]).covers(ONE)
+
+
+def test_an_unknown_selector_is_refused() -> None:
+    with pytest.raises(InvalidDefinition) as refused:
+        assignment(resourceSelectors=[{"selectors": [{"kind": "resourceColour", "in": ["x"]}]}])
+    assert refused.value.path == "$.resourceSelectors[0].selectors[0]"
+
+
+def test_overrides_put_another_effect_in_place() -> None:
+    chosen = [{"kind": "policyDefinitionReferenceId", "in": ["A"]}]
+    found = assignment(overrides=[{"kind": "policyEffect", "value": "disabled", "selectors": chosen}])
+    assert found.effect(ONE, "a") == "disabled"
+    assert found.effect(ONE, "b") is None
+    everything = assignment(overrides=[{"kind": "policyEffect", "value": "audit"}])
+    assert everything.effect(ONE, "b") == "audit"
+
+
+@pytest.mark.parametrize(
+    ("members", "holds"),
+    [
+        ({}, True),
+        ({"policyAssignmentId": "/other"}, False),
+        ({"scope": "/subscriptions/s/resourceGroups/other"}, False),
+        ({"policyDefinitionReferenceIds": ["REF"]}, True),
+        ({"policyDefinitionReferenceIds": ["else"]}, False),
+        ({"expiresOn": "2024-06-01T00:00:01Z"}, True),
+        ({"expiresOn": "2024-06-01T00:00:00Z"}, False),
+        ({"expiresOn": "2020-12-31T23:59:00.0000000Z"}, False),
+        ({"resourceSelectors": [{"selectors": [{"kind": "resourceLocation", "in": ["eastus"]}]}]}, False),
+    ],
+)
+def test_exemptions_hold_in_scope_for_references_until_they_expire(members: Any, *, holds: bool) -> None:
+    found = Exemption.from_json({"properties": {"policyAssignmentId": "/AS", "scope": "/subscriptions/s", **members}})
+    assert found.holds(ONE, "/as", "ref", NOW) is holds
+
+
+def test_an_exemption_stands_at_the_scope_of_its_id() -> None:
+    identity = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Authorization/policyExemptions/e"
+    found = Exemption.from_json({"id": identity, "properties": {"policyAssignmentId": "/as"}})
+    assert found.scope == "/subscriptions/s/resourcegroups/rg"
+    assert found.holds(ONE, "/as", "", NOW)
+
+
+@pytest.mark.parametrize(
+    ("states", "wanted"),
+    [
+        ([State.COMPLIANT, State.NON_COMPLIANT, State.EXEMPT], State.NON_COMPLIANT),
+        ([State.UNKNOWN, State.EXEMPT], State.EXEMPT),
+        ([State.UNKNOWN, State.COMPLIANT], State.COMPLIANT),
+        ([], State.NOT_APPLICABLE),
+    ],
+)
+def test_the_state_that_ranks_first_wins(states: list[State], wanted: State) -> None:
+    assert roll_up(states) is wanted

@@ -1,0 +1,143 @@
+"""Explanations: deciding clauses, sentences, and the smallest fix."""
+
+from typing import Any
+
+import pytest
+
+from shared.domain.resource import Resource, Unread
+from shared.engine import AliasCatalog, compile_definition, explain
+
+ITEMS = [{"name": "x", "port": 22}, {"name": "y", "port": 443}, {"name": "x", "port": 80}]
+
+
+def explained(rule: Any, catalog: AliasCatalog, body: dict[str, Any], then: Any = None, **marks: Any) -> Any:
+    definition = {"name": "p", "properties": {"policyRule": {"if": rule, "then": then or {"effect": "audit"}}}}
+    return explain(compile_definition(definition, aliases=catalog), Resource(body, **marks))
+
+
+def fixes(explanation: Any) -> list[tuple[str, str, Any]]:
+    return [(fix.action, fix.path, fix.value if fix.action == "set" else fix.text) for fix in explanation.fixes]
+
+
+def test_the_tree_marks_the_clauses_that_decided(catalog: AliasCatalog) -> None:
+    rule = {"anyOf": [{"field": "Test/a", "equals": "no"}, {"not": {"field": "Test/b", "equals": "ok"}}]}
+    found = explained(rule, catalog, {"name": "n", "properties": {"a": "yes", "b": "bad"}})
+    first, second = found.rule.parts
+    assert (first.decided, first.result) == (False, False)
+    assert (second.decided, second.parts[0].decided, second.parts[0].observed) == (True, True, "bad")
+    assert found.rule.to_json()["parts"][1]["parts"][0]["clause"] == "$.policyRule.if.anyOf[1].not"
+
+
+def test_a_sentence_names_what_was_seen_and_the_remedy(catalog: AliasCatalog) -> None:
+    found = explained({"field": "Test/a", "notEquals": True}, catalog, {"name": "n", "properties": {"a": False}})
+    assert found.sentence() == (
+        "Not compliant: properties.a is false (notEquals true); to comply, set properties.a to true."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "sentence"),
+    [
+        ({"field": "Test/a", "equals": "x"}, {"a": "y"}, "Compliant: properties.a is 'y' (not equals 'x')."),
+        (
+            {"field": "Test/num", "less": 5},
+            {"num": "x"},
+            "The evaluation failed: cannot order string x and number 5: the types differ.",
+        ),
+        ({"field": "No/such", "equals": 1}, {}, "Unknown: the catalog has no alias No/such."),
+    ],
+)
+def test_sentences_of_other_states(rule: Any, body: Any, sentence: str, catalog: AliasCatalog) -> None:
+    assert explained(rule, catalog, {"name": "n", "properties": body}).sentence() == sentence
+
+
+def test_an_unknown_names_what_to_read_and_the_permission(catalog: AliasCatalog) -> None:
+    found = explained(
+        {"field": "Test/a", "equals": "x"},
+        catalog,
+        {"name": "n"},
+        unread={"properties": Unread("forbidden", "T/x/read", "/s")},
+    )
+    assert found.sentence() == "Unknown: properties was not read (forbidden, needs T/x/read)."
+    assert found.to_json()["needs"] == [
+        {"part": "properties", "reason": "forbidden", "permission": "T/x/read", "scope": "/s"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "properties", "wanted"),
+    [
+        ({"field": "Test/a", "equals": "x"}, {"a": "x"}, [("change", "properties.a", "anything but x")]),
+        ({"field": "Test/a", "equals": False}, {"a": False}, [("set", "properties.a", True)]),
+        ({"field": "Test/a", "notEquals": "TLS1_2"}, {}, [("set", "properties.a", "TLS1_2")]),
+        ({"field": "Test/a", "notEquals": "true"}, {}, [("set", "properties.a", True)]),
+        ({"field": "Test/a", "exists": False}, {}, [("change", "properties.a", "any value")]),
+        ({"field": "Test/a", "exists": True}, {"a": 1}, [("remove", "properties.a", "nothing")]),
+        ({"field": "Test/num", "less": 90}, {"num": 7}, [("set", "properties.num", 90)]),
+        ({"field": "Test/num", "lessOrEquals": 90}, {"num": 7}, [("set", "properties.num", 91)]),
+        ({"field": "Test/num", "greater": 90}, {"num": 99}, [("set", "properties.num", 90)]),
+        ({"field": "Test/num", "greaterOrEquals": 90}, {"num": 99}, [("set", "properties.num", 89)]),
+        ({"field": "Test/a", "notIn": ["x", "y"]}, {"a": "z"}, [("change", "properties.a", "one of x, y")]),
+        ({"field": "Test/a", "notIn": ["x"]}, {"a": "z"}, [("set", "properties.a", "x")]),
+        ({"field": "Test/a", "in": ["x", "y"]}, {"a": "x"}, [("change", "properties.a", "none of x, y")]),
+        ({"field": "Test/a", "notLike": "v*"}, {"a": "x"}, [("change", "properties.a", "text like v*")]),
+        (
+            {"not": {"field": "Test/a", "contains": "@"}},
+            {"a": "x"},
+            [("change", "properties.a", "something that contains @")],
+        ),
+        ({"field": "tags.env", "exists": False}, {}, [("change", "tags['env']", "any value")]),
+        ({"field": "location", "equals": "eastus"}, {}, []),
+        ({"value": "[field('Test/a')]", "equals": "x"}, {"a": "x"}, []),
+    ],
+)
+def test_the_fix_of_one_condition(rule: Any, properties: Any, wanted: Any, catalog: AliasCatalog) -> None:
+    found = explained(rule, catalog, {"name": "n", "location": "eastus", "properties": properties})
+    assert found.verdict.state.value == "nonCompliant"
+    assert fixes(found) == wanted
+
+
+def test_of_several_ways_the_shortest_is_taken(catalog: AliasCatalog) -> None:
+    a, b, num = ({"field": f"Test/{name}", "notEquals": "ok"} for name in ("a", "b", "num"))
+    body = {"name": "n", "properties": {}}
+    assert fixes(explained({"allOf": [{"anyOf": [a, b]}, num]}, catalog, body)) == [("set", "properties.num", "ok")]
+    both = fixes(explained({"anyOf": [a, b]}, catalog, body))
+    assert both == [("set", "properties.a", "ok"), ("set", "properties.b", "ok")]
+
+
+def test_the_fix_of_a_count_changes_the_members_that_match(catalog: AliasCatalog) -> None:
+    where = {"allOf": [{"field": "Test/items[*].name", "equals": "x"}, {"field": "Test/items[*].port", "less": 80}]}
+    rule = {"count": {"field": "Test/items[*]", "where": where}, "greater": 0}
+    found = explained(rule, catalog, {"name": "n", "properties": {"items": ITEMS}})
+    assert fixes(found) == [("set", "properties.items[0].port", 80)]
+    assert [part.parts[1].observed for part in found.rule.parts] == [22]
+
+
+def test_the_fix_of_a_count_that_is_too_small_asks_for_members(catalog: AliasCatalog) -> None:
+    rule = {"count": {"field": "Test/items[*]", "where": {"field": "Test/items[*].name", "equals": "z"}}, "less": 1}
+    found = explained(rule, catalog, {"name": "n", "properties": {"items": ITEMS}})
+    assert fixes(found) == [("set", "properties.items[0].name", "z")]
+    empty = explained(rule, catalog, {"name": "n", "properties": {}})
+    assert fixes(empty) == [("change", "properties.items[*]", "at least 1 matching members")]
+
+
+def test_the_fix_of_a_modify_policy_is_its_operations(catalog: AliasCatalog) -> None:
+    operations = [{"operation": "addOrReplace", "field": "Test/a", "value": "[field('name')]"}]
+    then = {"effect": "modify", "details": {"operations": operations}}
+    found = explained({"field": "Test/a", "notEquals": "x"}, catalog, {"name": "n", "properties": {}}, then)
+    assert fixes(found) == [("set", "properties.a", "n")]
+
+
+def test_the_fix_of_a_missing_related_resource(catalog: AliasCatalog) -> None:
+    details = {"type": "T.One/a/parts", "existenceCondition": {"field": "Test/state", "equals": "on"}}
+    then = {"effect": "auditIfNotExists", "details": details}
+    rule = {"field": "type", "equals": "T.One/a"}
+    body = {"name": "n", "type": "T.One/a"}
+    none = explained(rule, catalog, body, then, related={"t.one/a/parts": ()})
+    assert fixes(none) == [("create", "T.One/a/parts", "a T.One/a/parts that meets the existence condition")]
+    assert none.sentence().startswith("Not compliant: no related T.One/a/parts meets the existence condition")
+    part = Resource({"id": "/p", "name": "p", "type": "T.One/a/parts", "properties": {"state": "off"}})
+    one = explained(rule, catalog, body, then, related={"t.one/a/parts": (part,)})
+    assert fixes(one) == [("set", "/p#properties.state", "on")]
+    assert one.existence.observed == "off"
+    assert one.to_json()["existence"]["expected"] == "on"

@@ -1,0 +1,148 @@
+"""Sets of policies: what meets what, batches without escaping errors, pickling, threads."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from shared.domain.resource import Resource, Unread
+from shared.domain.verdict import State
+from shared.engine import AliasCatalog, Context, Policy, PolicySet, compile_definition, compile_set, judge
+from shared.engine.plan import OFTEN
+
+ONE = {"field": "type", "equals": "T.One/a"}
+
+
+def policy(name: str, rule: Any, catalog: AliasCatalog, effect: str = "audit", details: Any = None) -> Policy:
+    then = {"effect": effect, **({"details": details} if details is not None else {})}
+    return compile_definition({"name": name, "properties": {"policyRule": {"if": rule, "then": then}}}, aliases=catalog)
+
+
+@pytest.fixture
+def policies(catalog: AliasCatalog) -> PolicySet:
+    lookup = {"type": "T.One/a/parts", "existenceCondition": {"field": "Test/state", "equals": "on"}}
+    return compile_set(
+        [
+            policy("value", {"allOf": [ONE, {"field": "Test/a", "equals": "x"}]}, catalog),
+            policy(
+                "other",
+                {"allOf": [{"field": "type", "equals": "T.Two/b"}, {"field": "Test/a", "equals": "x"}]},
+                catalog,
+            ),
+            policy("tag", {"field": "tags.env", "exists": False}, catalog),
+            policy("parts", ONE, catalog, "auditIfNotExists", lookup),
+            policy("fails", {"allOf": [ONE, {"field": "Test/num", "less": 5}]}, catalog),
+            policy("off", ONE, catalog, "disabled"),
+        ]
+    )
+
+
+def body(**properties: Any) -> dict[str, Any]:
+    return {
+        "id": "/subscriptions/s/resourceGroups/g/providers/T.One/a/n",
+        "name": "n",
+        "type": "T.One/a",
+        "properties": properties,
+    }
+
+
+def test_a_resource_meets_only_policies_that_can_be_about_it(policies: PolicySet) -> None:
+    assert [each.name for each in policies.applicable("t.one/A")] == ["value", "tag", "parts", "fails"]
+    assert [each.name for each in policies.applicable("T.Two/b")] == ["other", "tag"]
+    assert [each.name for each in policies.applicable("T.Three/c")] == ["tag"]
+    assert policies.related_types("T.One/a") == {"t.one/a/parts"}
+    assert policies.related_types("T.Two/b") == frozenset()
+
+
+def test_policies_tell_what_they_match_and_look_up(policies: PolicySet) -> None:
+    found = {each.name: each for each in policies.policies}
+    assert found["value"].types == {"t.one/a"}
+    assert found["tag"].types is None
+    assert found["parts"].related == {"t.one/a/parts": {"t.one/a"}}
+    assert found["value"].related == {}
+    assert (found["parts"].effect, found["parts"].mode) == ("auditIfNotExists", "All")
+
+
+def test_errors_are_verdicts_among_the_others(policies: PolicySet) -> None:
+    found = {each.policy: each for each in policies.judge(Resource(body(a="x", num="7")))}
+    assert {name: each.state.value for name, each in found.items()} == {
+        "value": "nonCompliant",
+        "tag": "nonCompliant",
+        "parts": "unknown",
+        "fails": "error",
+    }
+    assert "types differ" in found["fails"].reason
+    assert found["parts"].needs[0].permission == "T.One/a/parts/read"
+
+
+def test_tally_counts_compliant_pairs_and_gives_the_rest(policies: PolicySet) -> None:
+    parts = {"t.one/a/parts": (Resource({"name": "p", "type": "T.One/a/parts", "properties": {"state": "on"}}),)}
+    for _ in range(OFTEN + 2):  # before and after the rules are fused
+        compliant, attention = policies.tally(Resource(body(a="y", num=7), related=parts))
+        assert compliant == 3
+        assert [(each.policy, each.state) for each in attention] == [("tag", State.NON_COMPLIANT)]
+        assert attention[0].evidence[0].field == "tags.env"
+
+
+def test_counting_agrees_with_judging_before_and_after_fusing(policies: PolicySet) -> None:
+    resources = [Resource(body(a="x" if at % 3 else "y", num=at if at % 5 else "z")) for at in range(3 * OFTEN)]
+    resources += [Resource(body(), unread={"properties": Unread("forbidden")})] * 7
+    totals = policies.count(resources)
+    wanted: list[dict[State, int]] = [{} for _ in policies.policies]
+    for resource in resources:
+        for at, each in enumerate(policies.policies):
+            state = judge(each, resource).state
+            if state is not State.NOT_APPLICABLE:
+                wanted[at][state] = wanted[at].get(state, 0) + 1
+    cleaned = [
+        {state: number for state, number in each.items() if number and state is not State.NOT_APPLICABLE}
+        for each in totals
+    ]
+    assert cleaned == wanted
+
+
+def test_a_batch_is_streamed_with_a_context_for_each_resource(catalog: AliasCatalog) -> None:
+    policies = compile_set([policy("group", {"value": "[resourceGroup().location]", "equals": "eastus"}, catalog)])
+    places = iter(["eastus", "westus"])
+    stream = policies.judge_many(
+        (Resource({"name": str(at), "type": "T/x"}) for at in range(2)),
+        lambda _: Context(resource_group={"location": next(places)}),
+    )
+    assert [verdicts[0].state for _, verdicts in stream] == [State.NON_COMPLIANT, State.COMPLIANT]
+
+
+def test_policies_and_sets_survive_pickling(policies: PolicySet) -> None:
+    resource = Resource(body(a="x", num=1))
+    wanted = policies.judge(resource)
+    copy = pickle.loads(pickle.dumps(policies))  # noqa: S301 - our own bytes
+    assert copy.judge(resource) == wanted
+    assert len(copy) == len(policies)
+
+
+def test_a_pickled_policy_carries_only_the_aliases_it_uses(catalog: AliasCatalog) -> None:
+    rows = [{"name": f"Big/alias{at}", "path": f"properties.p{at}", "types": []} for at in range(5_000)]
+    big = catalog.merge(AliasCatalog.from_rows(rows))
+    small = pickle.dumps(policy("p", {"field": "Test/a", "equals": "x"}, big))
+    assert len(small) < 10_000
+
+
+def test_threads_share_one_set(policies: PolicySet) -> None:
+    resources = [Resource(body(a="x" if at % 2 else "y", num=at)) for at in range(400)]
+    wanted = [[each.state for each in policies.judge(resource)] for resource in resources]
+    fresh = compile_set(policies.policies)
+
+    def states(resource: Resource) -> list[State]:
+        fresh.tally(resource)
+        return [each.state for each in fresh.judge(resource)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(states, resources)) == wanted
+
+
+def test_verdicts_say_when_and_with_which_version_the_resource_was_read(policies: PolicySet) -> None:
+    resource = Resource(body(a="x", num=1), api_version="2023-01-01", collected_at="2024-01-01T00:00:00Z")
+    verdict = next(each for each in policies.judge(resource) if each.policy == "value")
+    assert (verdict.api_version, verdict.collected_at) == ("2023-01-01", "2024-01-01T00:00:00Z")
+    decided = verdict.evidence[-1]
+    assert (decided.clause, decided.path, decided.observed) == ("$.policyRule.if.allOf[1]", "properties.a", "x")
