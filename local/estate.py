@@ -1,9 +1,10 @@
 """Sample estates of any size from a seed: what a tenant's Azure Resource Manager would return, streamed."""
 
 import functools
-import json
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
+
+import orjson
 
 from local.stack import Group, Member, Slots, digest, group, guid, tenant
 from local.template import Record, templates
@@ -57,7 +58,7 @@ def resources(seed: int = 7, count: int = 2000) -> Iterator[dict[str, Json]]:
     to them: child and extension resources that Resource Graph does not list among resources. A larger estate begins
     with the resources of a smaller one.
     """
-    return (json.loads(record.text) for record in records(seed, count))
+    return (orjson.loads(record.text) for record in records(seed, count))
 
 
 def records(seed: int = 7, count: int = 2000) -> Iterator[Record]:
@@ -98,16 +99,16 @@ def drift(seed: int, step: int, count: int = 2000) -> Iterator[Change]:
 def _created(planned: Group, ordinal: int, draws: bytes) -> Iterator[Change]:
     member = planned.member(templates()[_NEW[draws[5] % 2]], ordinal)
     for record in _rendered(member, member.draws):
-        yield Change("create", record.id, json.loads(record.text))
+        yield Change("create", record.id, orjson.loads(record.text))
 
 
 def _changed(member: Member, chances: bytes) -> Iterator[Change]:
     """The first of several redrawn decisions that makes a difference."""
-    before = {record.id: json.loads(record.text) for record in _rendered(member, member.draws)}
+    before = {record.id: orjson.loads(record.text) for record in _rendered(member, member.draws)}
     for turn in range(0, len(chances) - 1, 2):
         redrawn = bytearray(member.draws)
         redrawn[chances[turn] % len(redrawn)] = chances[turn + 1]
-        after = {record.id: json.loads(record.text) for record in _rendered(member, bytes(redrawn))}
+        after = {record.id: orjson.loads(record.text) for record in _rendered(member, bytes(redrawn))}
         if after != before:
             yield from _differences(before, after)
             return
@@ -132,7 +133,7 @@ def _group_count(seed: int, count: int) -> int:
     return number
 
 
-def _rendered(member: Member, draws: bytes) -> Iterator[Record]:
+def _rendered(member: Member, draws: bytes) -> list[Record]:
     member.slots["tags"] = _tags(member.slots, draws)
     return member.template.render(member.id, member.slots, draws)
 
@@ -146,7 +147,7 @@ def _tags(slots: Mapping[str, str], draws: bytes) -> str:
         pairs["environment"] = slots["env"] if draws[3] < 248 else slots["env"].upper()  # noqa: PLR2004 - of 256
     if draws[2] < 220:  # noqa: PLR2004 - of 256
         pairs["costCenter"] = slots["costCenter"]
-    return json.dumps(pairs)
+    return orjson.dumps(pairs).decode()
 
 
 def _role_definitions() -> Iterator[Record]:
@@ -154,7 +155,7 @@ def _role_definitions() -> Iterator[Record]:
     template = templates()["roleDefinition"]
     for role, name, actions, excluded in _ROLES:
         allowed = [{"actions": actions, "notActions": excluded, "dataActions": [], "notDataActions": []}]
-        slots = {"roleName": name, "permissions": json.dumps(allowed)}
+        slots = {"roleName": name, "permissions": orjson.dumps(allowed).decode()}
         yield from template.render(f"/providers/{template.type}/{role}", slots, bytes(template.draws))
 
 
@@ -170,7 +171,7 @@ def _management_groups(seed: int) -> Iterator[Record]:
         slots = {
             "tenant": tenant(seed),
             "displayName": display_name,
-            "home": json.dumps(home),
+            "home": orjson.dumps(home).decode(),
             "guid.updater": guid(seed, "updater"),
         }
         yield from template.render(_management_group(seed, name), slots, bytes(template.draws))
@@ -195,7 +196,7 @@ def _subscription(planned: Group) -> Iterator[Record]:
         yield from template.render(resource_id, slots, draws[16:])
 
 
-def _resource_group(planned: Group) -> Iterator[Record]:
+def _resource_group(planned: Group) -> list[Record]:
     template = templates()["resourceGroup"]
     draws = digest(planned.seed, "resourceGroup", planned.number, size=16 + template.draws)
     slots = Slots(planned, 0, draws[:16])

@@ -63,7 +63,7 @@ class Template:
     `singleton` marks a child that exists as long as its parent does, `slow` a type whose writes take time.
     `read_only` names properties that a PUT does not change, `modifiable` the aliases that Azure Policy may modify.
     `inline` maps the last part of a child's type to the property of this body whose elements are those children.
-    `parent` is the key of the template whose resource a resource of this type lies under, if not directly in a group.
+    `place` is what a child's id has after its parent's. `parent` is the key of the template whose resource a resource of this type lies under, if not directly in a group.
     `draws` is how many bytes of draws the resource and its children need.
     """
 
@@ -71,6 +71,7 @@ class Template:
     key: str
     name: str
     api_versions: tuple[str, ...]
+    place: str = ""
     patch: str = "merge"
     etag: str = "none"
     graph: str | None = None
@@ -87,21 +88,20 @@ class Template:
     children: tuple["Template", ...] = ()
     draws: int = RESERVED
 
-    def render(self, resource_id: str, slots: Slots, draws: bytes) -> Iterator[Record]:
+    def render(self, resource_id: str, slots: Slots, draws: bytes) -> list[Record]:
         """The resource under `resource_id`, then its children. `slots` is changed while they are rendered."""
+        records: list[Record] = []
+        self._render(resource_id, slots, draws, records)
+        return records
+
+    def _render(self, resource_id: str, slots: Slots, draws: bytes, records: list[Record]) -> None:
         name = resource_id.rpartition("/")[2]
         slots["id"], slots["name"] = resource_id, name
-        yield Record(resource_id, self, "".join(_chosen(self.pieces, draws)) % slots)
+        records.append(Record(resource_id, self, "".join(_choose(self.pieces, draws, [])) % slots))
         for child in self.children:
             if child.present is None or child.present.table[draws[child.present.index]]:
                 slots["parent"], slots["parentId"] = name, resource_id
-                yield from child.render(self.child_id(child, resource_id, child.name % slots), slots, draws)
-
-    def child_id(self, child: "Template", resource_id: str, name: str) -> str:
-        """The id of a child, or of an extension resource where the child's type is not under this one."""
-        if child.type.lower().startswith(self.type.lower() + "/"):
-            return f"{resource_id}/{child.type.rpartition('/')[2]}/{name}"
-        return f"{resource_id}/providers/{child.type}/{name}"
+                child._render(resource_id + child.place % slots, slots, draws, records)
 
     def family(self) -> Iterator["Template"]:
         """This template and all below it."""
@@ -110,12 +110,14 @@ class Template:
             yield from child.family()
 
 
-def _chosen(pieces: Pieces, draws: bytes) -> Iterator[str]:
+def _choose(pieces: Pieces, draws: bytes, chosen: list[str]) -> list[str]:
+    """Add to `chosen` the texts that the draws lead to."""
     for piece in pieces:
         if isinstance(piece, str):
-            yield piece
+            chosen.append(piece)
         else:
-            yield from _chosen(piece.table[draws[piece.index]], draws)
+            _choose(piece.table[draws[piece.index]], draws, chosen)
+    return chosen
 
 
 @functools.cache
@@ -141,6 +143,7 @@ class _Compiler:
             type=row["type"],
             key=row.get("key", ""),
             name=_slotted(row["name"]),
+            place=_place(row, parent),
             api_versions=tuple(row["apiVersions"]) if "apiVersions" in row else parent.api_versions if parent else (),
             read_only=frozenset(row.get("readOnly", ())),
             modifiable=frozenset(row.get("modifiable", ())),
@@ -204,6 +207,16 @@ class _Compiler:
         if name:
             self._named[name] = number
         return number
+
+
+def _place(row: Mapping[str, Json], parent: Template | None) -> str:
+    """What stands after the parent's id: a child's own type, or all of an extension's."""
+    if parent is None:
+        return ""
+    resource_type, name = row["type"], _slotted(row["name"])
+    if resource_type.lower().startswith(parent.type.lower() + "/"):
+        return f"/{resource_type.rpartition('/')[2]}/{name}"
+    return f"/providers/{resource_type}/{name}"
 
 
 def _table(choices: Sequence[Pieces], share: int) -> tuple[Pieces, ...]:

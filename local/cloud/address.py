@@ -42,14 +42,13 @@ class Address:
 
 def subscription_of(key: str) -> str:
     """The subscription id in a lower-case ARM id, or ""."""
-    segments = key.split("/", 3)
-    return segments[2] if len(segments) > 2 and segments[1] == "subscriptions" else ""  # noqa: PLR2004 - /subscriptions/{id}
+    return key.split("/", 3)[2] if key.startswith("/subscriptions/") else ""
 
 
 def group_of(key: str) -> str:
     """The resource group's name in a lower-case ARM id, or ""."""
-    segments = key.split("/", 5)
-    return segments[4] if len(segments) > 4 and segments[3] == "resourcegroups" else ""  # noqa: PLR2004 - position in the id
+    _, _, rest = key.partition("/resourcegroups/")
+    return rest.partition("/")[0]
 
 
 def parse(path: str) -> Address:

@@ -197,8 +197,8 @@ def _add_singletons(cloud: Cloud, kind: Template, parent: Row) -> None:
     slots: defaultdict[str, str] = defaultdict(str, known)
     for child in kind.children:
         if child.singleton:
-            place = kind.child_id(child, body["id"], child.name % slots)
-            made = next(child.render(place, slots, bytes(kind.draws)))
+            place = body["id"] + child.place % slots
+            made = child.render(place, slots, bytes(kind.draws))[0]
             cloud.store.put(
                 row(place.lower(), kind=child.type, graph=child.graph, at=parent.created, body=made.text.encode())
             )

@@ -15,7 +15,7 @@ from shared.domain.resource import Json
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS resource (
   number INTEGER PRIMARY KEY,
-  key TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL,
   type TEXT NOT NULL,
   graph TEXT,
   subscription TEXT NOT NULL,
@@ -35,7 +35,11 @@ CREATE TABLE IF NOT EXISTS write (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
-_INDEX = "CREATE INDEX IF NOT EXISTS listed ON resource (graph, key, type, subscription, grp) WHERE graph IS NOT NULL"
+_INDEX = """
+CREATE UNIQUE INDEX IF NOT EXISTS by_key ON resource (key);
+CREATE INDEX IF NOT EXISTS listed ON resource (graph, key, type, subscription, grp) WHERE graph IS NOT NULL;
+"""
+_FILLING = "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -131072;"
 _CHUNK = 500
 _COLUMNS = "key, type, graph, subscription, grp, etag, created, changed, ready, body"
 _INSERT = f"INSERT INTO resource ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants only
@@ -78,11 +82,15 @@ GROUP_TYPE = "microsoft.resources/subscriptions/resourcegroups"
 Microsoft.Resources/resourceGroups."""
 
 
+def stored_type(kind: str) -> str:
+    """A type as it is stored: lower case."""
+    kept = kind.lower()
+    return GROUP_TYPE if kept == "microsoft.resources/resourcegroups" else kept
+
+
 def row(key: str, *, kind: str, graph: str | None, at: str, body: bytes, etag: str | None = None) -> Row:
     """A row as it is stored first."""
-    kept = kind.lower()
-    kept = GROUP_TYPE if kept == "microsoft.resources/resourcegroups" else kept
-    return Row(key, kept, graph, subscription_of(key), group_of(key), etag, at, at, 0.0, body)
+    return Row(key, stored_type(kind), graph, subscription_of(key), group_of(key), etag, at, at, 0.0, body)
 
 
 class Store:
@@ -195,22 +203,18 @@ def end_of(prefix: str) -> str:
     return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else "\U0010ffff"
 
 
-def fill(path: Path, rows: Iterable[Row], facts: Mapping[str, str]) -> int:
-    """Write a whole new store in one go, in bounded memory: all of it is there afterwards, or none; how many rows."""
+def fill(path: Path, rows: Iterable[tuple[Json, ...]], facts: Mapping[str, str]) -> None:
+    """Write a whole new store in one go, in bounded memory: all of it is there afterwards, or none."""
     making = path.with_suffix(path.suffix + ".new")
-    for leftover in path.parent.glob(making.name + "*"):
-        leftover.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
+    making.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(making, isolation_level=None)) as connection:
-        connection.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -131072;" + _SCHEMA
-        )
+        connection.executescript(_FILLING + _SCHEMA)
         connection.execute("BEGIN")
-        count = connection.executemany(_INSERT, (each.values() for each in rows)).rowcount
+        connection.executemany(_INSERT, rows)
         connection.executemany("INSERT INTO fact VALUES (?, ?)", facts.items())
-        connection.execute(_INDEX)
         connection.execute("COMMIT")
+        connection.executescript(_INDEX)
     for leftover in path.parent.glob(path.name + "-*"):
         leftover.unlink()
     making.replace(path)
-    return count
