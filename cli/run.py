@@ -79,6 +79,7 @@ def _settings() -> None:
         "CORTEX_TENANT": "local",
         "CORTEX_LOCAL_TOKEN_SECRET": local.secret(),
         "CORTEX_SCAN_SCHEDULE": "0 0 2 * * *",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(520 * 1024 * 1024),
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)
@@ -152,5 +153,5 @@ def _text(url: str, tokens: dict[str, str], *, scanning: bool) -> str:
     begun = "The sample estate is being collected and judged now; it takes a few seconds.\n\n" if scanning else ""
     return (
         f"{begun}Look:  {url}/  and  {url}/api/docs\nTry:   .venv/bin/cortex findings --severity critical\n"
-        f"Tour:  README.md\n\nDevelopment tokens, good for {LIFETIME.days} days on this machine alone:\n{people}"
+        f"Tour:  {url}/tour\n\nDevelopment tokens, good for {LIFETIME.days} days on this machine alone:\n{people}"
     )

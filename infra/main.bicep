@@ -160,6 +160,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     CORTEX_COSMOS_ENDPOINT: cosmos.properties.documentEndpoint
     CORTEX_STORAGE_ACCOUNT_URL: storage.properties.primaryEndpoints.blob
     CORTEX_SCAN_SCHEDULE: scanSchedule
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '545259520'
   }
 }
 

@@ -23,6 +23,7 @@ ROLES: Mapping[str, Role | None] = {
     "session_start": PUBLIC,
     "session_end": PUBLIC,
     "style": PUBLIC,
+    "tour": PUBLIC,
     "icon": PUBLIC,
     "reference": PUBLIC,
     "openapi": PUBLIC,

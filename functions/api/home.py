@@ -1,5 +1,6 @@
 """The first page: how things stand, what is at work, what was found last; behind a session of the browser."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,7 +24,9 @@ from shared.services import compliance, finding
 
 router = make_router("Pages", prefix="")
 
+ADDRESS = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?")
 COOKIE = "cortex_session"
+LOCAL = "127.0.0.1:7071"
 FORM = 16_384
 LATEST = 12
 WORK = 5
@@ -59,6 +62,15 @@ async def session_end(request: Request) -> Response:
     """Forget the token."""
     _check_site(request)
     return _home(request, "", 0)
+
+
+@router.get("/tour", include_in_schema=False)
+def tour(request: Request) -> Response:
+    """The tour with curl, against the address it was asked at."""
+    script = (page.FOLDER / "tour.sh").read_text(encoding="utf-8")
+    asked = request.headers.get("host", "")
+    here = asked if ADDRESS.fullmatch(asked) else LOCAL
+    return page.ok(request, "tour.html", {"script": script.replace(LOCAL, here)})
 
 
 @router.get("/style.css", include_in_schema=False)

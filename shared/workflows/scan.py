@@ -29,7 +29,7 @@ def scan(context: OrchestrationContext, given: Given) -> Plot:
     A scan that cannot be prepared or finished fails, with its reason.
     """
     try:
-        prepared = yield context.call_activity("scan_prepare", input=given, retry_policy=RETRY)
+        prepared = yield context.call_activity("scan_prepare", input=given, retry_policy=RETRY, return_type=dict)
         if prepared["wait"]:
             yield context.create_timer(timedelta(seconds=prepared["wait"]))
             return context.continue_as_new(given)
@@ -63,7 +63,7 @@ def subscription(context: OrchestrationContext, given: Given) -> Plot:
     for _ in range(STEPS):
         asked = {**given, "failures": failures}
         try:
-            step = yield context.call_activity("scan_step", input=asked, retry_policy=RETRY)
+            step = yield context.call_activity("scan_step", input=asked, retry_policy=RETRY, return_type=dict)
         except TaskFailedError as error:
             abandoned = {**given, "reason": str(error)}
             return (yield context.call_activity("scan_abandon", input=abandoned, retry_policy=RETRY))

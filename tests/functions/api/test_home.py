@@ -3,10 +3,12 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from functions.api import page
 from functions.api.page import number, words
 from functions.api.spark import draw
 from shared.domain.identity import Role
@@ -231,3 +233,13 @@ def test_one_scan_is_no_trend() -> None:
 def test_words_and_numbers_are_for_people() -> None:
     assert words("awaitingApproval") == "awaiting approval"
     assert number(1234567) == "1,234,567"
+
+
+def test_the_tour_is_the_one_of_the_readme_at_this_address(api: Api) -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    script = (page.FOLDER / "tour.sh").read_text(encoding="utf-8")
+    assert script in readme
+    shown = api.client.get("/tour", headers={"host": "cortex.example:8080"})
+    assert shown.status_code == 200
+    assert "API=http://cortex.example:8080/api/v1" in shown.text
+    assert "<script" not in api.client.get("/tour", headers={"host": "<script>"}).text
