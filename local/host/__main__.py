@@ -2,16 +2,14 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
-import threading
 from datetime import timedelta
 from pathlib import Path
 
 from local.host import log
 from local.host.host import Host, Place
-from local.host.run import serve
+from local.host.run import leave, serve
 from local.host.server import PortTakenError
 from local.host.setting import SettingError, local_settings, read_host
 from local.host.worker import LoadError
@@ -52,14 +50,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _leave(status: int) -> None:
-    """End the process, also when functions that did not end in time still hold threads."""
-    logging.shutdown()
-    sys.stdout.flush()
-    if any(not each.daemon and each is not threading.main_thread() for each in threading.enumerate()):
-        os._exit(status)
-    sys.exit(status)
-
-
 if __name__ == "__main__":
-    _leave(main())
+    leave(main())

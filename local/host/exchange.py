@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.types import Message, Receive, Send
 
 from local.host import log
 from local.host.answer import problem
-from local.host.invocation import Result
+from local.host.invocation import Result, correlation
 from local.host.log import Ended, Invocation
 
 _DRAIN_SECONDS = 2.0
@@ -86,8 +87,10 @@ class Exchange:
 
     def _begin(self, message: Message, result: Result) -> None:
         self._answered = True
-        kinds = [value for name, value in message["headers"] if name.lower() == b"content-type"]
-        self._streams_events = any(kind.startswith(b"text/event-stream") for kind in kinds)
+        headers = {name.lower(): value for name, value in message["headers"]}
+        self._streams_events = headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        if own := correlation(headers.get(b"x-correlation-id")):  # the app may have chosen one
+            self._known = replace(self._known, correlation=own)
         self._log(result, message["status"])
 
     async def _finish(self, result: Result) -> None:

@@ -65,12 +65,17 @@ def ended(end: Ended, error: str = "") -> None:
 def configure(levels: Mapping[str, str], *, as_json: bool, stream: TextIO | None = None) -> None:
     """Send all logs of this process to `stream` (standard output), filtered by host.json's logLevel."""
     logging.raiseExceptions = False  # a reader that went away (`| head`) is no reason to fill the terminal
+    wanted = _levels(levels)
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_Json() if as_json else _Text())
     handler.addFilter(Levels(levels))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG)
+    # The filter decides; loggers are set as well so that what it would drop is not even made.
+    root.setLevel(min(level for name, level in wanted.items() if name.split(".")[0] in {"", "Function"}))
+    for name, level in wanted.items():
+        if name:
+            logging.getLogger(name).setLevel(level)
 
 
 def invocation() -> Invocation | None:
@@ -87,8 +92,7 @@ class Levels(logging.Filter):
 
     def __init__(self, levels: Mapping[str, str]) -> None:
         super().__init__()
-        quiet = dict.fromkeys(QUIET, logging.WARNING)
-        self._levels = {"": logging.INFO} | quiet | {_category(name): _level(text) for name, text in levels.items()}
+        self._levels = _levels(levels)
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -105,8 +109,9 @@ class Levels(logging.Filter):
         return self._levels[category]
 
 
-def _category(name: str) -> str:
-    return "" if name.lower() == "default" else name
+def _levels(levels: Mapping[str, str]) -> dict[str, int]:
+    named = {"" if name.lower() == "default" else name: _level(text) for name, text in levels.items()}
+    return {"": logging.INFO} | dict.fromkeys(QUIET, logging.WARNING) | named
 
 
 def _level(text: str) -> int:

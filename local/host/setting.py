@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -72,6 +72,7 @@ class DurableTask(_Section):
     max_concurrent_activity_functions: int = Field(default=16, ge=1)
     max_concurrent_orchestrator_functions: int = Field(default=16, ge=1)
     max_concurrent_entity_functions: int = Field(default=16, ge=1)
+    overridable_existing_instance_states: Literal["NonRunningStates", "AnyState"] = "NonRunningStates"
 
 
 class Extensions(_Section):

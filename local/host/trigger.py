@@ -3,21 +3,22 @@
 import asyncio
 import logging
 import os
+import uuid
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from local.host import queue, schedule
+from local.host import queue, retry, schedule
 from local.host.durable import Engine
 from local.host.function import Function
-from local.host.invocation import Call, Invoker
+from local.host.invocation import Call, Invoker, Result
 from local.host.proto import TypedData
 from local.host.queue import Consumer
 from local.host.setting import HostSettings, SettingError, resolve
 from local.host.timer import Timer
-from local.host.wait import drain
+from local.host.wait import drain, within
 from shared.ports.clock import Now
 from shared.ports.queue import Message, Queue
 
@@ -97,7 +98,16 @@ class Triggers:
     def _timer(self, function: Function) -> Timer:
         when = schedule.parse(resolve(function.trigger.data["schedule"]))
         path = self._world.state / "timers" / f"{function.name}.json"
-        return Timer(function, when, run=self._invoker.invoke, path=path, now=self._world.now)
+        return Timer(function, when, run=self._insist, path=path, now=self._world.now)
+
+    async def _insist(self, function: Function, call: Call) -> Result:
+        """Run it, and again as its retry policy says until it ends well."""
+        result = await self._invoker.invoke(function, call)
+        for seconds in retry.delays(function.retry):
+            if result.ok or await within(self._stop, seconds):
+                break
+            result = await self._invoker.invoke(function, replace(call, id=str(uuid.uuid4())))
+        return result
 
     def _consumer(self, function: Function) -> Consumer:
         return Consumer(
@@ -116,7 +126,7 @@ class Triggers:
             raise ValueError(f"'{function.name}' is an entity: signal it through a durable client")
         if function.kind == "orchestration":
             return self._engine.begin(function, given)
-        return self._invoker.invoke(function, self._call(function, given))
+        return self._insist(function, self._call(function, given))
 
     def _call(self, function: Function, given: str) -> Call:
         if function.kind == "timer" and function.name in self._timers:

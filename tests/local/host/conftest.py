@@ -43,13 +43,14 @@ class Running:
 
     def emptied(self, queue: str) -> bool:
         """Whether the queue is empty, given a little time to become so."""
-        return self._wait(lambda: self.queue.length(queue), lambda length: length == 0) == 0
+        return self.wait(lambda: self.queue.length(queue), lambda length: length == 0) == 0
 
     def until(self, name: str, true: Callable[[Any], bool]) -> Any:
         """What the function has seen, as soon as it is as expected; the last look otherwise, for the assertion."""
-        return self._wait(lambda: self.seen(name), true)
+        return self.wait(lambda: self.seen(name), true)
 
-    def _wait(self, look: Callable[[], Any], true: Callable[[Any], bool]) -> Any:
+    def wait(self, look: Callable[[], Any], true: Callable[[Any], bool]) -> Any:
+        """What is looked at, as soon as it is as expected; the last look otherwise, for the assertion."""
         deadline = time.monotonic() + PATIENCE
         while not true(value := look()) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -15,10 +15,10 @@ Run = Callable[..., Any]
 def run(host: Any) -> Run:
     """Starts an orchestration through the queue and waits for its end."""
 
-    def to_its_end(name: str, given: Any, *, instance: str | None = None) -> Any:
+    def to_its_end(name: str, given: Any, *, instance: str | None = None, starts: int = 1) -> Any:
         instance = instance or uuid4().hex
         host.send("start", {"id": instance, "name": name, "input": given})
-        host.until("start", lambda seen: instance in seen)
+        host.until("start", lambda seen: seen.count(instance) >= starts)
         return host.client.get(f"/api/orchestrations/{instance}?wait=10").json()
 
     return to_its_end
@@ -80,9 +80,38 @@ def test_an_instance_that_does_not_exist_has_no_status(host: Any) -> None:
     assert host.client.get("/api/orchestrations/nobody").status_code == 404
 
 
-def test_starting_an_instance_twice_is_the_callers_failure(host: Any, run: Run) -> None:
+def test_an_entity_is_signalled_by_a_client_and_asked_by_an_orchestration(host: Any, run: Run) -> None:
+    for value in (3, 4):
+        assert host.client.post("/api/entities/signalled/add", json=value).status_code == 202
+    assert run("asking", {"key": "signalled", "operation": "get"})["output"] == 7
+
+
+def test_a_failing_operation_fails_its_caller_and_keeps_the_state(host: Any, run: Run) -> None:
+    host.client.post("/api/entities/broken/add", json=5)
+    ended = run("asking", {"key": "broken", "operation": "break"})
+    assert ended["status"] == "FAILED"
+    assert "broken as asked" in ended["failure"]
+    assert run("asking", {"key": "broken", "operation": "get"})["output"] == 5
+
+
+def test_an_entity_the_app_does_not_have_fails_its_caller(run: Run) -> None:
+    ended = run("stranger", "nobody")
+    assert ended["status"] == "FAILED"
+    assert "no entity function 'nobody'" in ended["failure"]
+
+
+def test_an_instance_that_has_ended_makes_way_for_a_new_one_of_its_id(run: Run) -> None:
     instance = uuid4().hex
-    run("fan_out", [1], instance=instance)
-    host.send("start", {"id": instance, "name": "fan_out", "input": [2]})
-    host.until("start", lambda seen: seen.count(instance) >= 2)
-    assert host.client.get(f"/api/orchestrations/{instance}?wait=10").json()["output"] == 1
+    assert run("fan_out", [1], instance=instance)["output"] == 1
+    assert run("fan_out", [2], instance=instance, starts=2)["output"] == 4
+
+
+def test_an_instance_that_is_alive_does_not(host: Any) -> None:
+    instance = uuid4().hex
+    for starts in (1, 2):
+        host.send("start", {"id": instance, "name": "approval", "input": 60.0})
+        host.until("start", lambda seen, starts=starts: seen.count(instance) >= starts)
+    assert host.wait(lambda: host.queue.length("start-poison"), bool) == 1
+    host.client.post(f"/api/orchestrations/{instance}/events/approved")
+    assert host.client.get(f"/api/orchestrations/{instance}?wait=10").json()["output"] == "yes"
+    assert host.seen("start").count(instance) == 6  # the first, and five that were refused

@@ -16,13 +16,16 @@ KNOWN = Invocation("id-1", "scan_start", "queue", "corr-1", "7 delivery 1")
 
 
 @pytest.fixture(autouse=True)
-def _root() -> Iterator[None]:
+def _logging() -> Iterator[None]:
     """Leave the logging of the process as it was."""
     root = logging.getLogger()
-    before = (root.handlers[:], root.level, logging.raiseExceptions)
+    before = (root.handlers[:], logging.raiseExceptions)
+    levels = {logger: logger.level for logger in (root, *map(logging.getLogger, list(root.manager.loggerDict)))}
     yield
-    root.handlers[:], level, logging.raiseExceptions = before
-    root.setLevel(level)
+    root.handlers[:], logging.raiseExceptions = before
+    for logger in map(logging.getLogger, list(root.manager.loggerDict)):
+        logger.setLevel(levels.get(logger, logging.NOTSET))
+    root.setLevel(levels[root])
 
 
 def written(levels: dict[str, str] | None = None, *, as_json: bool = False) -> io.StringIO:

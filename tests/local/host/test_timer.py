@@ -161,6 +161,11 @@ def test_fired_by_hand_it_is_told_so(host: Any) -> None:
     assert host.until("hourly", bool) == [{"past_due": False, "status": {}}]
 
 
+def test_a_retry_policy_is_kept(host: Any) -> None:
+    host.client.post("/admin/functions/stubborn", json={})
+    assert host.until("stubborn", lambda seen: len(seen) == 3) == ["tried"] * 3
+
+
 def test_a_schedule_that_cannot_be_read_leaves_its_function_out(
     tmp_path: Path, serve: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,19 @@ def startup(timer: func.TimerRequest) -> None:
     see("startup", timer.past_due)
 
 
+bp = func.Blueprint()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
+@bp.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")
+def stubborn(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a timer must take it
+    if see("stubborn", "tried") < 3:
+        raise RuntimeError("not yet")
+
+
+app.register_functions(bp)
+
+
 # Queues
 
 
@@ -241,6 +254,14 @@ def ring(req: Request, client: SyncDurableFunctionsClient) -> Response:
     return Response(status_code=202)
 
 
+@app.route(route="entities/{key}/{operation}", methods=["POST"])
+@app.durable_client_input(client_name="client")
+async def signal(req: Request, client: DurableFunctionsClient) -> Response:
+    entity = EntityInstanceId("counter", req.path_params["key"])
+    await client.signal_entity(entity, req.path_params["operation"], await req.json())
+    return Response(status_code=202)
+
+
 @app.orchestration_trigger(context_name="context")
 def fan_out(context: OrchestrationContext, given: list[int]) -> Plot:
     squares = yield task.when_all([context.call_activity("square", input=each) for each in given])
@@ -276,6 +297,16 @@ def counting(context: OrchestrationContext, steps: list[int]) -> Plot:
 
 
 @app.orchestration_trigger(context_name="context")
+def asking(context: OrchestrationContext, given: dict[str, str]) -> Plot:
+    return (yield context.call_entity(EntityInstanceId("counter", given["key"]), given["operation"]))
+
+
+@app.orchestration_trigger(context_name="context")
+def stranger(context: OrchestrationContext, name: str) -> Plot:
+    return (yield context.call_entity(EntityInstanceId(name, "1"), "get"))
+
+
+@app.orchestration_trigger(context_name="context")
 def lost(context: OrchestrationContext, given: Any) -> Plot:
     return (yield context.call_activity("no_such_activity", input=given))
 
@@ -296,6 +327,8 @@ def flaky(given: dict) -> int:
 @app.entity_trigger(context_name="context", entity_name="counter")
 def counter(context: EntityContext, given: Any) -> Any:
     total = context.get_state(int, 0)
+    if context.operation == "break":
+        raise ValueError("broken as asked")
     if context.operation == "add":
         total += given
         context.set_state(total)
