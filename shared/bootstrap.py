@@ -134,9 +134,9 @@ def _connection(settings: Settings, endpoint: str) -> "Connection":
     token = _text(settings.cloud_token)
     if token:
         return Connection(settings.tenant, endpoint, StaticToken(token))
-    from azure.identity import DefaultAzureCredential
+    from shared.adapters.azure.login import credential
 
-    return Connection(settings.tenant, endpoint, DefaultAzureCredential())
+    return Connection(settings.tenant, endpoint, credential())
 
 
 def _documents(settings: Settings) -> Documents:
