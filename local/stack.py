@@ -266,7 +266,7 @@ def _stack(home: Subscription, block: int, place: int, draw: int) -> str:
         return "management"
     if home.management_group == "platform":
         return "hub"
-    turn = place - len(_ARCHETYPES)
+    turn = place - len(_ARCHETYPES) - (place > _DEAL.index(5, len(_ARCHETYPES)))
     kinds = tuple(dict.fromkeys(_WEIGHTED))
     return kinds[turn] if block == 0 and turn < len(kinds) else _WEIGHTED[draw % len(_WEIGHTED)]
 

@@ -63,8 +63,9 @@ class Template:
     `singleton` marks a child that exists as long as its parent does, `slow` a type whose writes take time.
     `read_only` names properties that a PUT does not change, `modifiable` the aliases that Azure Policy may modify.
     `inline` maps the last part of a child's type to the property of this body whose elements are those children.
-    `place` is what a child's id has after its parent's. `parent` is the key of the template whose resource a resource of this type lies under, if not directly in a group.
-    `draws` is how many bytes of draws the resource and its children need.
+    `parent` is the key of the template whose resource a resource of this type lies under, if not directly in a group.
+    `place` is what a child's id has after its parent's. `draws` is how many bytes of draws the resource and its
+    children need.
     """
 
     type: str
@@ -91,23 +92,25 @@ class Template:
     def render(self, resource_id: str, slots: Slots, draws: bytes) -> list[Record]:
         """The resource under `resource_id`, then its children. `slots` is changed while they are rendered."""
         records: list[Record] = []
-        self._render(resource_id, slots, draws, records)
+        _render(self, resource_id, (slots, draws), records)
         return records
-
-    def _render(self, resource_id: str, slots: Slots, draws: bytes, records: list[Record]) -> None:
-        name = resource_id.rpartition("/")[2]
-        slots["id"], slots["name"] = resource_id, name
-        records.append(Record(resource_id, self, "".join(_choose(self.pieces, draws, [])) % slots))
-        for child in self.children:
-            if child.present is None or child.present.table[draws[child.present.index]]:
-                slots["parent"], slots["parentId"] = name, resource_id
-                child._render(resource_id + child.place % slots, slots, draws, records)
 
     def family(self) -> Iterator["Template"]:
         """This template and all below it."""
         yield self
         for child in self.children:
             yield from child.family()
+
+
+def _render(template: Template, resource_id: str, given: tuple[Slots, bytes], records: list[Record]) -> None:
+    slots, draws = given
+    name = resource_id.rpartition("/")[2]
+    slots["id"], slots["name"] = resource_id, name
+    records.append(Record(resource_id, template, "".join(_choose(template.pieces, draws, [])) % slots))
+    for child in template.children:
+        if child.present is None or child.present.table[draws[child.present.index]]:
+            slots["parent"], slots["parentId"] = name, resource_id
+            _render(child, resource_id + child.place % slots, given, records)
 
 
 def _choose(pieces: Pieces, draws: bytes, chosen: list[str]) -> list[str]:

@@ -1,10 +1,10 @@
 """The sandbox cloud as an ASGI application: it reads requests, lets faults strike, and answers."""
 
 import asyncio
-import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import orjson
@@ -81,10 +81,15 @@ class Application:
             given = graph.resources(self._cloud, request, self._hidden(request))
         else:
             headers = self._quota.request(request.method, subscription_of(request.path.lower()), at)
-            lost = request.method in WRITES and Kind.LOST_WRITE in strikes
-            with self._cloud.store.undone() if lost else contextlib.nullcontext():
-                given = self._noted(request, route(self._cloud, request))
+            given = self._noted(request, self._routed(request, lost=Kind.LOST_WRITE in strikes))
         return _spoiled(Answer(given.status, given.body, {**headers, **given.headers}), strikes)
+
+    def _routed(self, request: Request, *, lost: bool) -> Answer:
+        """The answer to a request; a lost write is answered as done and undone."""
+        if not lost or request.method not in WRITES:
+            return route(self._cloud, request)
+        with self._cloud.store.undone():
+            return route(replace(self._cloud, operation_seconds=0.0), request)
 
     def _noted(self, request: Request, given: Answer) -> Answer:
         if request.method not in {"GET", "HEAD"}:

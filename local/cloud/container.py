@@ -25,7 +25,7 @@ def graph_body(cloud: Cloud, kind: str, body: dict[str, Json]) -> dict[str, Json
         details["managementGroupAncestorsChain"] = _ancestors(cloud, parent)
         return {
             **body,
-            "tenantId": body["properties"]["tenantId"],
+            "tenantId": cloud.tenant,
             "properties": {**body["properties"], "details": details},
         }
     body.setdefault("tenantId", cloud.tenant)
@@ -34,4 +34,4 @@ def graph_body(cloud: Cloud, kind: str, body: dict[str, Json]) -> dict[str, Json
 
 def _ancestors(cloud: Cloud, key: str) -> list[dict[str, str]]:
     rows = (row.document() for row in hierarchy.chain(cloud, key))
-    return [{"displayName": row["properties"]["displayName"], "name": row["name"]} for row in rows]
+    return [{"displayName": row["properties"].get("displayName", row["name"]), "name": row["name"]} for row in rows]

@@ -17,8 +17,11 @@ _STATE = "provisioningState"
 def content(request: Request) -> dict[str, Json]:
     """The body of a write; ArmError 400 when it is not one."""
     given = request.document()
-    if not isinstance(given.get("properties") or {}, dict) or not isinstance(given.get("tags") or {}, dict):
+    tags = given.get("tags") or {}
+    if not isinstance(given.get("properties") or {}, dict) or not isinstance(tags, dict):
         raise bad_request("InvalidRequestContent", "The members 'properties' and 'tags' must be JSON objects.")
+    if not all(isinstance(value, str) for value in tags.values()):
+        raise bad_request("InvalidTagValue", "The values of tags must be strings.")
     return given
 
 
@@ -32,7 +35,7 @@ def replaced(
     members = {name: given[name] for name in WRITABLE if given.get(name) is not None}
     members["properties"] = _kept_by_service(kind, members.get("properties", {}), old.get("properties") or {})
     if "identity" in members:
-        members["identity"] = _identity(address, members["identity"], old.get("identity") or {})
+        members["identity"] = _identity(address.key, members["identity"], old.get("identity") or {})
     return _complete(kind, {**kept, **members})
 
 
@@ -44,6 +47,8 @@ def patched(kind: Template, given: Mapping[str, Json], before: Mapping[str, Json
     if kind.patch == "merge":
         changed = {name: merged(before.get(name), given[name]) for name in _PATCHED if given.get(name) is not None}
         document |= changed
+        if "identity" in changed:
+            document["identity"] = _identity(before["id"].lower(), changed["identity"], before.get("identity") or {})
         if "properties" in changed:
             document["properties"] = _kept_by_service(kind, changed["properties"], before.get("properties") or {})
     return _complete(kind, document)
@@ -85,11 +90,11 @@ def _kept_by_service(kind: Template, given: Mapping[str, Json], old: Mapping[str
     return {**state, **{name: value for name, value in given.items() if name not in own}, **kept}
 
 
-def _identity(address: Address, given: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:
+def _identity(key: str, given: Mapping[str, Json], old: Mapping[str, Json]) -> dict[str, Json]:
     """An identity with the ids that Entra gives it."""
     if "SystemAssigned" not in str(given.get("type")):
         return dict(given)
-    principal = old.get("principalId") or guid(address.key, "principal")
+    principal = old.get("principalId") or guid(key, "principal")
     return {**given, "principalId": principal, "tenantId": old.get("tenantId") or guid("tenant")}
 
 

@@ -1,6 +1,7 @@
 """Management groups: the tree above subscriptions."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 import orjson
 
@@ -28,7 +29,7 @@ def group(cloud: Cloud, request: Request, name: str) -> Answer:
     content = found.document()
     if "children" in request.query.get("$expand", "").lower():
         recurse = request.query.get("$recurse", "").lower() == "true"
-        content["properties"]["children"] = _children(cloud, found.key, recurse=recurse) or None
+        content["properties"]["children"] = _children(_tree(cloud), found.key, recurse=recurse) or None
     return answer(content)
 
 
@@ -66,19 +67,22 @@ def _find(cloud: Cloud, name: str) -> Row:
     return found
 
 
-def _members(cloud: Cloud) -> list[Row]:
-    return [row for row in cloud.store.scan(ROOT) if row.type in {LINK, MANAGEMENT_GROUP.lower()}]
+def _tree(cloud: Cloud) -> Mapping[str, list[Row]]:
+    """What hangs directly below each management group, by its key."""
+    tree: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in cloud.store.scan(ROOT):
+        if row.type in {LINK, MANAGEMENT_GROUP.lower()}:
+            tree[_parent(row)].append(row)
+    return tree
 
 
 def _below(cloud: Cloud, key: str) -> Iterator[Row]:
-    members = _members(cloud)
-    open_keys = [key]
-    while open_keys:
-        current = open_keys.pop()
-        for row in members:
-            if _parent(row) == current:
-                yield row
-                open_keys.append(row.key)
+    tree = _tree(cloud)
+    waiting = [key]
+    while waiting:
+        found = tree.get(waiting.pop(), [])
+        yield from found
+        waiting += [row.key for row in found]
 
 
 def _parent(row: Row) -> str:
@@ -91,17 +95,17 @@ def _parent_id(row: Row) -> str:
     return str((parent or {}).get("id", ""))
 
 
-def _children(cloud: Cloud, key: str, *, recurse: bool) -> list[dict[str, Json]]:
-    children = []
-    for row in _members(cloud):
-        if _parent(row) == key:
-            child = _descendant(row)
-            shown = {"id": child["id"], "type": _public_type(row), "name": child["name"]}
-            shown["displayName"] = child["properties"]["displayName"]
-            if recurse and row.type != LINK:
-                shown["children"] = _children(cloud, row.key, recurse=True) or None
-            children.append(shown)
-    return children
+def _children(tree: Mapping[str, list[Row]], key: str, *, recurse: bool) -> list[dict[str, Json]]:
+    return [_child(tree, row, recurse=recurse) for row in tree.get(key, [])]
+
+
+def _child(tree: Mapping[str, list[Row]], row: Row, *, recurse: bool) -> dict[str, Json]:
+    child = _descendant(row)
+    display_name = child["properties"]["displayName"]
+    shown = {"id": child["id"], "type": _public_type(row), "name": child["name"], "displayName": display_name}
+    if recurse and row.type != LINK:
+        shown["children"] = _children(tree, row.key, recurse=True) or None
+    return shown
 
 
 def _public_type(row: Row) -> str:
@@ -115,11 +119,12 @@ def _descendant(row: Row) -> dict[str, Json]:
         "id": f"/subscriptions/{name}" if row.type == LINK else body["id"],
         "type": "/subscriptions" if row.type == LINK else "/managementGroups",
         "name": name,
-        "properties": {"displayName": body["properties"]["displayName"], "parent": {"id": _parent_id(row)}},
+        "properties": {"displayName": body["properties"].get("displayName", name), "parent": {"id": _parent_id(row)}},
     }
 
 
 def _short(row: Row) -> dict[str, Json]:
     body = row.document()
-    properties = {"tenantId": body["properties"]["tenantId"], "displayName": body["properties"]["displayName"]}
+    names = ("tenantId", "displayName")
+    properties = {name: body["properties"][name] for name in names if name in body["properties"]}
     return {"id": body["id"], "type": body["type"], "name": body["name"], "properties": properties}

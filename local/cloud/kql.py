@@ -21,9 +21,11 @@ COLUMNS = (
     "id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId", "managedBy",
     "sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation",
 )  # fmt: skip
-_LOWER = {"id": "key", "type": "type", "resourceGroup": "grp", "subscriptionId": "subscription"}
 _MADE = {
-    **_LOWER,
+    "id": "key",
+    "type": "type",
+    "resourceGroup": "grp",
+    "subscriptionId": "subscription",
     "name": "coalesce(json_extract(body, '$.name'), json_extract(body, '$.displayName'))",
     "location": "lower(replace(json_extract(body, '$.location'), ' ', ''))",
 }
@@ -69,11 +71,6 @@ class Path:
         """An SQL expression for its value. The parts are words, so they can stand in it."""
         made = _MADE.get(self.parts[0]) if len(self.parts) == 1 else None
         return made or "json_extract(body, '$" + "".join(f'."{part}"' for part in self.parts) + "')"
-
-    @property
-    def lower(self) -> bool:
-        """Whether its values are kept in lower case."""
-        return len(self.parts) == 1 and self.parts[0] in _LOWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,5 +277,5 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _like(path: Path, value: Json, sign: str) -> Json:
-    """The value as it is compared: in lower case where what it is compared to is."""
-    return value.lower() if isinstance(value, str) and (path.lower or sign.endswith("in~")) else value
+    """The value as it is compared: ids in any case, as their rows are kept; lists without case in lower case."""
+    return value.lower() if isinstance(value, str) and (path.parts == ("id",) or sign.endswith("in~")) else value

@@ -45,6 +45,8 @@ def put(cloud: Cloud, request: Request, address: Address) -> Answer:
     """Create or replace. What the service keeps itself (ids, endpoints, states) stays as it was."""
     kind = checked_kind(request, address)
     content = document.content(request)
+    if kind.type == SUBSCRIPTION:
+        raise not_allowed("PUT", kind.type)
     with cloud.store.writing():
         old = writable(cloud, request, address)
         if old is None:
@@ -147,8 +149,6 @@ def writable(cloud: Cloud, request: Request, address: Address) -> Row | None:
 
 def require_scope(cloud: Cloud, address: Address) -> None:
     """ArmError unless what a new resource is to lie in exists."""
-    if address.type == SUBSCRIPTION:
-        raise not_allowed("PUT", address.type)
     if address.scope and not cloud.store.get(address.scope.lower()):
         error = missing(cloud, address)
         code = "ParentResourceNotFound" if error.code == "ResourceNotFound" else error.code
