@@ -103,18 +103,21 @@ def _page_collected(posture: Posture, event: Event) -> dict[str, Any]:
     changes: dict[str, Any] = {"resources": posture.resources + data["new"]}
     if before is None or before.scan != data["scan"]:
         return changes
-    gaps = tuple(Gap.model_validate(gap) for gap in data["gaps"])
     after = before.model_copy(
         update={
             "cursor": data["cursor"],
             "pages": before.pages + 1,
             "read": before.read + data["read"],
             "expected": data["total"] if data["total"] is not None else before.expected,
-            "gaps": (*before.gaps, *gaps)[:100],
-            "gap_count": before.gap_count + len(gaps),
+            **_more_gaps(before, event),
         }
     )
     return {**changes, "collection": after}
+
+
+def _more_gaps(before: Collection, event: Event) -> dict[str, Any]:
+    gaps = tuple(Gap.model_validate(gap) for gap in event.data.get("gaps", ()))
+    return {"gaps": (*before.gaps, *gaps)[:100], "gap_count": before.gap_count + len(gaps)}
 
 
 def _page_imported(posture: Posture, event: Event) -> dict[str, Any]:
@@ -125,7 +128,8 @@ def _page_imported(posture: Posture, event: Event) -> dict[str, Any]:
 def _collection_ended(posture: Posture, event: Event) -> dict[str, Any]:
     data, before = event.data, posture.collection
     assert before is not None  # the event is recorded only while its collection is open
-    after = before.model_copy(update={"ended_at": event.at, "complete": data["complete"], "cursor": None})
+    ended = {"ended_at": event.at, "complete": data["complete"], "cursor": None}
+    after = before.model_copy(update={**ended, **_more_gaps(before, event)})
     return {
         "collection": after,
         "collected_at": event.at,

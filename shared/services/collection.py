@@ -31,19 +31,15 @@ def collect(
     """
     known = _begin(scan, subscription, store)
     while known.collection and known.collection.scan == scan and known.collection.ended_at is None:
+        at = known.collection
+        if at.pages and at.cursor is None:  # all pages are here, whoever kept the last one
+            return _end(scan, subscription.id, store)
         try:
-            page = inventory.page(
-                tenant=store.tenant,
-                subscription=subscription.id,
-                wanted=wanted,
-                cursor=known.collection.cursor,
-            )
+            page = inventory.page(tenant=store.tenant, subscription=subscription.id, wanted=wanted, cursor=at.cursor)
         except (Forbidden, NotFound) as error:
             return give_up(scan, subscription.id, error, store)
-        known = keep_page(scan, subscription.id, known.collection, page, store)
-        if page.cursor is None:
-            return _end(scan, subscription.id, store)
-        if store.now() >= until:
+        known = keep_page(scan, subscription.id, at, page, store)
+        if page.cursor is not None and store.now() >= until:
             return known
     return known
 
@@ -179,22 +175,22 @@ def give_up(scan: str, subscription: str, error: CortexError, store: Store) -> P
         at=store.now(),
         message=error.message,
     )
-    known = estate.posture(store, subscription)
-    if known.collection is not None:
-        keep_page(scan, subscription, known.collection, InventoryPage((), None, None, (gap,)), store)
-    return _end(scan, subscription, store, complete=False)
+    return _end(scan, subscription, store, missing=gap)
 
 
-def _end(scan: str, subscription: str, store: Store, *, complete: bool = True) -> Posture:
+def _end(scan: str, subscription: str, store: Store, *, missing: Gap | None = None) -> Posture:
+    """End it in one fact with why it is not whole: half of that would let what was not seen pass for gone."""
+
     def decision(known: Posture) -> estate.Change | None:
         at = known.collection
         if at is None or at.scan != scan or at.ended_at is not None:
             return None
-        whole = complete and (at.expected is None or at.read >= at.expected)
+        whole = missing is None and (at.expected is None or at.read >= at.expected)
         gone = _gone(at, subscription, store) if whole else []
         leaving = {key: {**body, "gone": True, "changedAt": text(store.now())} for key, body in gone}
         farewell = finding.resolved(tuple(leaving), store, reason="the resource is gone")
-        data = {"scan": scan, "complete": whole, "gone": len(leaving)}
+        gaps = [missing.model_dump(mode="json")] if missing else []
+        data = {"scan": scan, "complete": whole, "gone": len(leaving), "gaps": gaps}
         return estate.Change("collectionEnded", data, {RESOURCE: leaving, finding.KIND: farewell})
 
     return estate.decide(store, subscription, decision)

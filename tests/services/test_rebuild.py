@@ -1,6 +1,7 @@
 """All documents can be rebuilt from the streams, and a step that dies anywhere is made good by the next."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from shared.adapters.index import INDEXES
 from shared.adapters.local.documents import SqliteDocuments
+from shared.domain.error import Forbidden
 from shared.domain.exemption import Category, ExemptionRequest
 from shared.domain.scan import ScanRequest, Status, Trigger
 from shared.ports.documents import Query
@@ -101,12 +103,12 @@ class Dying:
         return answer
 
 
-def workflow(store: Store, queue: Queue, inventory: MemoryInventory, book: Book) -> None:
-    scan.request("s1", ScanRequest(), Trigger.HTTP, store=store, queue=queue)
-    for subscription in scan.prepare("s1", store=store, inventory=inventory):
-        while scan.step("s1", subscription, store=store, inventory=inventory, book=book).state != "done":
+def workflow(store: Store, queue: Queue, inventory: MemoryInventory, book: Book, name: str = "s1") -> None:
+    scan.request(name, ScanRequest(), Trigger.HTTP, store=store, queue=queue)
+    for subscription in scan.prepare(name, store=store, inventory=inventory):
+        while scan.step(name, subscription, store=store, inventory=inventory, book=book).state != "done":
             pass
-    scan.finish("s1", store=store, book=book)
+    scan.finish(name, store=store, book=book)
 
 
 def outcome(store: Store) -> object:
@@ -117,6 +119,7 @@ def outcome(store: Store) -> object:
         scans.resources,
         scans.pairs,
         scans.attention,
+        [(each.collected, each.expected, each.judged) for each in scans.progress.values()],
         sorted(kept["finding"]),
         sorted(kept["resource"]),
         kept["posture"][SUBSCRIPTION]["counts"],
@@ -142,3 +145,27 @@ def test_a_scan_killed_at_any_write_ends_the_same(
                 workflow(dying, queue, inventory, book)
             workflow(fresh, queue, inventory, book)
             assert outcome(fresh) == expected, f"killed at write {at}"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_refused_scan_killed_at_any_write_takes_nothing_for_gone(
+    *, after: bool, store: Store, queue: Queue, inventory: MemoryInventory, book: Book, tmp_path: Path
+) -> None:
+    inventory.put(account("a1"), account("a2", https=False))
+    refused = Forbidden("not for you", permission="*/read")
+    for at in range(1, 40):
+        with SqliteDocuments(tmp_path / f"{after}{at}.db", indexes=INDEXES) as documents:
+            fresh = replace(store, documents=documents)
+            workflow(fresh, queue, inventory, book)
+            inventory.faults = [refused] * 3
+            dying = Dying(documents, at, after=after)
+            with suppress(Killed):
+                workflow(replace(fresh, documents=dying), queue, inventory, book, "s2")  # type: ignore[arg-type] # duck
+            workflow(fresh, queue, inventory, book, "s2")
+            inventory.faults = []
+            kept = everything(fresh)
+            assert not any(each["gone"] for each in kept["resource"].values()), f"killed at write {at}"
+            assert [each["open"] for each in kept["finding"].values()] == [True]
+            assert scan.find("s2", store=fresh).status == Status.PARTIAL
+            assert len(scan.find("s2", store=fresh).gaps) == 1
+    assert dying.writes < at, "it was killed at every write"
