@@ -16,6 +16,9 @@ from azure.mgmt.managementgroups import ManagementGroupsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.subscriptions import SubscriptionClient
 from azure.mgmt.resourcegraph import ResourceGraphClient
+from requests import Session
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from shared.adapters.azure import refusal
 from shared.adapters.azure.patience import Authentication, Patience, Quota
@@ -29,6 +32,8 @@ _SCOPES = {
     "management.chinacloudapi.cn": "https://management.chinacloudapi.cn/.default",
 }
 _PAGES = 1000
+CONNECTIONS = 64
+"""Kept open: eight subscriptions are collected at a time, with eight threads each."""
 _DAY = 86_400.0
 
 
@@ -59,7 +64,7 @@ class Arm:
         self.endpoint = connection.endpoint.rstrip("/")
         self._credential = connection.credential
         self._pipeline: Any = Pipeline(
-            RequestsTransport(connection_timeout=min(timeout, 5.0), read_timeout=timeout),
+            RequestsTransport(_session(), connection_timeout=min(timeout, 5.0), read_timeout=timeout),
             [
                 RequestIdPolicy(),
                 UserAgentPolicy("policycortex"),
@@ -142,6 +147,15 @@ class Arm:
     def close(self) -> None:
         """Close the connections."""
         self._pipeline.__exit__()
+
+
+def _session() -> Session:
+    """Room for a connection of every thread; the default keeps ten and closes the others after each call."""
+    session = Session()
+    once = Retry(total=False, redirect=False, raise_on_status=False)  # Patience decides on what is sent again
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=once))
+    return session
 
 
 def raw(response: Any, _typed: object, _headers: object) -> Any:  # noqa: ANN401 - the SDK's callback
