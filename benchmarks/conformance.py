@@ -8,6 +8,7 @@ the definitions and the real alias table are read from `azure-policy` beside DIR
 import gzip
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +28,8 @@ from shared.engine import (
     judge,
     load_definition,
 )
-from shared.engine.assignment import Assignment, Exemption, roll_up
+from shared.engine.alias import Alias
+from shared.engine.assignment import Assignment, Exemption, percentage, roll_up
 from shared.engine.clause import Clause
 from shared.engine.comparison import checker
 from shared.engine.context import Frame
@@ -89,25 +91,23 @@ class Tables:
             return AliasCatalog.from_providers(json.load(file))
 
 
-def plain_names(rule: Json) -> Iterator[str]:
-    """Every name that a rule without an alias table could mean as a plain path."""
-    if isinstance(rule, dict):
-        for value in rule.values():
-            yield from plain_names(value)
-    elif isinstance(rule, list):
-        for value in rule:
-            yield from plain_names(value)
-    elif isinstance(rule, str):
-        yield rule
-        yield from (part for part in rule.split("'")[1::2])
+class PlainPaths(AliasCatalog):
+    """Where a case names no alias table every name is the path itself."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def __contains__(self, name: str) -> bool:
+        return True
+
+    def rows(self, name: str) -> tuple[Alias, ...]:
+        """The name as its own path."""
+        return (Alias(name, name, frozenset()),)
 
 
 def catalog(case: Json, tables: Tables) -> AliasCatalog:
-    """The alias table of a case; without one, every name is its own path."""
-    if case.get("alias_table"):
-        return tables.named(case["alias_table"])
-    names = {*plain_names(case.get("policy_rule")), *plain_names(case.get("parameters"))}
-    return AliasCatalog.from_rows([{"name": name, "path": name, "types": []} for name in names if len(name) < 300])
+    """The alias table of a case."""
+    return tables.named(case["alias_table"]) if case.get("alias_table") else PlainPaths()
 
 
 def context(case: Json) -> Context:
@@ -203,7 +203,7 @@ def run_operator(case: Json, _: Tables) -> str | None:
 
 def run_expression(case: Json, tables: Tables) -> str | None:
     """One expression on a resource."""
-    names = catalog({**case, "policy_rule": case["expression"]}, tables)
+    names = catalog(case, tables)
     one = Resource(case["resource"], api_version=case.get("api_version"))
     frame = Frame(one, context(case))
     try:
@@ -264,6 +264,15 @@ def run_rollup(case: Json, _: Tables) -> str | None:
     return None if found is STATES[wanted] else f"expected {wanted}, found {found}"
 
 
+def run_percentage(case: Json, _: Tables) -> str | None:
+    """The share of resources that do not fail, in percent."""
+    given = case.get("states") or case.get("counts") or {}
+    counted = Counter(given) if isinstance(given, list) else given
+    found = percentage({STATES[name]: number for name, number in counted.items()})
+    wanted = case["expected"].get("percentage", case["expected"].get("value"))
+    return None if found is not None and round(found) == round(wanted) else f"expected {wanted}, found {found}"
+
+
 def assigned_state(case: Json, rule: Json, reference: str, tables: Tables) -> State:
     """The state of a resource under one policy of an assignment."""
     assignment = Assignment.from_json(case["assignment"])
@@ -306,6 +315,7 @@ RUNNERS: dict[str | None, Callable[[Json, Tables], str | None]] = {
     "mutation": run_mutation,
     "state": run_state,
     "rollup": run_rollup,
+    "percentage": run_percentage,
     "assignment": run_assignment,
     "initiative": run_initiative,
 }

@@ -167,3 +167,11 @@ def roll_up(states: Iterable[State]) -> State:
     """The state of a group: the one that ranks first."""
     found = set(states)
     return next((each for each in RANKING if each in found), State.NOT_APPLICABLE)
+
+
+def percentage(counts: Mapping[State, int]) -> float | None:
+    """Compliant, exempt and unknown resources in percent of all that were judged; None when there are none."""
+    judged = {state: number for state, number in counts.items() if state is not State.NOT_APPLICABLE}
+    total = sum(judged.values())
+    good = sum(judged.get(state, 0) for state in (State.COMPLIANT, State.EXEMPT, State.UNKNOWN))
+    return 100 * good / total if total else None

@@ -36,6 +36,7 @@ _TYPES: Mapping[str, Callable[[Json], bool]] = {
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "datetime": _is_time,
+    "any": lambda _: True,
 }
 
 
@@ -58,7 +59,7 @@ def _parameter(name: str, source: Json, path: str) -> Parameter:
                 f"unknown key {key[:60]!r}", path=path, offending=key, suggestion=nearest(key, _KEYS)
             )
     low = {key.lower(): value for key, value in source.items()}
-    type_ = str(low.get("type", "")).lower()
+    type_ = str(low.get("type", "any")).lower()
     if type_ not in _TYPES:
         message = f"unknown parameter type {low.get('type')!r}"
         raise InvalidDefinition(message, path=f"{path}.type", suggestion=nearest(type_, tuple(_TYPES)))

@@ -1,7 +1,7 @@
 """JSON to tree: reads policy definitions and refuses what the language does not allow, saying where."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from shared.domain.resource import Json
 from shared.engine.comparison import OPERATORS
@@ -12,9 +12,19 @@ from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field
 
 DEEPEST = 64
 MOST_NODES = 20_000
-_SPELLING = {name.lower(): name for name in (*OPERATORS, "allOf", "anyOf", "not", "field", "value", "count")}
-_DEFINITION_KEYS = ("id", "name", "type", "properties", "systemData", "location", "apiVersion")
-_PROPERTY_KEYS = (
+
+
+def _table(*names: str) -> Mapping[str, str]:
+    """Names by their lower-case form."""
+    return {name.lower(): name for name in names}
+
+
+_SPELLING = _table(*OPERATORS, "allOf", "anyOf", "not", "field", "value", "count")
+_COUNT = _table("field", "value", "name", "where")
+_RULE = _table("if", "then")
+_THEN = _table("effect", "details")
+_OUTER = _table("id", "name", "type", "properties", "systemData")
+_INNER = _table(
     "displayName",
     "description",
     "mode",
@@ -26,6 +36,8 @@ _PROPERTY_KEYS = (
     "versions",
     "externalEvaluationEnforcementSettings",
 )
+_LOGIC = (("allof", AllOf), ("anyof", AnyOf))
+_LEFT = ("field", "value", "count")
 
 
 def load_definition(text: str | bytes) -> dict[str, Json]:
@@ -64,11 +76,11 @@ def parse_definition(source: Mapping[str, Json]) -> Definition:
         outer = {"policyrule": source}
     inner = outer
     if "properties" in outer:
-        _only(source, _DEFINITION_KEYS, "$")
         inner = _keys(_object(outer["properties"], "$.properties"), "$.properties")
-        _only(outer["properties"], _PROPERTY_KEYS, "$.properties")
-    elif "policyrule" in outer and source is not outer["policyrule"]:
-        _only(source, (*_DEFINITION_KEYS, *_PROPERTY_KEYS), "$")
+        _no_misspelling(source, _OUTER, "$")
+        _no_misspelling(outer["properties"], _INNER, "$.properties")
+    elif source is not outer.get("policyrule"):
+        _no_misspelling(source, {**_OUTER, **_INNER}, "$")
     if "policyrule" not in inner:
         raise InvalidDefinition("the definition has no policyRule", path="$")
     return _definition(outer, inner)
@@ -76,12 +88,12 @@ def parse_definition(source: Mapping[str, Json]) -> Definition:
 
 def _definition(outer: Mapping[str, Json], inner: Mapping[str, Json]) -> Definition:
     rule = _keys(_object(inner["policyrule"], "$.policyRule"), "$.policyRule")
-    _only(inner["policyrule"], ("if", "then"), "$.policyRule")
+    _only(inner["policyrule"], _RULE, "$.policyRule")
     for part in ("if", "then"):
         if part not in rule:
             raise InvalidDefinition(f"the rule has no {part!r}", path="$.policyRule")
     then = _keys(_object(rule["then"], "$.policyRule.then"), "$.policyRule.then")
-    _only(rule["then"], ("effect", "details"), "$.policyRule.then")
+    _only(rule["then"], _THEN, "$.policyRule.then")
     if not isinstance(then.get("effect"), str):
         raise InvalidDefinition("the effect must be a string", path="$.policyRule.then.effect")
     return Definition(
@@ -123,7 +135,7 @@ class _Parser:
         if self.nodes > MOST_NODES:
             raise InvalidDefinition(f"the rule has more than {MOST_NODES} conditions", path=path)
         keys = _keys(_object(source, path), path)
-        for name, kind in (("allof", AllOf), ("anyof", AnyOf)):
+        for name, kind in _LOGIC:
             if name in keys:
                 _alone(source, path, _SPELLING[name])
                 return kind(path, self._parts(keys[name], f"{path}.{_SPELLING[name]}", depth))
@@ -138,9 +150,9 @@ class _Parser:
         return tuple(self.node(each, f"{path}[{at}]", depth + 1) for at, each in enumerate(source))
 
     def _condition(self, source: Mapping[str, Json], keys: Mapping[str, Json], path: str, depth: int) -> Condition:
-        lefts = [name for name in ("field", "value", "count") if name in keys]
+        lefts = [name for name in _LEFT if name in keys]
         operators = [_SPELLING[key] for key in keys if _SPELLING.get(key) in OPERATORS]
-        _only(source, tuple(_SPELLING.values()), path)
+        _only(source, _SPELLING, path)
         if len(lefts) != 1:
             raise InvalidDefinition(
                 "a condition needs one of field, value and count", path=path, offending=_text(source)
@@ -175,7 +187,7 @@ class _Parser:
 
     def _count(self, source: Json, path: str, depth: int) -> Count:
         keys = _keys(_object(source, path), path)
-        _only(source, ("field", "value", "name", "where"), path)
+        _only(source, _COUNT, path)
         if ("field" in keys) == ("value" in keys):
             raise InvalidDefinition("a count needs one of field and value", path=path, offending=_text(source))
         field = keys.get("field")
@@ -208,13 +220,18 @@ def _keys(source: Mapping[str, Json], path: str) -> dict[str, Json]:
     return keys
 
 
-def _only(source: Mapping[str, Json], allowed: Iterable[str], path: str) -> None:
-    known = tuple(allowed)
-    low = {each.lower() for each in known}
+def _only(source: Mapping[str, Json], allowed: Mapping[str, str], path: str) -> None:
     for key in source:
-        if str(key).lower() not in low:
-            message = f"unknown key {str(key)[:60]!r}"
-            raise InvalidDefinition(message, path=path, offending=str(key), suggestion=nearest(str(key), known))
+        if str(key).lower() not in allowed:
+            near = nearest(str(key), tuple(allowed.values()))
+            raise InvalidDefinition(f"unknown key {str(key)[:60]!r}", path=path, offending=str(key), suggestion=near)
+
+
+def _no_misspelling(source: Mapping[str, Json], known: Mapping[str, str], path: str) -> None:
+    """Around the rule the service adds keys as it grows: only what looks like a known one misspelled is refused."""
+    for key in source:
+        if str(key).lower() not in known and (near := nearest(str(key), tuple(known.values()))):
+            raise InvalidDefinition(f"unknown key {str(key)[:60]!r}", path=path, offending=str(key), suggestion=near)
 
 
 def _alone(source: Mapping[str, Json], path: str, name: str) -> None:

@@ -200,7 +200,8 @@ def compile_definition(
 def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[str, Json] | None) -> Policy:
     """Compile a parsed definition."""
     values = bind(tree.parameters, parameters)
-    _check_references(tree)
+    operands = _operands(tree)
+    _check_references(tree, operands)
     effect = _effect(tree, values)
     details = parse_details(effect, tree.details)
     _check_modifiable(effect, details, aliases)
@@ -217,7 +218,7 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
         types=applicability.possible_types(outline, values),
         missing=missing(tree.parameters, values),
         not_evaluable=_not_evaluable(tree),
-        enforcement_only=_reads_identity(tree.condition),
+        enforcement_only=any(_mentions_identity(operand) for _, operand in operands),
         by_type=names is None or any(each in aliases for each in names),
         by_version=names is None or any(map(aliases.is_versioned, names)),
         outline=outline,
@@ -267,9 +268,9 @@ def _operands(tree: Definition) -> "list[tuple[str, Operand]]":
     return found
 
 
-def _check_references(tree: Definition) -> None:
+def _check_references(tree: Definition, operands: "list[tuple[str, Operand]]") -> None:
     """Every parameters('x') names a declared parameter."""
-    for path, operand in _operands(tree):
+    for path, operand in operands:
         for each in calls(operand):
             if each.name.lower() != "parameters" or not isinstance(each.arguments[0], Literal):
                 continue
@@ -290,16 +291,8 @@ def _check_modifiable(effect: str, details: Details, aliases: AliasCatalog) -> N
             raise InvalidDefinition(f"the alias {name!r} is not modifiable", path=path, offending=name)
 
 
-def _reads_identity(node: Node) -> bool:
-    """Whether the rule reads requestContext().identity, which exists only while a request is enforced."""
-    return any(
-        _mentions_identity(operand)
-        for each in applicability.conditions(node)
-        for operand in (each.right, each.left.value if isinstance(each.left, Value) else each.right)
-    )
-
-
 def _mentions_identity(operand: Operand) -> bool:
+    """Whether requestContext().identity is read, which exists only while a request is enforced."""
     if isinstance(operand, Access) and isinstance(operand.base, Call) and isinstance(operand.key, Literal):
         reads = (operand.base.name.lower(), str(operand.key.value).lower())
         if reads == ("requestcontext", "identity"):
