@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.host", description=__doc__)
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 7071), help="default: PORT or 7071")
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT") or "7071", help="default: PORT or 7071")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     parser.add_argument("--app", type=Path, default=ROOT, help="the folder of function_app.py")
     parser.add_argument(

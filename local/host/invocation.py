@@ -32,7 +32,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How it ended. `value` is the function's answer; `error` and `stack` tell of a failure."""
+    """How it ended. `value` is the function's answer; `error` and `stack` tell of a failure.
+
+    A function that timed out in a thread goes on there; nothing can stop it.
+    """
 
     outcome: str
     value: TypedData | None = None

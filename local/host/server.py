@@ -12,7 +12,7 @@ _KEEP_ALIVE_SECONDS = 60
 
 
 class PortTakenError(Exception):
-    """Someone else listens on the port."""
+    """Someone else listens on the port, or there is no such port or address."""
 
 
 @contextlib.contextmanager
@@ -20,9 +20,9 @@ def listen(address: str, port: int) -> Iterator[socket.socket]:
     """A listening socket; PortTakenError when the port is not free."""
     try:
         listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise PortTakenError(
-            f"cannot listen on {address}:{port} ({error.strerror}): is another host running? "
+            f"cannot listen on {address}:{port} ({error}): is another host running? "
             "Choose another port with --port or PORT"
         ) from error
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio sets it only on sockets it made itself

@@ -123,6 +123,8 @@ def test_route_prefix_headers_and_outstanding_requests_come_from_host_json(tmp_p
         with started.client.stream("GET", "/events?count=2"):
             assert started.client.get("/hello/Ada").status_code == 429
             assert started.client.get("/admin/host/status").status_code == 200
+        # The client has gone, and with it the stream that would still wait.
+        assert started.wait(lambda: started.client.get("/hello/Ada").status_code, lambda status: status == 200) == 200
 
 
 def test_a_function_that_takes_longer_than_function_timeout_is_cut(tmp_path: Path, serve: Any) -> None:
