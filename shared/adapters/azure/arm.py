@@ -64,7 +64,7 @@ class Arm:
         self.endpoint = connection.endpoint.rstrip("/")
         self._credential = connection.credential
         self._pipeline: Any = Pipeline(
-            RequestsTransport(_session(), connection_timeout=min(timeout, 5.0), read_timeout=timeout),
+            RequestsTransport(session=_session(), connection_timeout=min(timeout, 5.0), read_timeout=timeout),
             [
                 RequestIdPolicy(),
                 UserAgentPolicy("policycortex"),
