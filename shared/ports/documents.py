@@ -25,7 +25,8 @@ class Query:
     `contains` maps a field that holds a list of strings to a string it must have.
     `after` leaves out ids up to and including this one.
     `order` names the field to sort by ("" is the id); ties are broken by id; `descending` turns both round.
-    Documents without the `order` field are left out when ordering by it.
+    Only numbers and text are ordered, numbers first: documents without such an `order` field are left out. Stores
+    order by the fields they have an index for (adapters/index.py); InvalidInput for others.
     """
 
     equals: Mapping[str, Any] = field(default_factory=dict)
@@ -104,5 +105,8 @@ class Documents(Protocol):
         ...
 
     def count(self, *, tenant: str, kind: str, query: Query, by: str | None = None) -> dict[str, int]:
-        """How many match: {"": n}, or with `by` a top-level field, the number for each of its values (as text)."""
+        """How many match: {"": n}, or with `by` a top-level field, the number for each of its values.
+
+        Values are given as JSON, but text without quotes, and absent or null as "".
+        """
         ...

@@ -17,7 +17,8 @@ _OPEN_ATTEMPTS = 100
 _PRAGMAS = """
 PRAGMA synchronous = NORMAL;
 PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -16384;
+PRAGMA cache_size = -32768;
+PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
 PRAGMA analysis_limit = 1000;
 """
