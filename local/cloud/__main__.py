@@ -20,7 +20,6 @@ _PARENT_SECONDS = 0.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; the exit code."""
     options = _parser().parse_args(arguments)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if options.reset:
         _remove(options.state)

@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from email.utils import format_datetime
 from urllib.parse import parse_qsl
 
 import orjson
@@ -56,17 +57,17 @@ class Application:
 
     def answer(self, request: Request, strikes: Strikes) -> Answer:
         """The answer to a request, with what all answers carry."""
+        headers = self._common(request)
         try:
-            given = self._handled(request, strikes)
+            given = self._handled(request, strikes, headers)
         except ArmError as error:
-            given = Answer(error.status, orjson.dumps(error.body()), error.headers)
+            given = _refusal(error)
         except Exception:  # noqa: BLE001 - a door: whatever went wrong is the server's fault and is told as such
             _log.exception("%s %s failed", request.method, request.path)
-            failure = ArmError(500, "InternalServerError", "The sandbox cloud failed; its log says why.")
-            given = Answer(failure.status, orjson.dumps(failure.body()))
-        return Answer(given.status, given.body, {**self._common(request), **given.headers})
+            given = _refusal(ArmError(500, "InternalServerError", "The sandbox cloud failed; its log says why."))
+        return Answer(given.status, given.body, {**headers, **given.headers})
 
-    def _handled(self, request: Request, strikes: Strikes) -> Answer:
+    def _handled(self, request: Request, strikes: Strikes, headers: dict[str, str]) -> Answer:
         if len(request.body) > BODY:
             raise ArmError(413, "RequestEntityTooLarge", f"The request content is larger than {BODY} bytes.")
         if request.path == "/admin/health":
@@ -77,12 +78,12 @@ class Application:
         _refuse(request, strikes, self._cloud)
         at = self._cloud.clock().timestamp()
         if request.path.lower() == GRAPH and request.method == "POST":
-            headers = self._quota.query(at)
+            headers |= self._quota.query(at)
             given = graph.resources(self._cloud, request, self._hidden(request))
         else:
-            headers = self._quota.request(request.method, subscription_of(request.path.lower()), at)
+            headers |= self._quota.request(request.method, subscription_of(request.path.lower()), at)
             given = self._noted(request, self._routed(request, lost=Kind.LOST_WRITE in strikes))
-        return _spoiled(Answer(given.status, given.body, {**headers, **given.headers}), strikes)
+        return _spoiled(given, strikes)
 
     def _routed(self, request: Request, *, lost: bool) -> Answer:
         """The answer to a request; a lost write is answered as done and undone."""
@@ -117,11 +118,16 @@ class Application:
             "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id", name),
             "x-ms-routing-request-id": f"SANDBOX:{self._cloud.clock():%Y%m%dT%H%M%SZ}:{name}",
             "Cache-Control": "no-cache",
+            "Date": format_datetime(self._cloud.clock(), usegmt=True),
         }
 
     async def _hang_up(self, scope: Message) -> None:
         self._drop(scope["client"])
         await asyncio.sleep(0)  # lets the server notice before it would answer by itself
+
+
+def _refusal(error: ArmError) -> Answer:
+    return Answer(error.status, orjson.dumps(error.body()), error.headers)
 
 
 def _refuse(request: Request, strikes: Strikes, cloud: Cloud) -> None:

@@ -1,16 +1,9 @@
 """The server: a sandbox cloud on a port of this machine, in a thread of its own."""
 
-import asyncio
 import contextlib
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
-
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from local.cloud import token
 from local.cloud.app import Application
@@ -19,11 +12,9 @@ from local.cloud.drift import drift
 from local.cloud.event import Delivery
 from local.cloud.fault import Faults
 from local.cloud.generation import generate
+from local.cloud.listener import HOST, Connections, listening, serving
 from local.cloud.store import Store
 from shared.domain.resource import Json
-
-HOST = "127.0.0.1"
-_BACKLOG = 256
 
 
 class Sandbox:
@@ -76,7 +67,7 @@ def sandbox(
     events_token: str | None = None,
     operation_seconds: float = 0.0,
     throttle: bool = False,
-    clock: Callable[[], Json] = now,
+    clock: Callable[[], datetime] = now,
 ) -> Iterator[Sandbox]:
     """A sandbox cloud that runs until the end of the block. Its state is the file `path`, made when it is not there.
 
@@ -95,18 +86,11 @@ def sandbox(
             operation_seconds=operation_seconds,
             throttle=throttle,
         )
-        with _delivering(cloud, events, events_token) as written, _serving(cloud, listener, written):
-            yield Sandbox(cloud, f"http://{HOST}:{listener.getsockname()[1]}", written)
-
-
-@contextlib.contextmanager
-def listening(port: int) -> Iterator[socket.socket]:
-    """A socket that listens on this machine only; OSError when the port is taken."""
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen(_BACKLOG)
-        yield listener
+        connections = Connections()
+        with _delivering(cloud, events, events_token) as written:
+            application = Application(cloud, drop=connections.drop, written=written)
+            with serving(application, connections, listener):
+                yield Sandbox(cloud, f"http://{HOST}:{listener.getsockname()[1]}", written)
 
 
 @contextlib.contextmanager
@@ -120,54 +104,3 @@ def _delivering(cloud: Cloud, url: str | None, token: str | None) -> Iterator[Ca
         yield delivery.notify
     finally:
         delivery.stop()
-
-
-@contextlib.contextmanager
-def _serving(cloud: Cloud, listener: socket.socket, written: Callable[[], None]) -> Iterator[None]:
-    connections = _Connections()
-    application = Application(cloud, drop=connections.drop, written=written)
-    config = uvicorn.Config(
-        cast("Json", application),
-        http=connections.protocol(),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), name="sandbox-cloud", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-class _Connections:
-    """The open connections by the client's address, so that one can be closed in its face."""
-
-    def __init__(self) -> None:
-        self._open: dict[Json, asyncio.Transport] = {}
-
-    def drop(self, client: Json) -> None:
-        """Close a connection at once."""
-        if transport := self._open.get(tuple(client)):
-            transport.abort()
-
-    def protocol(self) -> type[asyncio.Protocol]:
-        """The HTTP protocol of uvicorn protocol, which here also tells of connections made and lost."""
-        known = self._open
-
-        class Protocol(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-                super().connection_made(transport)
-                known[self.client] = transport
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                known.pop(self.client, None)
-                super().connection_lost(exc)
-
-        return Protocol

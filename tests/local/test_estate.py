@@ -69,14 +69,22 @@ def test_parents_come_before_children(bodies: dict[str, dict[str, Any]]) -> None
 
 
 def test_what_a_body_refers_to_is_there(bodies: dict[str, dict[str, Any]]) -> None:
-    known = {name.lower() for name in bodies}
-    parts = {part["id"].lower() for body in bodies.values() for part in _parts(body)}
-    foreign = ("diskencryptionsets", "databricks-rg", "publicmaintenance", "publishers", "roledefinitions", "policysetdefinitions")
+    known = {name.lower() for name in bodies} | {
+        part["id"].lower() for body in bodies.values() for part in _parts(body)
+    }
+    foreign = (
+        "diskencryptionsets",
+        "databricks-rg",
+        "publicmaintenance",
+        "publishers",
+        "roledefinitions",
+        "policysetdefinitions",
+    )
     loose = Counter(
         value
         for name, body in bodies.items()
         for value in _ids(body)
-        if value.lower() not in known | parts and not any(word in value.lower() for word in foreign)
+        if value.lower() not in known and not any(word in value.lower() for word in foreign)
     )
     last = next(reversed(bodies)).partition("/providers/")[0]
     assert {value for value in loose if not value.startswith(last)} == set(), "only the last group may be cut short"
@@ -107,7 +115,9 @@ def _parts(value: Any) -> list[dict[str, Any]]:
         ("Microsoft.Sql/servers", "publicNetworkAccess", "Disabled"),
     ],
 )
-def test_most_but_not_all_is_configured_right(bodies: dict[str, dict[str, Any]], kind: str, path: str, right: Any) -> None:
+def test_most_but_not_all_is_configured_right(
+    bodies: dict[str, dict[str, Any]], kind: str, path: str, right: Any
+) -> None:
     found = Counter(body["properties"].get(path) == right for body in bodies.values() if body.get("type") == kind)
     share = found[True] / found.total()
     assert 0.6 < share < 0.98
@@ -125,7 +135,13 @@ def test_types_and_members_are_spelled_as_arm_does(bodies: dict[str, dict[str, A
     by_type: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for body in bodies.values():
         by_type[body.get("type", "")].append(body)
-    assert {body["location"] for body in by_type["Microsoft.Web/sites"]} <= {"West Europe", "North Europe", "Germany West Central", "Sweden Central", "East US"}
+    assert {body["location"] for body in by_type["Microsoft.Web/sites"]} <= {
+        "West Europe",
+        "North Europe",
+        "Germany West Central",
+        "Sweden Central",
+        "East US",
+    }
     assert all(body["etag"].startswith('W/"') for body in by_type["Microsoft.Network/virtualNetworks"])
     rule = by_type["Microsoft.Network/networkSecurityGroups"][0]["properties"]["securityRules"][0]
     assert rule["etag"] == by_type["Microsoft.Network/networkSecurityGroups"][0]["etag"]
@@ -133,11 +149,15 @@ def test_types_and_members_are_spelled_as_arm_does(bodies: dict[str, dict[str, A
 
 
 def test_management_groups_form_a_tree_with_every_subscription(bodies: dict[str, dict[str, Any]]) -> None:
-    groups = {name: body for name, body in bodies.items() if body.get("type") == "Microsoft.Management/managementGroups"}
+    groups = {
+        name: body for name, body in bodies.items() if body.get("type") == "Microsoft.Management/managementGroups"
+    }
     parents = {name: body["properties"]["details"]["parent"] for name, body in groups.items()}
     assert sum(parent is None for parent in parents.values()) == 1
     assert all(parent["id"] in groups for parent in parents.values() if parent)
-    links = [body for body in bodies.values() if body.get("type") == "Microsoft.Management/managementGroups/subscriptions"]
+    links = [
+        body for body in bodies.values() if body.get("type") == "Microsoft.Management/managementGroups/subscriptions"
+    ]
     subscriptions = [body for body in bodies.values() if "subscriptionPolicies" in body]
     assert sorted(link["name"] for link in links) == sorted(each["subscriptionId"] for each in subscriptions)
     names = [each["displayName"] for each in subscriptions]

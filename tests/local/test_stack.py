@@ -25,7 +25,9 @@ def test_the_first_groups_of_a_block_hold_what_its_subscriptions_share() -> None
     assert len({each.subscription.id for each in firsts}) == 6
     later = group(7, 6)
     assert later.reference("workspace", 0) == next(
-        member.id for each in firsts for member in each.members()
+        member.id
+        for each in firsts
+        for member in each.members()
         if each.subscription == later.subscription and member.template.key == "workspace"
     )
 
@@ -35,7 +37,9 @@ def test_every_stack_is_seen_early() -> None:
 
 
 def test_references_lead_to_the_resource_with_the_same_number() -> None:
-    planned = next(each for each in (group(7, number) for number in range(99)) if each.stack == "machines" and each.scale > 1)
+    planned = next(
+        each for each in (group(7, number) for number in range(99)) if each.stack == "machines" and each.scale > 1
+    )
     ids = {(member.template.key, member.ordinal): member.id for member in planned.members()}
     assert planned.reference("vm", 1) == ids["vm", 1]
     assert planned.reference("vnet", 1) == ids["vnet", 0]

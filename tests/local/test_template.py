@@ -66,7 +66,12 @@ def test_renders_slots_picks_and_children(template: Template) -> None:
 
 def test_the_last_byte_leads_to_the_wrong_values(template: Template) -> None:
     box, setting = render(template, bytes([255]) * template.draws)
-    assert body(box)["properties"] == {"locked": False, "share": "100 %", "lid": None, "twin": "/groups/g/box-01/lids/one"}
+    assert body(box)["properties"] == {
+        "locked": False,
+        "share": "100 %",
+        "lid": None,
+        "twin": "/groups/g/box-01/lids/one",
+    }
     assert setting.template.type == "Microsoft.Insights/diagnosticSettings"
 
 
@@ -77,7 +82,9 @@ def test_picks_with_one_name_decide_alike(template: Template) -> None:
 
 
 def test_shares_are_those_that_were_asked_for(template: Template) -> None:
-    seen = Counter(body(render(template, bytes([byte]) * template.draws)[0])["properties"]["locked"] for byte in range(256))
+    seen = Counter(
+        body(render(template, bytes([byte]) * template.draws)[0])["properties"]["locked"] for byte in range(256)
+    )
     assert seen == {True: 192, False: 64}
 
 
@@ -86,7 +93,9 @@ def test_one_byte_decides_one_thing(template: Template) -> None:
     before = body(render(template, bytes(draws))[0])
     draws[RESERVED] = 255
     after = body(render(template, bytes(draws))[0])
-    assert {name for name in before["properties"] if before["properties"][name] != after["properties"].get(name)} == {"locked"}
+    assert {name for name in before["properties"] if before["properties"][name] != after["properties"].get(name)} == {
+        "locked"
+    }
 
 
 def test_refuses_an_object_that_may_begin_with_nothing(tmp_path: Path) -> None:

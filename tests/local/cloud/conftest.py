@@ -57,7 +57,9 @@ class Http:
     cloud: Sandbox
     headers: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, method: str, path: str, body: Any = None, *, version: str | None = "2025-04-01", **headers: str) -> Reply:
+    def __call__(
+        self, method: str, path: str, body: Any = None, *, version: str | None = "2025-04-01", **headers: str
+    ) -> Reply:
         parts = urlsplit(path if "://" in path else self.cloud.url + path)
         query = parts.query if version is None else f"{parts.query}&api-version={version}"
         sent = {"Authorization": f"Bearer {self.cloud.token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
@@ -96,7 +98,12 @@ class Clients:
 
     def _options(self) -> dict[str, Any]:
         policy = _Token(self.cloud.token)
-        return {"base_url": self.cloud.url, "authentication_policy": policy, "credential_scopes": ["sandbox"], "retry_total": 0}
+        return {
+            "base_url": self.cloud.url,
+            "authentication_policy": policy,
+            "credential_scopes": ["sandbox"],
+            "retry_total": 0,
+        }
 
     def resources(self, subscription: str, **options: Any) -> ResourceManagementClient:
         return ResourceManagementClient(_Credential(), subscription, **{**self._options(), **options})

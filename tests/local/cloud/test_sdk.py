@@ -139,7 +139,9 @@ def test_changes_tags_at_a_scope(clients: Any, cloud: Sandbox) -> None:
     with clients.resources(scope) as client:
         patch = {"operation": "Merge", "properties": {"tags": {"Owner": "ada", "new": "1"}}}
         client.tags.begin_update_at_scope(account, patch).result()
-        client.tags.begin_update_at_scope(account, {"operation": "Delete", "properties": {"tags": {"NEW": ""}}}).result()
+        client.tags.begin_update_at_scope(
+            account, {"operation": "Delete", "properties": {"tags": {"NEW": ""}}}
+        ).result()
         tags = client.tags.get_at_scope(account).properties.tags
     assert tags["Owner"] == "ada"
     assert {"new", "owner"}.isdisjoint(tags)
@@ -181,9 +183,9 @@ def test_the_clients_wait_out_a_throttle(clients: Any, cloud: Sandbox) -> None:
     assert cloud.faults.records()[0]["met"] == 2
 
 
-def test_a_group_that_exists_is_not_made_again(clients: Any, cloud: Sandbox) -> None:
+def test_what_exists_is_not_made_again(clients: Any, cloud: Sandbox) -> None:
     scope, account = subscription(cloud)
+    options: dict[str, Any] = {"api_version": "2025-06-01", "headers": {"If-None-Match": "*"}}
     with clients.resources(scope) as client, pytest.raises((ResourceExistsError, HttpResponseError)) as refused:
-        options: dict[str, Any] = {"api_version": "2025-06-01", "headers": {"If-None-Match": "*"}}
         client.resources.begin_create_or_update_by_id(account, parameters={"location": "westeurope"}, **options)
     assert refused.value.status_code == 412
