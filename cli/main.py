@@ -19,23 +19,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("run", rich_help_panel="The product")(run.run)
-app.command("token", rich_help_panel="The product")(run.mint)
-app.command("estate", rich_help_panel="The product")(run.estate)
-app.command("import", rich_help_panel="See")(work.import_file)
-app.command("scan", rich_help_panel="See")(work.scan)
-app.command("status", rich_help_panel="See")(find.status)
-app.command("findings", rich_help_panel="See")(find.findings)
-app.command("explain", rich_help_panel="See")(find.explain)
-app.command("evaluate", rich_help_panel="See")(evaluate.evaluate)
-app.command("remediate", rich_help_panel="Fix")(fix.remediate)
-app.command("approve", rich_help_panel="Fix")(fix.approve)
+COMMANDS = (
+    ("The product", "run", run.run, "run the product here, with a sample estate"),
+    ("The product", "token", run.mint, "print a development token"),
+    ("The product", "estate", run.estate, "print a sample estate of any size"),
+    ("See", "import", work.import_file, "import an inventory exported elsewhere"),
+    ("See", "scan", work.scan, "collect the estate and judge it"),
+    ("See", "status", find.status, "how the estate stands"),
+    ("See", "findings", find.findings, "what needs attention"),
+    ("See", "explain", find.explain, "why a finding is what it is"),
+    ("See", "evaluate", evaluate.evaluate, "judge a file by a policy, offline"),
+    ("Fix", "remediate", fix.remediate, "plan the fix of findings"),
+    ("Fix", "approve", fix.approve, "let somebody else's plan be carried out"),
+)
+for panel, name, command, short in COMMANDS:
+    app.command(name, rich_help_panel=panel, short_help=short)(command)
 
 
 def main() -> None:
     """Run the command line; errors that people can mend are one line, not a stack."""
     try:
-        app()
+        app(prog_name="cortex")
     except (ApiError, CortexError) as error:
         Console(stderr=True).print(f"[bold red]✗[/] {error}", highlight=False)
         sys.exit(1)
