@@ -38,6 +38,7 @@ from shared.engine.evaluate import compile_operand
 from shared.engine.function import FUNCTIONS, call
 from shared.engine.judge import any_related, state_for
 from shared.engine.operand import parse_operand
+from shared.engine.policy import names_used
 from shared.engine.scope import Scope
 
 Json = Any
@@ -217,8 +218,12 @@ def run_expression(case: Json, tables: Tables) -> str | None:
 
 def run_applicability(case: Json, tables: Tables) -> str | None:
     """Whether a policy is about a resource."""
-    verdict = judge(compiled(case, tables), resource(case), context(case))
-    found = verdict.state is not State.NOT_APPLICABLE
+    policy = compiled(case, tables)
+    verdict = judge(policy, resource(case), context(case))
+    # The page has a policy with an invalid alias not applicable; here it is judged, unknown where the alias matters.
+    names = names_used(policy.definition.condition) or set()
+    invalid = any("/" in name and name not in policy.catalog for name in names)
+    found = verdict.state is not State.NOT_APPLICABLE and not invalid
     wanted = case["expected"]["applicable"]
     return None if found is wanted else f"expected applicable {wanted}, found {verdict.state} ({verdict.reason})"
 

@@ -83,10 +83,13 @@ class AliasCatalog:
         rows = {**self._rows, **other._rows}  # noqa: SLF001 - of the same class
         return AliasCatalog(rows, {**self._capabilities, **other._capabilities})  # noqa: SLF001 - of the same class
 
-    def only(self, names: Iterable[str]) -> "AliasCatalog":
-        """The part of the catalog that holds these names, and every type fact."""
+    def only(self, names: Iterable[str], types: Iterable[str] | None = None) -> "AliasCatalog":
+        """The part of the catalog that holds these names, and the facts on these types (None: on every type)."""
         keys = {key for name in names for key in (name.lower(), name.lower() + "[*]")}
-        return AliasCatalog({key: self._rows[key] for key in keys if key in self._rows}, self._capabilities)
+        facts = self._capabilities
+        if types is not None:
+            facts = {each: facts[each] for each in types if each in facts}
+        return AliasCatalog({key: self._rows[key] for key in keys if key in self._rows}, facts)
 
     def __contains__(self, name: str) -> bool:
         low = name.lower()

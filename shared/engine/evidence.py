@@ -7,9 +7,11 @@ from shared.domain.verdict import Evidence
 from shared.engine.clause import Clause
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
+from shared.engine.path import placed
 from shared.engine.unknown import Unknown, hole
 
 MOST = 50
+MOST_MEMBERS = 3
 
 
 def deciding(clause: Clause, frame: Frame) -> Iterator[tuple[Clause, bool | None]]:
@@ -28,22 +30,42 @@ def deciding(clause: Clause, frame: Frame) -> Iterator[tuple[Clause, bool | None
                 return  # one true part decides anyOf, one false part allOf
 
 
-def evidence(clause: Clause, frame: Frame) -> tuple[Evidence, ...]:
-    """One entry for each deciding condition, at most `MOST`."""
+def evidence(clause: Clause, frame: Frame, at: tuple[int, ...] = ()) -> tuple[Evidence, ...]:
+    """One entry for each deciding condition, at most `MOST`; of a count also what its members were counted for.
+
+    `at` are the indexes of the members that surrounding counts stand at: paths name them.
+    """
     found: list[Evidence] = []
     for each, answer in deciding(clause, frame):
-        if len(found) == MOST:
+        if len(found) >= MOST:
             break
-        found.append(entry(each, frame, answer=answer))
-    return tuple(found)
+        found.append(entry(each, frame, answer=answer, at=at))
+        if each.kind == "count" and each.parts:
+            found += _members_evidence(each, frame, at)
+    return tuple(found[:MOST])
 
 
-def entry(clause: Clause, frame: Frame, *, answer: bool | None) -> Evidence:
+def _members_evidence(clause: Clause, frame: Frame, at: tuple[int, ...]) -> list[Evidence]:
+    """The deciding conditions at the first members that were counted."""
+    found: list[Evidence] = []
+    where, seen = clause.parts[0], [0]
+
+    def visit(indexes: tuple[int, ...]) -> None:
+        if seen[0] < MOST_MEMBERS and where.test(frame.body, frame):
+            seen[0] += 1
+            found.extend(evidence(where, frame, (*at, *indexes)))
+
+    if clause.each is not None:
+        clause.each(frame.body, frame, visit)
+    return found
+
+
+def entry(clause: Clause, frame: Frame, *, answer: bool | None, at: tuple[int, ...] = ()) -> Evidence:
     """What a condition saw."""
     return Evidence(
         clause=clause.path,
         field=clause.field or clause.kind,
-        path=clause.resolved,
+        path=placed(clause.resolved, at) if clause.resolved and at else clause.resolved,
         operator=clause.operator,
         expected=_plain(_read(clause, frame, "expect")),
         observed=_plain(_read(clause, frame, "observe")),

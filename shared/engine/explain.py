@@ -1,7 +1,7 @@
 """Explanations: the whole tree of a rule with what each condition saw, which clauses decided, and what would fix it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.resource import Json, Resource
 from shared.domain.verdict import State, Verdict
@@ -13,6 +13,7 @@ from shared.engine.evidence import entry
 from shared.engine.fix import Fix, Fixes, turn
 from shared.engine.judge import judge, related_resources
 from shared.engine.policy import Policy
+from shared.engine.repair import repair
 from shared.engine.resolve import effects
 from shared.engine.unknown import Unknown
 
@@ -170,7 +171,7 @@ def explain(policy: Policy, resource: Resource, context: Context = EMPTY) -> Exp
     try:
         rule = policy.program(frame.type, resource.api_version).rule
         existence = _existence(policy, frame) if policy.effect in IF_NOT_EXISTS else None
-        fixes = _fixes(policy, frame, rule) if verdict.state is State.NON_COMPLIANT else ()
+        fixes = _proven(policy, frame, _fixes(policy, frame, rule)) if verdict.state is State.NON_COMPLIANT else ()
         return Explanation(verdict, step(rule, frame, decided=True), existence, fixes)
     except EvaluationError:
         return Explanation(verdict, None)
@@ -257,6 +258,15 @@ def _fixes(policy: Policy, frame: Frame, rule: Clause) -> Fixes:
         if made:
             return made
     return turn(rule, frame, wanted=False) or ()
+
+
+def _proven(policy: Policy, frame: Frame, fixes: Fixes) -> Fixes:
+    """The fixes, unless they are exact and yet do not do: conditions that pull in different directions."""
+    body = repair(frame.resource.body, fixes)
+    if body is None:
+        return fixes
+    fixed = replace(frame.resource, body=body)
+    return () if judge(policy, fixed, frame.context).state is State.NON_COMPLIANT else fixes
 
 
 def _action(operation: str) -> str:

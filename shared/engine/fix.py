@@ -13,6 +13,7 @@ from shared.engine.comparison import checker
 from shared.engine.context import Frame
 from shared.engine.count import MANY
 from shared.engine.error import EvaluationError
+from shared.engine.path import placed
 from shared.engine.unknown import Unknown
 from shared.engine.value import is_number
 
@@ -112,13 +113,6 @@ def _field(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -
         return _members(clause, clause.observe(frame.body, frame), expected, path, wanted=wanted)
     fix = change(path, clause.operator, expected, wanted=wanted)
     return (fix,) if fix else None
-
-
-def placed(path: str, at: tuple[int, ...]) -> str:
-    """The path with the stars that a count stands at replaced by indexes."""
-    for index in at:
-        path = path.replace("[*]", f"[{index}]", 1)
-    return path
 
 
 def _members(clause: Clause, values: Json, expected: Json, path: str, *, wanted: bool) -> Fixes | None:

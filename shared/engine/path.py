@@ -91,6 +91,13 @@ def is_collection(path: str) -> bool:
     return "[*]" in path
 
 
+def placed(path: str, at: tuple[int, ...]) -> str:
+    """The path with its first stars replaced by the indexes of the members that counts stand at."""
+    for index in at:
+        path = path.replace("[*]", f"[{index}]", 1)
+    return path
+
+
 def segments(path: str) -> tuple[tuple[str, ...], ...]:
     """The keys between the stars: `a.b[*].c` gives (("a", "b"), ("c",)); `a[*]` gives (("a",), ())."""
     return tuple(tuple(key for key in part.split(".") if key) for part in path.split("[*]"))

@@ -139,7 +139,9 @@ class Policy:
         state = dict(self.__dict__)
         state["_programs"], state["_operands"] = {}, {}
         names = names_used(self.definition.condition, self.details.existence)
-        state["catalog"] = self.catalog if names is None else self.catalog.only(names | self.details.names())
+        if names is not None:
+            types = self.types if self.mode == "Indexed" else frozenset[str]()
+            state["catalog"] = self.catalog.only(names | self.details.names(), types)
         return state
 
 

@@ -1,7 +1,6 @@
 """The compiled engine and the reference interpreter agree, and what logic demands of three values holds."""
 
 from copy import deepcopy
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -15,6 +14,7 @@ from shared.engine import AliasCatalog, Policy, apply, compile_definition, compi
 from shared.engine.context import EMPTY, Frame
 from shared.engine.error import EvaluationError
 from shared.engine.plan import OFTEN
+from shared.engine.repair import repair
 from tests.engine import generator
 from tests.engine.conftest import read_catalog
 from tests.engine.reference import Failure, evaluate, hide
@@ -151,32 +151,6 @@ def test_exact_fixes_reach_compliance(seed: int) -> None:
     fixes = explain(policy, resource).fixes
     if not fixes or any(fix.action not in {"set", "remove"} or "[*]" in fix.path for fix in fixes):
         return
-    fixed = deepcopy(body)
-    # From the last index to the first, so that removing a member moves none that is still to be changed.
-    for fix in sorted(fixes, key=lambda each: each.path, reverse=True):
-        put(fixed, fix.path, fix.value, remove=fix.action == "remove")
+    fixed = repair(body, fixes)
+    assert fixed is not None
     assert engine(policy, Resource(fixed)) is not True, (fixes, body)
-
-
-def put(body: Any, path: str, value: Any, *, remove: bool) -> None:
-    """Carry out one fix: a dotted path with indexes, or a tag."""
-    steps: list[Any] = ["tags", path[6:-2]] if path.startswith("tags['") else []
-    for part in path.split(".") if not steps else ():
-        name, *indexes = part.replace("]", "").split("[")
-        steps += [name, *map(int, indexes)]
-    node = body
-    for step, following in pairwise(steps):
-        if isinstance(step, str):
-            step = next((name for name in node if name.lower() == step.lower()), step)  # noqa: PLW2901 - its spelling
-            if not isinstance(node.get(step), list if isinstance(following, int) else dict):
-                node[step] = {}
-        elif not isinstance(node[step], dict):
-            node[step] = {}
-        node = node[step]
-    last = steps[-1]
-    if isinstance(last, str):
-        last = next((name for name in node if name.lower() == last.lower()), last)
-    if remove:
-        del node[last]
-    else:
-        node[last] = value

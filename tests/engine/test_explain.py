@@ -124,7 +124,7 @@ def test_the_fix_of_a_count_that_is_too_small_asks_for_members(catalog: AliasCat
 def test_the_fix_of_a_modify_policy_is_its_operations(catalog: AliasCatalog) -> None:
     operations = [{"operation": "addOrReplace", "field": "Test/a", "value": "[field('name')]"}]
     then = {"effect": "modify", "details": {"operations": operations}}
-    found = explained({"field": "Test/a", "notEquals": "x"}, catalog, {"name": "n", "properties": {}}, then)
+    found = explained({"field": "Test/a", "notEquals": "n"}, catalog, {"name": "n", "properties": {}}, then)
     assert fixes(found) == [("set", "properties.a", "n")]
 
 

@@ -140,6 +140,18 @@ def test_threads_share_one_set(policies: PolicySet) -> None:
         assert list(pool.map(states, resources)) == wanted
 
 
+def test_evidence_of_a_count_names_the_members_that_were_counted(catalog: AliasCatalog) -> None:
+    where = {"allOf": [{"field": "Test/items[*].name", "equals": "x"}, {"field": "Test/items[*].port", "less": 80}]}
+    rule = {"count": {"field": "Test/items[*]", "where": where}, "greater": 0}
+    items = [{"name": "y", "port": 1}, {"name": "x", "port": 443}, {"name": "x", "port": 22}]
+    verdict = judge(policy("count", rule, catalog), Resource(body(items=items)))
+    assert [(each.path, each.observed) for each in verdict.evidence] == [
+        ("properties.items[*]", 1),
+        ("properties.items[2].name", "x"),
+        ("properties.items[2].port", 22),
+    ]
+
+
 def test_verdicts_say_when_and_with_which_version_the_resource_was_read(policies: PolicySet) -> None:
     resource = Resource(body(a="x", num=1), api_version="2023-01-01", collected_at="2024-01-01T00:00:00Z")
     verdict = next(each for each in policies.judge(resource) if each.policy == "value")
