@@ -1,0 +1,147 @@
+"""A change in the cloud reaches its finding in seconds; a message that cannot be read holds up no other."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from shared.adapters.local.queue import SqliteQueue
+from shared.services import change, remediation, scan
+from tests.product.product import Json, Product, until
+
+pytestmark = pytest.mark.xdist_group("change")
+
+POLICY = "storage-secure-transfer"
+VERSION = "2023-05-01"
+SOON = 5.0
+"""Seconds from a write in the cloud to the finding."""
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with Product(tmp_path_factory.mktemp("changing")).impatient() as started:
+        started.scan()
+        yield started
+
+
+def write(product: Product, found: Json, *, https: bool) -> None:
+    product.cloud.patch(found["resourceId"], {"properties": {"supportsHttpsTrafficOnly": https}}, VERSION)
+
+
+def becomes(product: Product, found: Json, *, opened: bool, within: float = SOON) -> Json:
+    return until(lambda: product.get(f"/findings/{found['id']}"), lambda now: now["open"] == opened, within)
+
+
+@pytest.fixture(scope="module")
+def found(product: Product) -> Json:
+    """A finding that writes to its resource resolve and open again."""
+    return product.findings(policy=POLICY, state="nonCompliant")[0]
+
+
+def test_a_write_reaches_the_finding_and_the_summary(product: Product, found: Json) -> None:
+    write(product, found, https=True)
+    becomes(product, found, opened=False)
+    before = product.summary()["policies"][POLICY]["nonCompliant"]
+    write(product, found, https=False)
+    assert becomes(product, found, opened=True)["life"] == "reopened"
+    until(product.summary, lambda now: now["policies"][POLICY]["nonCompliant"] == before + 1)
+    history = product.get(f"/resources/{found['resource']}/history")["items"]
+    assert "properties.supportsHttpsTrafficOnly" in str(history)
+
+
+def test_a_deleted_resource_resolves_its_findings(product: Product) -> None:
+    found = product.findings(policy=POLICY)[-1]
+    product.cloud.call("DELETE", found["resourceId"], **{"api-version": VERSION})
+    assert becomes(product, found, opened=False)["reason"] == "the resource is gone"
+
+
+def test_drift_reaches_the_findings(product: Product) -> None:
+    """Whatever drifts, the state that events made is the state that a scan finds."""
+    before = product.ran("change_judge")
+    drifted = product.cloud.call("POST", "/admin/drift", {"steps": 30})["changed"]
+    assert drifted
+    until(lambda: product.ran("change_judge"), lambda now: now > before)
+    settled(product)
+    seen = {each["id"]: each["state"] for each in product.findings()}
+    product.scan()
+    assert {each["id"]: each["state"] for each in product.findings()} == seen
+
+
+def settled(product: Product) -> None:
+    """All events were delivered, and what they ask for was done."""
+    with SqliteQueue(product.state / "queue.db") as queue:
+        until(lambda: product.cloud.undelivered() + queue.length(change.QUEUE), lambda left: left == 0)
+
+
+def event(found: Json, number: int) -> Json:
+    return {
+        "id": f"event-{number}",
+        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "subject": found["resourceId"],
+        "eventTime": f"2026-01-05T10:00:{number:02d}Z",
+        "data": {"resourceUri": found["resourceId"].upper() if number % 2 else found["resourceId"]},
+        "dataVersion": "2",
+    }
+
+
+def test_events_twice_and_out_of_order(product: Product, found: Json) -> None:
+    """The state comes from the cloud, never from the event: however they come, the last write counts."""
+    stale = [event(found, number) for number in range(10)] * 2
+    random.Random(4).shuffle(stale)
+    for https in (True, False, True):
+        write(product, found, https=https)
+        for each in stale[:7]:
+            product.call("POST", "/changes", [each], role="sender").raise_for_status()
+    product.call("POST", "/changes", stale, role="sender").raise_for_status()
+    settled(product)
+    assert becomes(product, found, opened=False)["life"] == "resolved"
+    history = product.get(f"/resources/{found['resource']}/history")["items"]
+    instants = [each["at"] for each in history]
+    assert len(instants) == len(set(instants)), "no change is told twice"
+    write(product, found, https=False)
+    becomes(product, found, opened=True)
+
+
+@pytest.mark.parametrize(
+    "body", [b"garbage", b"[7]", b'[{"data": {}}]', b'[{"data": {"resourceUri": "../x"}}]', b'{"data": 1}']
+)
+def test_a_bad_event_is_refused(product: Product, body: bytes) -> None:
+    answer = product.raw("POST", "/changes", body, role="sender")
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_events_need_a_sender(product: Product, found: Json) -> None:
+    assert product.call("POST", "/changes", [event(found, 1)], role="reader").status_code == 403
+    assert product.call("POST", "/scans", {}, role="sender").status_code == 403
+
+
+# Poison
+
+MALFORMED = ("not json", '{"tenant": "local"}', '{"tenant": "local", "id": 7, "correlation": null}')
+
+
+def test_poison_is_put_aside_and_the_rest_flows(product: Product, found: Json) -> None:
+    """A queue with bad messages in it does its good ones meanwhile; the bad ones end beside it, whole."""
+    with SqliteQueue(product.state / "queue.db") as queue:
+        before = {name: queue.length(f"{name}-poison") for name in (change.QUEUE, remediation.BELL)}
+        for body in MALFORMED:
+            queue.send(change.QUEUE, body)
+            queue.send(remediation.BELL, body)
+        write(product, found, https=True)
+        becomes(product, found, opened=False, within=SOON)
+        fix = product.fixable()[0]
+        planned = product.plan(fix["id"])
+        product.approve(planned)
+        assert product.ended(f"/remediations/{planned['id']}")["status"] == "succeeded"
+        for name, length in before.items():
+            until(lambda name=name: queue.length(f"{name}-poison"), lambda now, most=length + 3: now == most)
+            assert queue.length(name) == 0
+        kept = [each.body for each in queue.receive(f"{change.QUEUE}-poison", limit=10)]
+        assert sorted(kept[-3:]) == sorted(MALFORMED)
+
+
+def test_poison_of_a_scan_request_ends_without_harm(product: Product) -> None:
+    with SqliteQueue(product.state / "queue.db") as queue:
+        queue.send(scan.QUEUE, "not json")
+        assert product.scan({"collect": False})["status"] == "completed"

@@ -1,0 +1,58 @@
+"""A real exported inventory: imported through the door, judged, and told of what was left out."""
+
+import gzip
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product.product import ROOT, Json, Product
+
+pytestmark = pytest.mark.xdist_group("product")
+
+DATA = Path(os.environ.get("CORTEX_TEST_DATA") or ROOT.parent / "shared")
+INVENTORY = DATA / "policy-cases" / "resources.jsonl.gz"
+
+
+@pytest.fixture(scope="module")
+def bodies() -> list[Json]:
+    if not INVENTORY.is_file():
+        pytest.skip(f"there is no inventory at {INVENTORY}; CORTEX_TEST_DATA names the folder of the test data")
+    with gzip.open(INVENTORY, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def upload(product: Product, content: bytes, name: str) -> Json:
+    answer = product.raw("POST", f"/imports?name={name}", content)
+    assert answer.status_code == 202, answer.text
+    return product.ended(f"/imports/{answer.json()['id']}")
+
+
+def test_a_real_inventory(product: Product, bodies: list[Json]) -> None:
+    ended = upload(product, INVENTORY.read_bytes(), INVENTORY.name)
+    told = ended["kept"] + ended["bad"]
+    assert told == ended["records"] == len(bodies)
+    assert ended["kept"] > 0.9 * len(bodies), ended["firstBad"][:3]
+    assert all(each["position"] and each["reason"] for each in ended["firstBad"])
+    scan = product.scan({"collect": False, "subscriptions": ended["subscriptions"]})
+    assert scan["status"] in {"completed", "partial"}
+    assert not scan["totals"]["error"]
+    assert scan["totals"]["nonCompliant"]
+    unknown = [each for sub in ended["subscriptions"] for each in product.findings(subscription=sub, state="unknown")]
+    assert all(product.get(f"/findings/{each['id']}")["needs"] for each in unknown[:20])
+
+
+def test_the_same_again_changes_nothing(product: Product, bodies: list[Json]) -> None:
+    first = upload(product, _lines(bodies), "first.jsonl")
+    before = product.documents("resource")
+    again = upload(product, _lines(reversed(bodies)), "again.jsonl")
+    counts = ("records", "kept", "bad")
+    assert Counter({name: again[name] for name in counts}) == Counter({name: first[name] for name in counts})
+    assert product.documents("resource").keys() == before.keys()
+
+
+def _lines(bodies: Any) -> bytes:
+    return b"\n".join(json.dumps(each).encode() for each in bodies)

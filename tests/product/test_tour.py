@@ -1,0 +1,74 @@
+"""The README's own commands, run as they stand there."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.product.product import ROOT, Product
+
+pytestmark = pytest.mark.xdist_group("product")
+
+ACCOUNT = {
+    "id": "/subscriptions/00000000-0000-4000-8000-00000000000a/resourceGroups/rg/providers/Microsoft.Storage"
+    "/storageAccounts/tour",
+    "name": "tour",
+    "type": "Microsoft.Storage/storageAccounts",
+    "location": "westeurope",
+    "tags": {"owner": "ada"},
+    "properties": {"supportsHttpsTrafficOnly": True},
+}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def code(after: str) -> str:
+    """The block of code that follows a text."""
+    found = re.search(r"```(?:bash|console)\n(.*?)```", README[README.index(after) :], re.DOTALL)
+    assert found, f"README.md has no code after {after}"
+    return found[1]
+
+
+def bash(script: str, product: Product) -> list[str]:
+    """The lines that a script prints; it must not fail."""
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT,
+        env=product.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
+    return ran.stdout.splitlines()
+
+
+def test_the_tour(product: Product) -> None:
+    script = code("<!-- tour")
+    assert "http://127.0.0.1:7071" in script
+    before = product.cloud.last()
+    lines = bash(script.replace("http://127.0.0.1:7071", product.url), product)
+    score, sentence, status, *events, life = lines
+    assert 0 < float(score) < 100
+    assert "supportsHttpsTrafficOnly" in sentence
+    assert status == "approved"
+    assert [each.removeprefix("event: ") for each in events][-3:] == [
+        "itemApplied",
+        "itemEnded",
+        "remediationSucceeded",
+    ]
+    assert life == "resolved"
+    assert [each["method"] for each in product.cloud.writes(before)] == ["PATCH"]
+
+
+def test_the_first_look(product: Product, tmp_path: Path) -> None:
+    """The commands of "What to look at"; the files they name are the reader's own."""
+    commands = [line.partition("#")[0].strip() for line in code("take the tour in a second terminal").splitlines()]
+    assert commands[0] == "alias cortex=.venv/bin/cortex"
+    (tmp_path / "account.json").write_text(json.dumps(ACCOUNT), encoding="utf-8")
+    (tmp_path / "inventory.json").write_text(json.dumps([ACCOUNT]), encoding="utf-8")
+    for command in commands[1:]:
+        script = f'cortex() {{ {ROOT}/.venv/bin/cortex "$@"; }}\ncd {tmp_path}\n{command}'
+        assert bash(script, product), command
