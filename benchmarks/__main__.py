@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("start", "engine", "api", "scan")
+ALL = ("start", "engine", "intake", "api", "scan")
 
 
 def main() -> int:

@@ -3,7 +3,6 @@
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import httpx2
@@ -45,10 +44,11 @@ class Client:
         """POST with an idempotency key, so that a repeated call is one effect."""
         return self._call("POST", path, json=body or {}, headers={"idempotency-key": str(uuid.uuid4())})
 
-    def upload(self, path: str, file: Path, chunks: Iterator[bytes]) -> Json:
-        """POST the bytes of a file as they come."""
+    def upload(self, path: str, chunks: Iterator[bytes], **query: str | None) -> Json:
+        """POST bytes as they come; parameters that are None are left out."""
         headers = {"idempotency-key": str(uuid.uuid4()), "content-type": "application/octet-stream"}
-        return self._call("POST", path, params={"name": file.name}, content=chunks, headers=headers)
+        told = {key: value for key, value in query.items() if value is not None}
+        return self._call("POST", path, params=told, content=chunks, headers=headers)
 
     def pages(self, path: str, **query: str | int | None) -> Iterator[Json]:
         """The items of all pages of a listing."""

@@ -17,6 +17,8 @@ PAUSE = 0.3
 
 def import_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="an exported inventory")],
+    subscription: Annotated[str | None, typer.Option(help="where an exported template is from")] = None,
+    resource_group: Annotated[str | None, typer.Option(help="where an exported template is from")] = None,
     scan_after: Annotated[bool, typer.Option("--scan/--no-scan", help="judge what was imported afterwards")] = True,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -25,8 +27,9 @@ def import_file(
     Takes `az resource list`, `az graph query`, Resource Graph and ARM pages, ARM bodies, exported templates, JSON
     lines of any of these, and gzip. Exit code 2 when some records had to be left out.
     """
+    origin = {"name": file.name, "subscription": subscription, "resourceGroup": resource_group}
     with Client() as api:
-        started = api.upload("/imports", file, _read(file))
+        started = api.upload("/imports", _read(file), **origin)
         ended = _watch(lambda: api.get(f"/imports/{started['id']}"), _import_progress)
         if scan_after and ended["kept"]:
             _scan(api, {"collect": False, "subscriptions": ended["subscriptions"]})

@@ -21,6 +21,11 @@ def ports() -> Ports:
     return bootstrap.ports()
 
 
+def tenant() -> str:
+    """The tenant that timers work for."""
+    return bootstrap.tenant()
+
+
 def store(tenant: str, correlation: str, name: str = SYSTEM) -> Store:
     """The store of a tenant, on behalf of a person or the system."""
     given = ports()

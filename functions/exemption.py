@@ -4,7 +4,6 @@ import azure.functions as func
 
 from functions import context
 from shared.services import compliance, exemption, judgement
-from shared.settings import Settings
 
 bp = func.Blueprint()
 
@@ -12,7 +11,7 @@ bp = func.Blueprint()
 @bp.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", run_on_startup=True)
 def exemption_expire(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the timer says only that it is time
     """Every five minutes: end what is due."""
-    exemption.expire(store=context.store(Settings().tenant, "expire"), queue=context.ports().queue)
+    exemption.expire(store=context.store(context.tenant(), "expire"), queue=context.ports().queue)
 
 
 @bp.queue_trigger(arg_name="changed", queue_name=exemption.QUEUE, connection="AzureWebJobsStorage")

@@ -16,7 +16,6 @@ from shared.domain.remediation import Status
 from shared.services import execution, judgement, message, plan, remediation
 from shared.services.estate import Store
 from shared.services.execution import Judge
-from shared.settings import Settings
 from shared.workflows import remediation as plot
 
 bp = df.Blueprint()
@@ -50,7 +49,7 @@ async def remediation_ring(asked: func.QueueMessage, client: DurableFunctionsCli
 def remediation_reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the timer says only that it is time
     """Every minute, and on start: send what is unfinished on its way again; those on their way do not mind."""
     ports = context.ports()
-    tenant = Settings().tenant
+    tenant = context.tenant()
     for each in remediation.active(store=context.store(tenant, "reconcile")):
         queue = remediation.BELL if each.status == Status.APPROVED else remediation.QUEUE
         ports.queue.send(queue, message.write(context.store(tenant, each.correlation), each.id))

@@ -13,7 +13,6 @@ from functions.workflow import begin
 from shared.domain.error import Conflict, Throttled, Unavailable
 from shared.domain.scan import ScanRequest, Status, Trigger
 from shared.services import message, scan
-from shared.settings import Settings
 from shared.workflows import scan as plot
 
 bp = df.Blueprint()
@@ -26,7 +25,7 @@ def scan_nightly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the timer 
     """Every night: ask for a scan of everything; when one is running already, it will do."""
     ports = context.ports()
     scan_id = ports.new_id()
-    store = context.store(Settings().tenant, scan_id)
+    store = context.store(context.tenant(), scan_id)
     try:
         scan.request(scan_id, ScanRequest(), Trigger.TIMER, store=store, queue=ports.queue)
     except Conflict:
@@ -45,7 +44,7 @@ async def scan_start(asked: func.QueueMessage, client: DurableFunctionsClient) -
 def scan_reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the timer says only that it is time
     """Every minute, and on start: send the unfinished scans on their way again; those on their way do not mind."""
     ports = context.ports()
-    store = context.store(Settings().tenant, "reconcile")
+    store = context.store(context.tenant(), "reconcile")
     for each in scan.active(store=store):
         ports.queue.send(scan.QUEUE, message.write(context.store(store.tenant, each.correlation), each.id))
 

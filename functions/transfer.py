@@ -4,7 +4,6 @@ import azure.functions as func
 
 from functions import context
 from shared.services import message, transfer
-from shared.settings import Settings
 
 bp = func.Blueprint()
 
@@ -13,7 +12,9 @@ bp = func.Blueprint()
 def transfer_run(asked: func.QueueMessage) -> None:
     """An import was requested, or goes on."""
     given = context.read(asked.get_body())
-    transfer.run(given.id, store=context.store(given.tenant, given.correlation), queue=context.ports().queue)
+    ports = context.ports()
+    store = context.store(given.tenant, given.correlation)
+    transfer.run(given.id, store=store, queue=ports.queue, catalog=ports.catalog)
 
 
 @bp.queue_trigger(arg_name="asked", queue_name=f"{transfer.QUEUE}-poison", connection="AzureWebJobsStorage")
@@ -28,6 +29,6 @@ def transfer_poison(asked: func.QueueMessage) -> None:
 def transfer_reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the timer says only that it is time
     """Every five minutes, and on start: send unfinished imports on their way again."""
     ports = context.ports()
-    store = context.store(Settings().tenant, "reconcile")
+    store = context.store(context.tenant(), "reconcile")
     for each in transfer.unfinished(store=store):
         ports.queue.send(transfer.QUEUE, message.write(store, each.id))

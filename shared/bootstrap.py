@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -20,10 +21,10 @@ from shared.ports.documents import Documents
 from shared.ports.identity import Identity
 from shared.ports.inventory import Inventory
 from shared.ports.queue import Queue
-from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.adapters.azure.arm import Connection
+    from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,25 @@ def ports() -> Ports:
     global _built  # noqa: PLW0603 - the one thing built once per process
     with _building:
         if _built is None:
-            _built = build(Settings())
+            _built = build(settings())
             atexit.register(_built.close)
         return _built
 
 
-def build(settings: Settings) -> Ports:
+def settings() -> "Settings":
+    """The environment as it is now."""
+    from shared.settings import Settings
+
+    return Settings()
+
+
+@cache
+def tenant() -> str:
+    """The tenant that timers work for, as the environment said when it was first asked for."""
+    return settings().tenant
+
+
+def build(settings: "Settings") -> Ports:
     """Ports of their own, for the caller to close."""
     return Ports(
         documents=_documents(settings),
@@ -101,14 +115,14 @@ def catalog() -> Catalog:
     return PackagedCatalog(Path(__file__).parent.parent / "catalog")
 
 
-def _identity(settings: Settings) -> Identity:
+def _identity(settings: "Settings") -> Identity:
     from shared.adapters.local.identity import NoIdentity, SignedTokens
 
     secret = _text(settings.local_token_secret)
     return SignedTokens(secret, _now) if secret else NoIdentity()
 
 
-def _inventory(settings: Settings) -> Inventory:
+def _inventory(settings: "Settings") -> Inventory:
     if settings.cloud_endpoint is None:
         from shared.adapters.local.inventory import NoInventory
 
@@ -118,7 +132,7 @@ def _inventory(settings: Settings) -> Inventory:
     return ArmInventory(_connection(settings, settings.cloud_endpoint), resource_types=catalog().resource_types())
 
 
-def _control(settings: Settings) -> Control:
+def _control(settings: "Settings") -> Control:
     if settings.cloud_endpoint is None:
         from shared.adapters.local.control import NoControl
 
@@ -128,7 +142,7 @@ def _control(settings: Settings) -> Control:
     return ArmControl(_connection(settings, settings.cloud_endpoint))
 
 
-def _connection(settings: Settings, endpoint: str) -> "Connection":
+def _connection(settings: "Settings", endpoint: str) -> "Connection":
     from shared.adapters.azure.arm import Connection, StaticToken
 
     token = _text(settings.cloud_token)
@@ -139,7 +153,7 @@ def _connection(settings: Settings, endpoint: str) -> "Connection":
     return Connection(settings.tenant, endpoint, credential())
 
 
-def _documents(settings: Settings) -> Documents:
+def _documents(settings: "Settings") -> Documents:
     from shared.adapters.index import INDEXES
 
     if settings.cosmos_endpoint:
@@ -153,7 +167,7 @@ def _documents(settings: Settings) -> Documents:
     return SqliteDocuments(settings.state / "documents.db", indexes=INDEXES)
 
 
-def _blobs(settings: Settings) -> Blobs:
+def _blobs(settings: "Settings") -> Blobs:
     if settings.storage_connection or settings.storage_account_url:
         from shared.adapters.azure.blobs import StorageBlobs
 
@@ -163,7 +177,7 @@ def _blobs(settings: Settings) -> Blobs:
     return FileBlobs(settings.state / "blobs")
 
 
-def _queue(settings: Settings) -> Queue:
+def _queue(settings: "Settings") -> Queue:
     if settings.storage_connection or settings.storage_account_url:
         from shared.adapters.azure.queue import StorageQueue
 

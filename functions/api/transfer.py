@@ -16,7 +16,7 @@ from functions.api.answer import Listing, Page
 from functions.api.body import check_length
 from functions.api.idempotency import Key, Work, fingerprint
 from functions.api.route import router as make_router
-from shared.domain.transfer import Status, Transfer
+from shared.domain.transfer import GROUP, SUBSCRIPTION, Origin, Status, Transfer
 from shared.ports import documents
 from shared.services import transfer
 
@@ -25,6 +25,7 @@ KIND = transfer.KIND.name
 CHUNK = 1024 * 1024
 IN_MEMORY = 4 * CHUNK
 
+FROM = "where an exported template is from; other files say so themselves"
 UPLOAD = {
     "requestBody": {
         "required": True,
@@ -49,6 +50,8 @@ async def import_start(
     request: Request,
     caller: Known,
     name: Annotated[str, Query(min_length=1, max_length=255, description="the file's name")] = "upload",
+    subscription: Annotated[str | None, Query(pattern=SUBSCRIPTION, description=FROM)] = None,
+    resource_group: Annotated[str | None, Query(alias="resourceGroup", pattern=GROUP, description=FROM)] = None,
     key: Key = None,
 ) -> Response:
     """Import an inventory: what can be read is kept, each record that cannot is told with its position and why."""
@@ -56,7 +59,14 @@ async def import_start(
     async with _spooled(request) as (file, digest):
         work = Work(caller, key, fingerprint(request, digest))
         return await work.start(
-            lambda new: transfer.request(new, name, _chunks(file), store=caller.store, queue=caller.ports.queue),
+            lambda new: transfer.request(
+                new,
+                name,
+                _chunks(file),
+                store=caller.store,
+                queue=caller.ports.queue,
+                origin=Origin(subscription=subscription, resource_group=resource_group),
+            ),
             "/api/v1/imports/{id}",
         )
 

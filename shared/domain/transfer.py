@@ -34,6 +34,17 @@ TRANSITIONS: Mapping[tuple[Status | None, str], Status] = {
 FIRST_BAD = 100
 
 
+SUBSCRIPTION = r"^[0-9A-Za-z-]{1,64}$"
+GROUP = r"^[-\w._()]{1,90}$"
+
+
+class Origin(Model):
+    """Where an exported template is from: its resources do not say so themselves."""
+
+    subscription: str | None = Field(default=None, pattern=SUBSCRIPTION)
+    resource_group: str | None = Field(default=None, pattern=GROUP)
+
+
 class Transfer(Model):
     """An import as projected from its stream. `records` were read so far: `kept` of them and `bad` ones left out."""
 
@@ -42,6 +53,7 @@ class Transfer(Model):
     name: str = Field(description="the file's name, as told")
     size: int = Field(description="bytes received")
     parts: int = Field(description="blobs that hold them")
+    origin: Origin = Field(default_factory=Origin)
     requested_by: str
     requested_at: AwareDatetime
     ended_at: AwareDatetime | None = None
@@ -67,6 +79,7 @@ def apply(transfer: Transfer | None, event: Event) -> Transfer:
             name=event.data["name"],
             size=event.data["size"],
             parts=event.data["parts"],
+            origin=Origin.model_validate(event.data.get("origin", {})),
             requested_by=event.actor,
             requested_at=event.at,
             sequence=event.sequence,

@@ -10,7 +10,8 @@ from shared.domain.estate import Posture
 from shared.domain.event import Fact
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource, subscription_of
-from shared.domain.transfer import ACTIVE, FIRST_BAD, Transfer, apply
+from shared.domain.transfer import ACTIVE, FIRST_BAD, Origin, Transfer, apply
+from shared.ports.catalog import Catalog
 from shared.ports.documents import Query
 from shared.ports.queue import Queue
 from shared.services import collection, estate, intake, message, record
@@ -52,7 +53,15 @@ class Batch:
         return Fact(type="importProgressed", data=data)
 
 
-def request(import_id: str, name: str, chunks: Iterable[bytes], *, store: Store, queue: Queue) -> Transfer:
+def request(
+    import_id: str,
+    name: str,
+    chunks: Iterable[bytes],
+    *,
+    store: Store,
+    queue: Queue,
+    origin: Origin | None = None,
+) -> Transfer:
     """Keep an upload in parts, record the request and send it on its way.
 
     The same id a second time answers the import there is. TooLarge over 500 MB; InvalidInput for nothing at all.
@@ -60,22 +69,28 @@ def request(import_id: str, name: str, chunks: Iterable[bytes], *, store: Store,
     known = record.current(KIND, import_id, documents=store.documents, tenant=store.tenant)
     if known is None:
         size, parts = _keep(import_id, chunks, store)
-        data = {"name": name[:255], "size": size, "parts": parts}
+        told = (origin or Origin()).model_dump(mode="json")
+        data = {"name": name[:255], "size": size, "parts": parts, "origin": told}
         known = _decide(import_id, lambda now: [] if now else [Fact(type="importRequested", data=data)], store)
     if known.status in ACTIVE:
         queue.send(QUEUE, message.write(store, import_id))
     return known
 
 
-def run(import_id: str, *, store: Store, queue: Queue) -> Transfer:
+def run(import_id: str, *, store: Store, queue: Queue, catalog: Catalog) -> Transfer:
     """Go on with an import for a while; sends itself on its way again until it has ended."""
     known = find(import_id, store=store)
     if known.status not in ACTIVE:
         return known
     until = store.now() + STEP
-    records = islice(intake.records(_chunks(known, store)), known.records, None)
+    records = intake.records(
+        _chunks(known, store),
+        subscription=known.origin.subscription,
+        resource_group=known.origin.resource_group,
+        resource_types=catalog.resource_types(),
+    )
     try:
-        ended = _read(import_id, records, until, store)
+        ended = _read(import_id, islice(records, known.records, None), until, store)
     except CortexError as error:
         return _end(import_id, Fact(type="importFailed", data={"reason": error.message}), store)
     if not ended:
