@@ -28,8 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
             log.configure(read_host(app).logging.log_level, as_json=options.json)
             if options.state:
                 os.environ["CORTEX_STATE"] = str(options.state)
-            grace = timedelta(seconds=options.grace)
-            place = Place(address=options.host, port=options.port, grace=grace)
+            grace, lease = timedelta(seconds=options.grace), timedelta(seconds=options.lease)
+            place = Place(address=options.host, port=options.port, grace=grace, lease=lease)
             asyncio.run(serve(Host(app, queue=bootstrap.ports().queue, state=Settings().state, place=place)))
     except (PortTakenError, LoadError, SettingError) as error:
         print(f"The host cannot start: {error}", file=sys.stderr)  # noqa: T201 - it may be that nothing else is up yet
@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         "--state", type=Path, help="the folder that keeps everything (default: CORTEX_STATE or .cortex)"
     )
     parser.add_argument("--grace", type=float, default=8.0, help="seconds that work may take to end after a stop")
+    parser.add_argument(
+        "--lease", type=float, default=30.0, help="seconds after which a dead host's messages come back"
+    )
     parser.add_argument("--json", action="store_true", help="write logs as JSON lines")
     return parser
 

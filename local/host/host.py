@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from typing import Self
 
 from local.host import worker
 from local.host.admin import Admin
-from local.host.durable import Engine, Hub
+from local.host.durable import Engine
+from local.host.function import Function
 from local.host.http import Front, Limits
+from local.host.hub import Hub
 from local.host.invocation import Invoker
 from local.host.route import Routes
 from local.host.server import Server, listen, url
-from local.host.setting import HostSettings, local_settings, read_host, resolve
+from local.host.setting import HostSettings, body_limit, local_settings, read_host, resolve
 from local.host.trigger import Triggers, World, is_disabled
 from local.host.worker import Worker
 from shared.ports.clock import Now
 from shared.ports.queue import Queue
 
 logger = logging.getLogger("Host.Startup")
-
-_BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"  # bytes; Azure's own name for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +93,31 @@ class Host:
         settings = read_host(self._app)
         loaded = await worker.load(self._app)
         self._exits.callback(loaded.close)
-        functions = [each for each in loaded.functions if not is_disabled(each)]
-        routes = Routes.of(functions, settings.extensions.http.route_prefix)
+        front = self._build(loaded, [each for each in loaded.functions if not is_disabled(each)], settings)
+        server = Server(front, listener, self._place.grace.total_seconds())
+        await server.start()
+        self._exits.push_async_callback(self._stop, self._triggers, front, server)
+        self._triggers.start()
+        self.url = url(listener)
+        logger.info("%d functions answer at %s", len(loaded.functions), self.url)
 
+    def _build(self, loaded: Worker, functions: Sequence[Function], settings: HostSettings) -> Front:
         hub = Hub(settings.extensions.durable_task)
         self._exits.callback(hub.close)
         invoker = self._invoker(loaded, hub, settings)
         engine = Engine(hub, functions, invoker, settings.extensions.durable_task)
         world = World(self._queue, self._state, self._now, self._place.lease)
         self._triggers = Triggers(functions, invoker=invoker, engine=engine, settings=settings, world=world)
-
-        admin = Admin({each.name: each for each in functions}, self._triggers.fire, _master_key(self._state))
-        front = Front(
-            routes=routes,
+        http = settings.extensions.http
+        return Front(
+            routes=Routes.of(functions, http.route_prefix),
             web=loaded.answer,
             invoker=invoker,
-            admin=admin,
-            limits=_limits(settings),
-            headers=settings.extensions.http.custom_headers,
+            admin=Admin({each.name: each for each in functions}, self._triggers.fire, _master_key(self._state)),
+            limits=Limits(body_limit(), http.max_outstanding_requests),
+            headers=http.custom_headers,
             changed=self._triggers.wake,
         )
-        server = Server(front, listener, self._place.grace.total_seconds())
-        await server.start()
-        self._exits.push_async_callback(self._stop, self._triggers, front, server)
-        self._triggers.start()
-        self.url = url(listener)
-        logger.info("%d functions answer at %s", len(functions), self.url)
 
     def _invoker(self, loaded: Worker, hub: Hub, settings: HostSettings) -> Invoker:
         def send(name: str, text: str) -> None:
@@ -145,11 +144,6 @@ def _own_threads(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
         pool.shutdown(wait=False, cancel_futures=True)
 
     return leave
-
-
-def _limits(settings: HostSettings) -> Limits:
-    body = int(os.environ.get(_BODY_LIMIT) or Limits().body)
-    return Limits(body=body, outstanding=settings.extensions.http.max_outstanding_requests)
 
 
 def _master_key(state: Path) -> str:

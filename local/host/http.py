@@ -24,8 +24,8 @@ _ONLY_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Limits:
     """What one request may ask for: bytes of body, and how many requests may be under way (-1: any number)."""
 
-    body: int = 100 * 1024 * 1024
-    outstanding: int = -1
+    body: int
+    outstanding: int
 
 
 class Front:

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 logger = logging.getLogger("Host.Startup")
 
+_BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 _NAME = re.compile(r"%([^%\s]+)%")
 _TIME = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
 
@@ -140,6 +141,14 @@ def local_settings(directory: Path) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+def body_limit() -> int:
+    """How many bytes a request may carry: FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 100 MiB when it is not set."""
+    text = os.environ.get(_BODY_LIMIT) or str(100 * 1024 * 1024)
+    if not text.isdecimal():
+        raise SettingError(f"{_BODY_LIMIT}: '{text}' is not a number of bytes")
+    return int(text)
 
 
 def resolve(text: str) -> str:

@@ -78,7 +78,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
 async def consume(store: SqliteQueue, invoker: Invoker, *, seconds: float = 1) -> None:
     """Let a consumer work until its function was called and the message is settled."""
     lease = timedelta(seconds=seconds)
-    consumer = Consumer(FUNCTION, "work", queue=store, invoker=invoker, settings=Queues(), lease=lease)  # type: ignore[arg-type]
+    alone = Queues(batch_size=1, new_batch_threshold=0)  # it does not look for more while it has one in work
+    consumer = Consumer(FUNCTION, "work", queue=store, invoker=invoker, settings=alone, lease=lease)  # type: ignore[arg-type]
     stop = asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))
     await asyncio.wait_for(invoker.called.wait(), 10)

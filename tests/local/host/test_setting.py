@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.host.setting import HostSettings, SettingError, local_settings, read_host, resolve, span
+from local.host.setting import HostSettings, SettingError, body_limit, local_settings, read_host, resolve, span
 
 
 def write(folder: Path, settings: Any) -> Path:
@@ -139,3 +139,13 @@ def test_names_are_resolved_wherever_they_stand(monkeypatch: pytest.MonkeyPatch)
 def test_a_name_that_is_not_set_is_named() -> None:
     with pytest.raises(SettingError, match="%FIXTURE_NONE% does not resolve"):
         resolve("%FIXTURE_NONE%")
+
+
+def test_the_body_limit_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", raising=False)
+    assert body_limit() == 104_857_600
+    monkeypatch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "5")
+    assert body_limit() == 5
+    monkeypatch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "5 MB")
+    with pytest.raises(SettingError, match="'5 MB' is not a number of bytes"):
+        body_limit()
