@@ -210,7 +210,7 @@ class _Parser:
             if self._accept("."):
                 parts.append(self._word())
             elif self._accept("["):
-                parts.append(str(self._value()).replace('"', "").replace("'", ""))
+                parts.append(self._next("text")[1:-1].replace('"', "").replace("'", ""))
                 self._expect("]")
             else:
                 break

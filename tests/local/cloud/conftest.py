@@ -168,6 +168,12 @@ def http(cloud: Sandbox) -> Http:
     return Http(cloud)
 
 
+@pytest.fixture(scope="session")
+def connect() -> Callable[[Sandbox], Http]:
+    """Plain HTTP to any cloud."""
+    return Http
+
+
 @pytest.fixture
 def clients(cloud: Sandbox) -> Clients:
     return Clients(cloud)

@@ -272,9 +272,7 @@ def test_a_body_that_is_too_large_is_refused(http: Any, cloud: Sandbox, account:
     assert cloud.writes() == []
 
 
-def test_a_failure_of_the_sandbox_is_told_as_such(
-    http: Any, account: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_of_the_sandbox_is_told_as_such(http: Any, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken: Callable[..., Any] = lambda *_: 1 / 0  # noqa: E731
     monkeypatch.setattr("local.cloud.app.route", broken)
     reply = http("GET", account, version=V)

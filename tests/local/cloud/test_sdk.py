@@ -78,9 +78,9 @@ def test_changes_a_resource_by_id(clients: Any, cloud: Sandbox) -> None:
     assert [write["method"] for write in cloud.writes()] == ["PATCH"]
 
 
-def test_creates_and_deletes_with_polling(start: Callable[..., Sandbox], request: pytest.FixtureRequest) -> None:
+def test_creates_and_deletes_with_polling(start: Callable[..., Sandbox], readers: Any) -> None:
     cloud = start(operation_seconds=0.05)
-    clients = type(request.getfixturevalue("readers"))(cloud)
+    clients = type(readers)(cloud)
     scope, cache = subscription(cloud, CACHE)
     twin = cache.rpartition("/")[0] + "/twin"
     with clients.resources(scope) as client:
@@ -95,9 +95,9 @@ def test_creates_and_deletes_with_polling(start: Callable[..., Sandbox], request
     assert [write["method"] for write in cloud.writes()] == ["PUT", "DELETE"]
 
 
-def test_creates_and_deletes_a_resource_group(start: Callable[..., Sandbox], request: pytest.FixtureRequest) -> None:
+def test_creates_and_deletes_a_resource_group(start: Callable[..., Sandbox], readers: Any) -> None:
     cloud = start(operation_seconds=0.05)
-    clients = type(request.getfixturevalue("readers"))(cloud)
+    clients = type(readers)(cloud)
     scope, _ = subscription(cloud)
     with clients.resources(scope) as client:
         made = client.resource_groups.create_or_update("rg-new", {"location": "westeurope", "tags": {"owner": "ada"}})
