@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("start", "engine", "intake", "api", "scan")
+ALL = ("start", "engine", "intake", "host", "api", "scan")
 
 
 def main() -> int:
