@@ -15,6 +15,7 @@ from shared.engine.unknown import Unknown, unknown_of
 from shared.engine.value import expect_text
 
 _RANK = {True: State.NON_COMPLIANT, False: State.COMPLIANT, None: State.UNKNOWN}
+_OTHER = IF_NOT_EXISTS | {"manual", "denyAction"}
 _LOOKS_UP = frozenset(effect.lower() for effect in IF_NOT_EXISTS)
 _ATTESTED = {"compliant": State.COMPLIANT, "noncompliant": State.NON_COMPLIANT, "unknown": State.UNKNOWN}
 
@@ -53,6 +54,8 @@ def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
     if policy.enforcement_only and frame.context.request_context is None:
         return State.NOT_APPLICABLE, program
     answer = program.rule.test(frame.body, frame)
+    if policy.effect not in _OTHER:
+        return _RANK[answer], program
     if policy.effect == "manual" and answer:
         return _ATTESTED.get(policy.details.default_state.lower(), State.UNKNOWN), program
     return state_for(policy.effect.lower(), lambda: any_related(policy, frame), answer=answer), program

@@ -115,7 +115,7 @@ def _type_at(arguments: list[Json], path: str) -> int:
 def _typed(arguments: list[Json], path: str) -> str:
     """`Namespace/a/b` with its names: `Namespace/a/name/b/name`."""
     at = _type_at(arguments, path)
-    provider, *kinds = expect_text(arguments[at]).split("/")
+    provider, *kinds = expect_text(arguments[at]).strip("/").split("/")
     names = [part for each in arguments[at + 1 :] for part in expect_text(each).split("/")]
     if len(names) != len(kinds):
         raise EvaluationError(f"{path}: {arguments[at]} needs {len(kinds)} names, found {len(names)}")
