@@ -4,8 +4,9 @@ import random
 import re
 import threading
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from local.cloud.address import parse
 from local.cloud.error import ArmError
@@ -45,6 +46,15 @@ class Kind(StrEnum):
     """The write is done, and the connection is closed instead of an answer."""
 
 
+def _pattern(text: str) -> str:
+    """A text that is a regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"'{text}' is not a regular expression: {error}") from error
+    return text
+
+
 class Fault(Model):
     """A kind of fault and the requests it meets: all that are given must match; texts match in any case.
 
@@ -55,7 +65,7 @@ class Fault(Model):
 
     kind: Kind
     method: str = ""
-    path: str = ""
+    path: Annotated[str, AfterValidator(_pattern)] = ""
     provider: str = ""
     type: str = ""
     scope: str = ""

@@ -77,7 +77,7 @@ def sandbox(
     """
     if not path.exists():
         generate(path, seed=seed, count=resources)
-    with contextlib.closing(Store(path)) as store, listening(port) as listener:
+    with Store(path) as store, listening(port) as listener:
         cloud = Cloud(
             store,
             secret=store.fact("secret") or "",

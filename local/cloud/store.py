@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import orjson
 
@@ -40,6 +41,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS by_key ON resource (key);
 CREATE INDEX IF NOT EXISTS listed ON resource (graph, key, type, subscription, grp) WHERE graph IS NOT NULL;
 """
 _FILLING = "PRAGMA page_size = 8192; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -131072;"
+_SERVING = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
 _CHUNK = 500
 _COLUMNS = "key, type, graph, subscription, grp, etag, created, changed, ready, body"
 _INSERT = f"INSERT INTO resource ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants only
@@ -100,12 +102,16 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.executescript(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;" + _SCHEMA + _INDEX
-        )
+        try:
+            self._connection.executescript(_SERVING + _SCHEMA + _INDEX)
+        except sqlite3.DatabaseError:
+            self._connection.close()
+            raise
 
-    def close(self) -> None:
-        """Close the file."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
         with self._lock:
             self._connection.close()
 

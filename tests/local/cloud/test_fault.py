@@ -45,7 +45,7 @@ def request(
         ({"scope": "/subscriptions/s", "method": "PUT"}, False),
     ],
 )
-def test_strikes_only_what_it_matches(match: dict[str, Any], strikes: bool) -> None:
+def test_strikes_only_what_it_matches(match: dict[str, Any], *, strikes: bool) -> None:
     faults = Faults()
     faults.add("unavailable", **match)
     assert bool(faults.meeting(request())) == strikes

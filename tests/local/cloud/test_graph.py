@@ -119,8 +119,8 @@ def test_equality_heeds_the_case_of_types(look: Any) -> None:
 
 
 def test_projects_columns_and_members(look: Any) -> None:
-    query = f"resources | where type =~ '{STORAGE}' | project id, tls = properties.minimumTlsVersion, sku.name, tags['none']"
-    row = rows(look, query)[0]
+    columns = "id, tls = properties.minimumTlsVersion, sku.name, tags['none']"
+    row = rows(look, f"resources | where type =~ '{STORAGE}' | project {columns}")[0]
     assert list(row) == ["id", "tls", "sku_name", "tags_none"]
     assert row["tls"].startswith("TLS1_")
     assert row["tags_none"] is None

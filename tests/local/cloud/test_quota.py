@@ -1,0 +1,50 @@
+import pytest
+
+from local.cloud.error import ArmError
+from local.cloud.quota import QUERIES, Quota
+
+READS = "x-ms-ratelimit-remaining-subscription-reads"
+
+
+def test_limits_are_told_and_not_enforced_by_default() -> None:
+    quota = Quota(enforced=False)
+    for _ in range(1000):
+        assert quota.request("GET", "s", 0.0) == {READS: "249"}
+        assert quota.query(0.0)["x-ms-user-quota-remaining"] == str(QUERIES - 1)
+
+
+def test_a_bucket_empties_and_fills_again() -> None:
+    quota = Quota(enforced=True)
+    left = [int(quota.request("GET", "s", 0.0)[READS]) for _ in range(250)]
+    with pytest.raises(ArmError) as refused:
+        quota.request("GET", "s", 0.0)
+    assert (left[0], left[-1]) == (249, 0)
+    assert (refused.value.status, refused.value.headers) == (429, {"x-ms-retry-after-ms": "40"})
+    assert quota.request("GET", "s", 1.0) == {READS: "24"}, "25 a second"
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "size"),
+    [("PUT", "writes", 200), ("PATCH", "writes", 200), ("DELETE", "deletes", 200), ("HEAD", "reads", 250)],
+)
+def test_each_subscription_and_kind_of_call_has_its_own_bucket(method: str, name: str, size: int) -> None:
+    quota = Quota(enforced=True)
+    for _ in range(size):
+        quota.request(method, "s", 0.0)
+    with pytest.raises(ArmError):
+        quota.request(method, "s", 0.0)
+    assert quota.request(method, "other", 0.0)
+    assert quota.request(method, "", 0.0) == {f"x-ms-ratelimit-remaining-tenant-{name}": str(size - 1)}
+
+
+def test_fifteen_queries_in_five_seconds() -> None:
+    quota = Quota(enforced=True)
+    for left in range(14, -1, -1):
+        assert quota.query(100.0) == {
+            "x-ms-user-quota-remaining": str(left),
+            "x-ms-user-quota-resets-after": "00:00:05",
+        }
+    with pytest.raises(ArmError) as refused:
+        quota.query(102.0)
+    assert (refused.value.code, refused.value.headers["Retry-After"]) == ("RateLimiting", "3")
+    assert quota.query(105.0)["x-ms-user-quota-remaining"] == "14"
