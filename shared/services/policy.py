@@ -9,15 +9,26 @@ from shared.engine import AliasCatalog, PolicySet, compile_definition, compile_s
 from shared.ports.catalog import Catalog
 from shared.ports.inventory import Wanted
 
+CONTAINERS = {"microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups"}
+
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The catalog's entries by name, all of them compiled into one set, and the api-version of each type."""
+    """The catalog's entries by name, all of them compiled into one set, and what is known of each type.
+
+    `versions` has the api-version that a type is read with, `listed` the types that a scan lists by themselves.
+    """
 
     entries: Mapping[str, PolicyEntry]
     compiled: PolicySet
     wanted: Wanted
     versions: Mapping[str, str]
+    listed: frozenset[str]
+
+    def lists(self, resource_type: str) -> bool:
+        """Whether a scan lists resources of a type, rather than know them only as parts of what they belong to."""
+        kind = resource_type.lower()
+        return kind in self.listed or (kind not in self.versions and kind.count("/") == 1)
 
     def names_for(self, resource_type: str) -> tuple[str, ...]:
         """The policies that are looked at for a resource of this type."""
@@ -37,6 +48,8 @@ def book(catalog: Catalog) -> Book:
     entries = {entry.name: entry for entry in catalog.policies()}
     known = aliases(catalog)
     compiled = compile_set([compile_definition(entry.definition, aliases=known) for entry in entries.values()])
-    versions = {row["type"].lower(): row["apiVersion"] for row in catalog.resource_types()}
+    rows = {row["type"].lower(): row for row in catalog.resource_types()}
+    versions = {kind: row["apiVersion"] for kind, row in rows.items()}
     wanted = {kind: related for kind in versions if (related := compiled.related_types(kind))}
-    return Book(entries=entries, compiled=compiled, wanted=wanted, versions=versions)
+    listed = {kind for kind, row in rows.items() if row.get("resourceGraph", True)} | wanted.keys() | CONTAINERS
+    return Book(entries=entries, compiled=compiled, wanted=wanted, versions=versions, listed=frozenset(listed))
