@@ -113,11 +113,15 @@ class AliasCatalog:
 
     def find(self, name: str, resource_type: str) -> Alias | None:
         """The row that applies to a type (lower case); None where the name is known but not for this type."""
-        rows = self.rows(name)
-        for row in rows:
-            if resource_type in row.types:
-                return row
-        return next((row for row in rows if not row.types or not resource_type), None)
+        found = self._rows.get(name.lower())
+        if found is None:
+            rows = self.rows(name)
+            exact = next((row for row in rows if resource_type in row.types), None)
+            return exact or next((row for row in rows if not row.types or not resource_type), None)
+        for row in found:
+            if resource_type in row[2].split("|"):
+                return _alias(row)
+        return next((_alias(row) for row in found if not row[2] or not resource_type), None)
 
     def capability(self, resource_type: str) -> Capability:
         """What is known of a resource type (lower case)."""

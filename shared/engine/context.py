@@ -84,6 +84,10 @@ class Frame:
         known = {"subscriptionId": name, "id": f"/subscriptions/{name}"} if name and name != "tenant" else {}
         return Partial(known, Unknown("subscription()", "notCollected", "Microsoft.Resources/subscriptions/read"))
 
+    def policy(self) -> Json:
+        """The assignment as policies see it."""
+        return dict(self.context.policy) or Partial({}, Unknown("policy()", "notCollected"))
+
     def request_context(self) -> Json:
         """The request; outside of one the latest api-version, as a compliance scan has it."""
         return self.context.request_context if self.context.request_context is not None else {"apiVersion": LATEST}

@@ -254,5 +254,5 @@ _SPECIAL: Mapping[str, Callable[[Call, Scope], Computed]] = {
     "resourcegroup": lambda _node, _scope: Computed(lambda _, frame: frame.resource_group()),
     "subscription": lambda _node, _scope: Computed(lambda _, frame: frame.subscription()),
     "requestcontext": lambda _node, _scope: Computed(lambda _, frame: frame.request_context()),
-    "policy": lambda _node, _scope: Computed(lambda _, frame: dict(frame.context.policy)),
+    "policy": lambda _node, _scope: Computed(lambda _, frame: frame.policy()),
 }

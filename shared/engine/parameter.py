@@ -104,7 +104,7 @@ def _accepted(declaration: Parameter, value: Json, path: str) -> Json:
     if declaration.allowed is not None and not _allowed(declaration, value):
         shown = ", ".join(map(str, declaration.allowed[:10]))
         raise InvalidDefinition(f"{str(value)[:60]!r} is not one of the allowed values {shown}", path=path)
-    return value
+    return value.lower() == "true" if declaration.type == "boolean" and isinstance(value, str) else value
 
 
 def _allowed(declaration: Parameter, value: Json) -> bool:
