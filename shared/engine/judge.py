@@ -144,24 +144,20 @@ def _is_named(resource: Resource, name: str) -> bool:
 
 
 def explained(policy: Policy, frame: Frame, state: State, program: Program) -> Verdict:
-    """The verdict with evidence and needs where the state calls for attention."""
+    """The verdict with evidence, and needs where it is unknown."""
     if state is State.COMPLIANT or state is State.NOT_APPLICABLE:
         return _verdict(policy, frame, state, "")
-    found, gaps = _grounds(policy, frame, program)
-    return _verdict(policy, frame, state, _reason(policy, state), found=found, gaps=gaps)
-
-
-def _grounds(policy: Policy, frame: Frame, program: Program) -> tuple[tuple[Evidence, ...], tuple[Unknown, ...]]:
-    """Evidence and needs; none where finding them would take more steps than an evaluation may."""
     frame.steps = MOST_STEPS
+    reason = _reason(policy, state)
     try:
-        found, gaps = evidence(program.rule, frame), needs(program.rule, frame)
+        found = evidence(program.rule, frame)
+        gaps = needs(program.rule, frame) if state is State.UNKNOWN else ()
         if policy.effect in IF_NOT_EXISTS:
             more, why = _existence_evidence(policy, frame)
-            found, gaps = (*found, *more), (*gaps, *why)
-    except EvaluationError:
-        return (), ()
-    return found, gaps
+            found, gaps = (*found, *more), (*gaps, *(why if state is State.UNKNOWN else ()))
+    except EvaluationError:  # finding them would take more steps than an evaluation may
+        return _verdict(policy, frame, state, reason)
+    return _verdict(policy, frame, state, reason, found=found, gaps=gaps)
 
 
 def _reason(policy: Policy, state: State) -> str:
