@@ -49,6 +49,7 @@ class Documents(Protocol):
     r"""Every call names the tenant; nothing of another tenant can be reached by any id, filter or cursor.
 
     Ids are any text of 1-255 characters without `/`, `\`, `?` and `#`. Kinds are lower-case nouns.
+    Bodies are JSON of at most 2,000,000 bytes, TooLarge over it; so are those of one `create_all` together.
     Errors: Throttled and Unavailable from any call, with the wait the store asks for.
     Source for the model: Azure Cosmos DB, "Optimistic concurrency control", "Pagination".
     """

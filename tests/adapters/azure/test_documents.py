@@ -172,8 +172,8 @@ def test_nothing_is_asked_before_the_first_call() -> None:
 
 @pytest.mark.emulator
 def test_request_units_are_counted_by_operation(cosmos_emulator: Emulator, tenant: str) -> None:
-    mirror(cosmos_emulator.address, "cortex", {})
-    with CosmosDocuments(cosmos_emulator.address, "cortex", **cosmos_emulator.options()) as store:
+    mirror(cosmos_emulator.address, "charges", {})
+    with CosmosDocuments(cosmos_emulator.address, "charges", **cosmos_emulator.options()) as store:
         where = {"tenant": tenant, "kind": "thing"}
         store.put_many(**where, items={str(number): {"n": number} for number in range(5)})
         store.get(**where, id="1")

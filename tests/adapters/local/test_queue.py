@@ -29,6 +29,19 @@ def test_the_oldest_come_first(tmp_path: Path) -> None:
     assert received == [str(number) for number in range(20)]
 
 
+def test_a_renewed_message_outlives_its_first_visibility(tmp_path: Path) -> None:
+    clock = Clock()
+    with SqliteQueue(tmp_path / "queue.db", now=clock) as queue:
+        queue.send("work", "hello")
+        (message,) = queue.receive("work", visibility=timedelta(seconds=30))
+        for _ in range(5):
+            clock.move(20)
+            message = queue.renew("work", message, visibility=timedelta(seconds=30))
+            assert queue.receive("work") == []
+        clock.move(31)
+        assert [each.dequeue_count for each in queue.receive("work")] == [2]
+
+
 def drain(path: Path) -> list[str]:
     received = []
     with SqliteQueue(path) as queue:
