@@ -21,23 +21,25 @@ _DEAL = (0, 1, 2, 3, 4, 5, 0, 1, 5, 2, 0, 1, 0, 3, 1, 2, 0, 1, 0, 4)
 STACKS: Mapping[str, tuple[str, ...]] = {
     "management": (
         "workspace", "nsg", "vnet", "storage", "privateEndpoint", "automation", "recoveryVault", "networkWatcher",
-        "activityLogAlert", "acr", "publicIp",
+        "activityLogAlert", "acr", "publicIp", "actionGroup", "flowLog", "backupVault",
     ),
     "hub": (
         "nsg", "publicIp*", "vnet", "routeTable", "firewallPolicy", "firewall", "bastion", "vpnGateway",
-        "privateDnsZone", "keyVault", "storage", "privateEndpoint",
+        "privateDnsZone", "keyVault", "storage", "privateEndpoint", "ddosProtectionPlan", "natGateway",
+        "frontDoorWafPolicy",
     ),
     "machines": (
         "nsg", "vnet", "publicIp", "loadBalancer", "nic*", "disk*", "vm*", "vmExtension*", "snapshot*", "keyVault",
-        "storage*", "privateEndpoint",
+        "storage*", "privateEndpoint", "diskEncryptionSet", "availabilitySet", "image",
     ),
     "web": (
         "nsg", "vnet", "publicIp", "storage*", "keyVault", "plan", "appInsights", "site*", "functionApp", "sqlServer",
-        "sqlDatabase*", "redis", "appConfiguration", "privateEndpoint", "appGateway",
+        "sqlDatabase*", "redis", "appConfiguration", "privateEndpoint", "appGateway", "wafPolicy",
+        "staticSite", "elasticPool",
     ),
     "containers": (
         "nsg", "vnet", "identity*", "keyVault", "acr", "aks", "containerEnvironment", "containerApp*", "cosmos",
-        "storage", "privateEndpoint",
+        "storage", "privateEndpoint", "containerGroup*",
     ),
     "messaging": (
         "nsg", "vnet", "storage*", "keyVault", "serviceBus", "eventHub*", "eventGridTopic", "logicApp*", "plan",
@@ -53,7 +55,7 @@ STACKS: Mapping[str, tuple[str, ...]] = {
     ),
     "databases": (
         "nsg", "vnet", "storage", "keyVault", "postgres*", "mysql*", "cosmos*", "redis", "privateDnsZone",
-        "privateEndpoint",
+        "privateEndpoint", "managedInstance",
     ),
     "batch": (
         "nsg", "vnet", "publicIp", "storage*", "keyVault", "batch", "vmss*", "loadBalancer", "routeTable",

@@ -30,7 +30,7 @@ _SLOT = re.compile(r"\{([a-z][A-Za-z0-9.]*)\}")
 _OBJECTS = frozenset({"{tags}", "{home}", "{permissions}"})
 _USUAL_SHARE = 85
 _BYTE = 256
-_FACTS = ("patch", "etag", "graph", "parent", "singleton", "slow", "aliases", "inline")
+_FACTS = ("patch", "etag", "graph", "parent", "singleton", "slow", "inline")
 
 Slots = MutableMapping[str, str]
 
@@ -81,7 +81,6 @@ class Template:
     slow: bool = False
     read_only: frozenset[str] = frozenset()
     modifiable: frozenset[str] = frozenset()
-    aliases: Mapping[str, str] = field(default_factory=dict)
     inline: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Json] = field(default_factory=dict)
     pieces: Pieces = ()

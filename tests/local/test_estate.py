@@ -112,7 +112,7 @@ def _parts(value: Any) -> list[dict[str, Any]]:
         ("Microsoft.Storage/storageAccounts", "minimumTlsVersion", "TLS1_2"),
         ("Microsoft.KeyVault/vaults", "enableRbacAuthorization", True),
         ("Microsoft.Web/sites", "httpsOnly", True),
-        ("Microsoft.Sql/servers", "publicNetworkAccess", "Disabled"),
+        ("Microsoft.Sql/servers/databases/transparentDataEncryption", "state", "Enabled"),
     ],
 )
 def test_most_but_not_all_is_configured_right(

@@ -76,8 +76,8 @@ def test_order_is_as_asked(look: Any) -> None:
 def test_paging_goes_on_where_it_was_when_rows_go(http: Any, cloud: Sandbox) -> None:
     all_of_it = [row["id"] for row in rows(http, "resources | order by id asc")]
     first = ask(http, "resources | order by id asc", options={"$top": 150}).body
-    gone = next(row["id"] for row in first["data"] if row["type"] == "microsoft.logic/workflows")
-    assert http("DELETE", gone, version="2019-05-01").status == 200
+    gone = next(row["id"] for row in first["data"] if row["type"] == STORAGE)
+    assert http("DELETE", gone, version="2025-06-01").status == 200
     rest = ask(http, "resources | order by id asc", options={"$top": 1000, "$skipToken": first["$skipToken"]}).body
     assert [row["id"] for row in first["data"] + rest["data"]] == all_of_it
     assert cloud.count() == len(all_of_it) - 1
