@@ -47,7 +47,8 @@ def load_definition(text: str | bytes) -> dict[str, Json]:
         InvalidDefinition: broken JSON, a key that occurs twice (compared without case), or nesting without end.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse)
+        _no_doubles(found, "$")
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise InvalidDefinition(f"not JSON: {error.msg} at {where}", path="$") from None
@@ -56,13 +57,32 @@ def load_definition(text: str | bytes) -> dict[str, Json]:
     return dict(_object(found, "$"))
 
 
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+class _Doubled(dict[str, Json]):
+    """An object in whose text a key occurs twice."""
+
+    key = ""
+
+
+def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     seen: set[str] = set()
     for key, _ in pairs:
         if key.lower() in seen:
-            raise InvalidDefinition(f"the key {key[:60]!r} occurs twice in one object", path="$", offending=key)
+            doubled = _Doubled(pairs)
+            doubled.key = key
+            return doubled
         seen.add(key.lower())
     return dict(pairs)
+
+
+def _no_doubles(node: Json, path: str) -> None:
+    if isinstance(node, _Doubled):
+        message = f"the key {node.key[:60]!r} occurs twice in one object"
+        raise InvalidDefinition(message, path=path, offending=node.key)
+    if isinstance(node, dict | list):
+        inner = node.items() if isinstance(node, dict) else enumerate(node)
+        for key, each in inner:
+            if isinstance(each, dict | list):
+                _no_doubles(each, f"{path}[{key}]" if isinstance(node, list) else f"{path}.{key}")
 
 
 def _refuse(constant: str) -> Json:

@@ -145,7 +145,13 @@ class Policy:
         return state
 
 
-_NEVER_INDEXED = frozenset({"microsoft.resources/subscriptions"})
+_NEVER_INDEXED = frozenset(
+    {
+        "microsoft.resources/subscriptions",
+        "microsoft.resources/subscriptions/resourcegroups",
+        "microsoft.resources/resourcegroups",
+    }
+)
 
 
 def names_used(*nodes: Node | None) -> set[str] | None:
