@@ -114,9 +114,12 @@ class Cloud:
         self.kill()
         self._http.close()
 
-    def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+    def try_call(self, method: str, path: str, body: Any = None, **query: str) -> httpx2.Response:
         headers = {"authorization": f"Bearer {self.token}"}
-        answer = self._http.request(method, self.url + path, json=body, params=query, headers=headers, timeout=30)
+        return self._http.request(method, self.url + path, json=body, params=query or None, headers=headers, timeout=30)
+
+    def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        answer = self.try_call(method, path, body, **query)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 

@@ -38,7 +38,8 @@ def undisturbed(product: Product) -> Documents:
 def left(product: Product) -> Documents:
     """All that a scan leaves behind, whenever it ran and however often it was begun."""
     found = {kind: product.documents(kind) for kind in DOCUMENTS}
-    return found | {"scan": {"the scan": {**each, "id": ""} for each in found["scan"].values()}}
+    (scan,) = found["scan"].values()
+    return found | {"scan": {"the scan": {**scan, "id": ""}}}
 
 
 # A scan
@@ -164,7 +165,7 @@ MOMENTS: tuple[Begin, ...] = (
 
 @pytest.fixture(scope="module")
 def killed(product: Product, undisturbed: Documents) -> dict[str, tuple[Json, str]]:
-    """For each moment its finding and its remediation. The host died in the midst of all, and on its first steps again."""
+    """For each moment its finding and its remediation. The host died in the midst of all, and soon after again."""
     assert undisturbed
     findings = product.fixable()[: len(MOMENTS)]
     with ExitStack() as stack:
