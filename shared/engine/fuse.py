@@ -40,11 +40,16 @@ def _starts_over(plain: Plain) -> bool:
 
 def fuse(rules: Iterable[tuple[int, Clause]]) -> Fused:
     """One function for several plain rules: it calls `hit(number)` for every rule that is true of a body."""
+    source, names = write(rules)
+    exec(compile(source, "<fused rules>", "exec"), names)  # noqa: S102 - fixed fragments and generated names only
+    return names["fused"]  # type: ignore[no-any-return]
+
+
+def write(rules: Iterable[tuple[int, Clause]]) -> tuple[str, dict[str, Any]]:
+    """The source text of the function, and the namespace that holds everything that comes from the policies."""
     writer = _Writer()
     tests = [f" if {writer.condition(clause)}: hit({number:d})" for number, clause in rules]
-    source = "\n".join(["def fused(body, hit):", *writer.reads, *tests, " return"])
-    exec(compile(source, "<fused rules>", "exec"), writer.names)  # noqa: S102 - fixed fragments and generated names only
-    return writer.names["fused"]  # type: ignore[no-any-return]
+    return "\n".join(["def fused(body, hit):", *writer.reads, *tests, " return"]), writer.names
 
 
 def read(node: Json, key: str, low: str) -> Json:
