@@ -80,7 +80,11 @@ resource documents 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/container
   parent: database
   name: 'documents'
   properties: {
-    resource: { id: 'documents', partitionKey: { paths: ['/pk'], kind: 'Hash' } }
+    resource: {
+      id: 'documents'
+      partitionKey: { paths: ['/pk'], kind: 'Hash' }
+      indexingPolicy: loadJsonContent('indexing.json')
+    }
   }
 }
 

@@ -27,6 +27,7 @@ ROLES: Mapping[str, Role | None] = {
     "icon": PUBLIC,
     "reference": PUBLIC,
     "openapi": PUBLIC,
+    "usage": Role.READER,
     "scan_list": Role.READER,
     "scan_get": Role.READER,
     "scan_events": Role.READER,

@@ -18,6 +18,7 @@ from functions.api import (
     resource,
     scan,
     transfer,
+    usage,
 )
 from functions.api.envelope import Envelope
 from functions.api.stream import Pace
@@ -36,6 +37,7 @@ ROUTERS = (
     evaluation,
     change,
     permission,
+    usage,
     reference,
     home,
 )

@@ -111,3 +111,7 @@ class Documents(Protocol):
         Values are given as JSON, but text without quotes, and absent or null as "".
         """
         ...
+
+    def request_units(self) -> Mapping[str, Mapping[str, float]]:
+        """What this process has spent, by operation: {"calls", "units"}; empty for a store that charges nothing."""
+        ...

@@ -89,6 +89,10 @@ class SqliteDocuments:
     ) -> None:
         self.close()
 
+    def request_units(self) -> Mapping[str, Mapping[str, float]]:
+        """See `Documents.request_units`: a file charges nothing."""
+        return {}
+
     def get(self, *, tenant: str, kind: str, id: str) -> Document | None:
         """See `Documents.get`."""
         _check(tenant, kind, id)

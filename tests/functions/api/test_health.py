@@ -75,3 +75,7 @@ def test_permissions_are_tried(api: Api, cloud: MemoryCloud, monkeypatch: pytest
 def test_permissions_of_no_subscription(api: Api) -> None:
     for query in ("", "?subscription=", "?subscription=a/b"):
         assert problem(api.get(f"/permissions{query}"), 400)["path"] == "query.subscription"
+
+
+def test_usage_is_what_the_store_was_charged(api: Api) -> None:
+    assert api.get("/usage").json() == {"documents": {}}
