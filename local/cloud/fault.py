@@ -25,7 +25,8 @@ class Kind(StrEnum):
     UNAVAILABLE = "unavailable"
     """503, or the `status` given."""
     FORBIDDEN = "forbidden"
-    """403 AuthorizationFailed; in Resource Graph answers the rows concerned are left out."""
+    """403 AuthorizationFailed. Resource Graph leaves the rows concerned out, however probable the fault is; one with
+    a method or path does not concern it."""
     SLOW = "slow"
     """The answer comes `delay` seconds later."""
     DROPPED = "dropped"

@@ -68,7 +68,8 @@ async def _serve(
     application: Application, connections: Connections, listener: socket.socket, stop: asyncio.Event
 ) -> None:
     loop, state = asyncio.get_running_loop(), ServerState()
-    config = uvicorn.Config(cast("Json", application), lifespan="off", log_config=None, access_log=False)
+    options: dict[str, Json] = {"lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 75}
+    config = uvicorn.Config(cast("Json", application), **options)
     server = await loop.create_server(lambda: _Protocol(config, state, connections), sock=listener, backlog=_BACKLOG)
     await stop.wait()
     server.close()

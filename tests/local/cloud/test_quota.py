@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from local.cloud.error import ArmError
@@ -48,3 +50,15 @@ def test_fifteen_queries_in_five_seconds() -> None:
         quota.query(102.0)
     assert (refused.value.code, refused.value.headers["Retry-After"]) == ("RateLimiting", "3")
     assert quota.query(105.0)["x-ms-user-quota-remaining"] == "14"
+
+
+def test_a_cloud_that_throttles_turns_callers_away(start: Any, connect: Any, clock: Any) -> None:
+    http = connect(start(throttle=True, clock=clock))
+    path = "/providers/Microsoft.ResourceGraph/resources"
+    replies = [http("POST", path, {"query": "resources | take 1"}, version="2024-04-01") for _ in range(16)]
+    reads = [http("GET", "/subscriptions", version="2022-12-01") for _ in range(251)]
+    assert [each.status for each in replies] == [200] * 15 + [429]
+    assert replies[-1].headers["x-ms-user-quota-remaining"] == "0"
+    assert [each.status for each in reads] == [200] * 250 + [429]
+    clock.sleep(5)
+    assert http("POST", path, {"query": "resources | take 1"}, version="2024-04-01").status == 200
