@@ -24,11 +24,6 @@ class Address:
         return self.id.lower()
 
     @property
-    def provider(self) -> str:
-        """The namespace of the resource provider."""
-        return self.type.partition("/")[0]
-
-    @property
     def subscription(self) -> str:
         """The subscription, or ""."""
         return subscription_of(self.key)

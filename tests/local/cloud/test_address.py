@@ -36,10 +36,9 @@ def test_refuses_paths_that_point_at_nothing(path: str) -> None:
 
 def test_knows_its_subscription_and_group() -> None:
     address = parse(f"{G}/providers/A.B/c/d")
-    assert (address.subscription, address.group, address.provider, address.key) == (
+    assert (address.subscription, address.group, address.key) == (
         "s",
         "Rg",
-        "A.B",
         address.id.lower(),
     )
     assert (parse("/providers/A.B/c/d").subscription, parse("/providers/A.B/c/d").group) == ("", "")
