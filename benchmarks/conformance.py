@@ -1,12 +1,13 @@
 """Runs the engine against a collection of cases with known outcomes and lists every miss with its reason.
 
 Usage: `python -m benchmarks.conformance [DIR]` (default: `policy-cases` in the folder `shared` beside the project);
-the definitions and the real alias table are read from `azure-policy` beside DIR. The last line is
+the definitions and the real alias table are read from `azure-policy` beside DIR or in that folder. The last line is
 `cases P/N, functions P/N, oracle wrong W of N pairs`.
 """
 
 import gzip
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ from shared.engine.policy import names_used
 from shared.engine.scope import Scope
 
 Json = Any
+SHARED = Path(os.environ.get("CORTEX_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared")
 GROUP = {"name": "myResourceGroup", "location": "eastus"}
 SUBSCRIPTION = {"subscriptionId": "00000000-0000-0000-0000-000000000000"}
 ORACLE = Context(
@@ -64,9 +66,17 @@ FUNCTION_NAMES = {"logicall": "and", "logicany": "or", "logicnot": "not", "intdi
 
 
 def lines(path: Path) -> Iterator[Json]:
-    """The rows of a gzip-compressed file of JSON lines."""
+    """The rows of a gzip-compressed file of JSON lines; none where there is no such file."""
+    if not path.is_file():
+        return
     with gzip.open(path, "rb") as file:
         yield from map(json.loads, file)
+
+
+def definitions(folder: Path) -> Path:
+    """The folder with the public definitions: beside the cases, else beside the project."""
+    places = (folder.parent / "azure-policy", SHARED / "azure-policy")
+    return next((each for each in places if each.is_dir()), places[0])
 
 
 class Tables:
@@ -83,7 +93,7 @@ class Tables:
         return self.loaded[name]
 
     def _real(self) -> AliasCatalog:
-        source = self.folder.parent / "azure-policy"
+        source = definitions(self.folder)
         rows = [row for file in ("aliases", "aliases-supplement") for row in lines(source / f"{file}.jsonl.gz")]
         return AliasCatalog.from_rows(rows)
 
@@ -370,7 +380,7 @@ def _function_miss(case: Json) -> str | None:
 
 def run_oracle(folder: Path, tables: Tables) -> tuple[int, int]:
     """Wrong answers and pairs of the two-engine agreement."""
-    source = folder.parent / "azure-policy" / "policyDefinitions.jsonl.gz"
+    source = definitions(folder) / "policyDefinitions.jsonl.gz"
     rows = sorted(lines(source), key=lambda row: str(row["cloud"]), reverse=True)  # AzureCloud last: it wins
     found = {row["definition"]["name"]: row["definition"] for row in rows}
     bodies = list(lines(folder / "resources.jsonl.gz"))
@@ -416,7 +426,7 @@ def _answer_of(clause: Clause | None, frame: Frame) -> bool | str | None:
 
 def main(arguments: list[str]) -> None:
     """Run everything and print the score last."""
-    folder = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2] / "shared" / "policy-cases"
+    folder = Path(arguments[0]) if arguments else SHARED / "policy-cases"
     tables = Tables(folder)
     passed, total = run_cases(folder, tables)
     functions, calls = run_functions(folder)
