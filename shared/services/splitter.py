@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import orjson
@@ -72,7 +73,10 @@ def _values(levels: int) -> bytes:
     return rb'(?:[^"\[\]{}:,]++|' + _TEXT + rb'"|[:,]\s*+' + value + rb")*+"
 
 
-_NEXT = re.compile(_values(4) + rb"([\[\]{}])")
+@cache
+def _next() -> re.Pattern[bytes]:
+    """The next bracket, whole values stepped over; made when first needed, because making it takes 50 ms."""
+    return re.compile(_values(4) + rb"([\[\]{}])")
 
 
 class Splitter:
@@ -152,7 +156,7 @@ class Splitter:
         """The value that begins here, to its closing bracket."""
         start, reason, opened = self._at, "", bytearray()
         while True:
-            bracket = self._bracket(opened)
+            bracket = self._bracket(opened, _next())
             if len(opened) > DEPTH_LIMIT:
                 reason = f"nests deeper than {DEPTH_LIMIT} levels"
             if self._text.keep > start:
@@ -161,7 +165,7 @@ class Splitter:
                 text = b"" if reason else self._text.cut(start, self._at)
                 return Piece(start, kind, text, reason, head)
 
-    def _bracket(self, opened: bytearray, pattern: re.Pattern[bytes] = _NEXT) -> int:
+    def _bracket(self, opened: bytearray, pattern: re.Pattern[bytes]) -> int:
         """Step over the next bracket, keeping account of the open ones; the pattern may step over whole values."""
         found = self._text.match(pattern, self._at)
         if found is None:
@@ -183,7 +187,7 @@ class Splitter:
         """A document that is an object: one record, or a page of records with what is said of it."""
         start, opened, taken = self._at, bytearray(), False
         while True:
-            bracket = self._bracket(opened, _BRACKET if len(opened) < _CONTAINER_DEPTH else _NEXT)
+            bracket = self._bracket(opened, _BRACKET if len(opened) < _CONTAINER_DEPTH else _next())
             if bracket in OPENING and (container := self._container(start, opened, taken=taken)):
                 kind, head = container
                 taken = True
