@@ -11,7 +11,7 @@ from shared.engine.effect import IF_NOT_EXISTS
 from shared.engine.error import EvaluationError
 from shared.engine.evidence import entry
 from shared.engine.fix import Fix, Fixes, turn
-from shared.engine.judge import judge, related_resources
+from shared.engine.judge import judge, lookup_text, related_resources
 from shared.engine.policy import Policy
 from shared.engine.repair import repair
 from shared.engine.resolve import effects
@@ -281,9 +281,17 @@ def _existence_fixes(policy: Policy, frame: Frame) -> Fixes:
     options = [found for each in related if (found := _related_fix(policy, each, frame.context))]
     if options:
         return min(options, key=len)
-    if related:
-        return ()
-    return (Fix("create", policy.details.type, text=f"a {policy.details.type} that meets the existence condition"),)
+    return () if related else (_creation(policy, frame),)
+
+
+def _creation(policy: Policy, frame: Frame) -> Fix:
+    """The related resource to create, as far as the existence condition tells what it must hold."""
+    kind, name = policy.details.type, lookup_text(policy, frame, policy.details.name)
+    body = {"type": kind, **({"name": name} if isinstance(name, str) else {})}
+    clause = policy.existence()
+    found = turn(clause, Frame(Resource(body), frame.context), wanted=True) if clause else ()
+    text = f"a {kind} that meets the existence condition" if clause else f"a {kind}"
+    return Fix("create", kind, repair(body, found or ()) or body, text)
 
 
 def _related_fix(policy: Policy, related: Resource, context: Context) -> Fixes:

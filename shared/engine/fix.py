@@ -51,7 +51,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One change: `action` is set (to `value`), change (to `text`), remove, or create (a related resource).
+    """One change: `action` is set (`value`), change (to `text`), remove, or create (a related resource like `value`).
 
     `path` is the property path in the body, with the indexes of array members: `properties.rules[2].access`.
     """

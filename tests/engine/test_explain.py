@@ -135,6 +135,7 @@ def test_the_fix_of_a_missing_related_resource(catalog: AliasCatalog) -> None:
     body = {"name": "n", "type": "T.One/a"}
     none = explained(rule, catalog, body, then, related={"t.one/a/parts": ()})
     assert fixes(none) == [("create", "T.One/a/parts", "a T.One/a/parts that meets the existence condition")]
+    assert none.fixes[0].value == {"type": "T.One/a/parts", "properties": {"state": "on"}}
     assert none.sentence().startswith("Not compliant: no related T.One/a/parts meets the existence condition")
     part = Resource({"id": "/p", "name": "p", "type": "T.One/a/parts", "properties": {"state": "off"}})
     one = explained(rule, catalog, body, then, related={"t.one/a/parts": (part,)})
