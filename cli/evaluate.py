@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from cli import show
 from shared import bootstrap
@@ -40,14 +41,16 @@ def evaluate(
 
 def _judge(policy: Policy, resource: Resource | BadRecord, *, as_json: bool) -> State:
     if isinstance(resource, BadRecord):
-        show.errors.print(f"[yellow]left out:[/] record {resource.position}: {resource.reason}")
+        show.errors.print(f"[yellow]left out:[/] record {resource.position}: {escape(resource.reason)}")
         return State.ERROR
     explained = explain(policy, resource, Context())
     verdict = explained.verdict
     if as_json:
         sys.stdout.write(stdlib_json.dumps({"resource": resource.id, **explained.to_json()}) + "\n")
     else:
-        show.console.print(f"{show.state(verdict.state)} {show.short(resource.id)}: {explained.sentence()}")
+        show.console.print(
+            f"{show.state(verdict.state)} {show.short(resource.id)}: {escape(explained.sentence())}", highlight=False
+        )
     return verdict.state
 
 

@@ -4,6 +4,7 @@ from itertools import islice
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cli import show
 from cli.client import Client, Json
@@ -76,17 +77,17 @@ def explain(
     if json:
         show.as_json({"finding": found, "explanation": explained})
         return
-    show.console.print(f"{show.severity(found['severity'])} {found['title']}", highlight=False)
-    show.console.print(f"  {found['resourceId']}", highlight=False, soft_wrap=True)
-    show.console.print(f"  {show.state(found['state'])}: {explained['sentence']}", highlight=False)
+    show.console.print(f"{show.severity(found['severity'])} {escape(found['title'])}", highlight=False)
+    show.console.print(f"  {escape(found['resourceId'])}", highlight=False, soft_wrap=True)
+    show.console.print(f"  {show.state(found['state'])}: {escape(explained['sentence'])}", highlight=False)
     for clause in found["evidence"]:
         if clause["decided"]:
             _tell_clause(clause)
     for need in found["needs"]:
         allowed = f" (needs {need['permission']})" if need["permission"] else ""
-        show.console.print(f"  [yellow]would settle it:[/] {need['part']}: {need['reason']}{allowed}")
+        show.console.print(f"  [yellow]would settle it:[/] {escape(need['part'])}: {need['reason']}{allowed}")
     for fix in explained.get("fixes") or ():
-        show.console.print(f"  [green]would make it right:[/] {fix['path']} = {show.value(fix.get('value'))}")
+        show.console.print(f"  [green]would make it right:[/] {escape(fix['path'])} = {show.value(fix.get('value'))}")
 
 
 def _worst(api: Client, fail_on: str, asked: dict[str, str | None]) -> int:
@@ -99,24 +100,26 @@ def _worst(api: Client, fail_on: str, asked: dict[str, str | None]) -> int:
 def _tell(found: list[Json]) -> None:
     show.table(
         f"{len(found)} findings",
-        ("severity", "state", "owner", "resource", "id"),
+        ("severity", "state", "finding"),
         (
             (
                 show.severity(each["severity"]),
                 show.state(each["state"]),
-                each["owner"] or "-",
-                show.name(each["resourceId"]),
-                each["id"],
+                f"{escape(each['id'])}\n[dim]{show.name(each['resourceId'])}{_owner(each)}[/]",
             )
             for each in found
         ),
     )
 
 
+def _owner(found: Json) -> str:
+    return f", {escape(found['owner'])}" if found["owner"] else ""
+
+
 def _tell_clause(clause: Json) -> None:
-    where = clause["path"] or clause["field"]
+    where = escape(clause["path"] or clause["field"])
     show.console.print(
-        f"  [dim]{clause['clause']}[/] {where} {clause['operator']} {show.value(clause['expected'])},"
+        f"  [dim]{escape(clause['clause'])}[/] {where} {clause['operator']} {show.value(clause['expected'])},"
         f" observed {show.value(clause['observed'])}",
         highlight=False,
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cli import show
 from cli.client import Client, Json
@@ -17,17 +18,22 @@ def remediate(
     note: Annotated[str, typer.Option(help="why, for whoever approves")] = "",
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Plan the fix of findings. Nothing is changed: the plan waits for the approval of somebody else."""
+    """Plan the fix of findings. Nothing is changed: the plan waits for the approval of somebody else.
+
+    Exit code 1 when nothing of it can be done.
+    """
     with Client() as api:
         asked = api.post("/remediations", {"findings": finding, "note": note})
         planned = _until(api, asked["id"], lambda now: now["status"] not in ("requested", "planning"))
         plan = api.get(f"/remediations/{asked['id']}/plan")
+    waits = planned["status"] == "awaitingApproval"
     if json:
         show.as_json({"remediation": planned, "plan": plan})
-        return
-    _tell(planned, plan)
-    if planned.get("planHash"):
+    else:
+        _tell(planned, plan)
+    if waits and not json:
         show.console.print(f"\nSomebody else approves it with:\n  cortex approve {planned['id']}", highlight=False)
+    raise typer.Exit(0 if waits or planned["status"] == "succeeded" else 1)
 
 
 def approve(
@@ -65,11 +71,15 @@ def _tell(known: Json, plan: Json) -> None:
     show.console.print(f"Remediation [bold]{known['id']}[/] {known['status']}", highlight=False)
     for item in plan["items"]:
         show.console.print(f"\n{show.short(item['resourceId'])}", highlight=False)
+        if item["skipped"]:
+            show.console.print(f"  nothing to do: {escape(item['skipped'])}", highlight=False)
         for each in item["differences"]:
             before, after = show.value(each.get("before")), show.value(each.get("after"))
-            show.console.print(f"  {each['path']}: [red]{before}[/] → [green]{after}[/]", highlight=False)
+            show.console.print(f"  {escape(each['path'])}: [red]{before}[/] → [green]{after}[/]", highlight=False)
     for refused in plan.get("refusals", ()):
-        show.console.print(f"  [yellow]not planned:[/] {refused['finding']}: {refused['reason']}", highlight=False)
+        show.console.print(
+            f"  [yellow]not planned:[/] {refused['finding']}: {escape(refused['reason'])}", highlight=False
+        )
     if known.get("planHash"):
         show.console.print(f"\nPlan hash {known['planHash']}", highlight=False, soft_wrap=True)
 
@@ -77,5 +87,5 @@ def _tell(known: Json, plan: Json) -> None:
 def _tell_outcome(ended: Json) -> None:
     show.console.print(f"Remediation [bold]{ended['id']}[/] {ended['status']}", highlight=False)
     for item in ended["items"]:
-        reason = f": {item['reason']}" if item.get("reason") else ""
+        reason = f": {escape(item['reason'])}" if item.get("reason") else ""
         show.console.print(f"  {item['outcome']} {show.short(item['resourceId'])}{reason}", highlight=False)

@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cli import evaluate, find, fix, run, work
 from cli.client import ApiError
@@ -41,5 +42,5 @@ def main() -> None:
     try:
         app(prog_name="cortex")
     except (ApiError, CortexError) as error:
-        Console(stderr=True).print(f"[bold red]✗[/] {error}", highlight=False)
+        Console(stderr=True).print(f"[bold red]✗[/] {escape(str(error))}", highlight=False)
         sys.exit(1)

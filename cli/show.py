@@ -28,10 +28,12 @@ def as_json(value: object) -> None:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table; cells may have markup."""
+    """Print a table; cells may have markup, and lines of their own. The last column takes what is left."""
     drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold", no_wrap=column == "id")
+    *fixed, last = columns
+    for column in fixed:
+        drawn.add_column(column, no_wrap=True)
+    drawn.add_column(last, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
     console.print(drawn)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from cli import show
 from cli.client import Client, Json
@@ -101,10 +102,12 @@ def _tell_scan(scanned: Json) -> None:
         f" {scanned['pairs']} judgements, [bold]{scanned['attention']}[/] need attention"
     )
     if scanned["reason"]:
-        show.console.print(f"  {scanned['reason']}")
+        show.console.print(f"  {escape(scanned['reason'])}")
     for gap in scanned["gaps"][:5]:
         role = f" - the role {gap['role']} would allow it" if gap.get("role") else ""
-        show.console.print(f"  [yellow]not read:[/] {gap['part']} in {show.short(gap['scope'])}: {gap['reason']}{role}")
+        show.console.print(
+            f"  [yellow]not read:[/] {escape(gap['part'])} in {show.short(gap['scope'])}: {gap['reason']}{role}"
+        )
 
 
 def _tell_import(ended: Json) -> None:
@@ -113,6 +116,8 @@ def _tell_import(ended: Json) -> None:
         f" in {len(ended['subscriptions'])} subscriptions"
     )
     if ended["reason"]:
-        show.console.print(f"  {ended['reason']}")
+        show.console.print(f"  {escape(ended['reason'])}")
     for bad in ended["firstBad"][:10]:
-        show.console.print(f"  [yellow]left out:[/] record {bad['position']} at {bad['path']}: {bad['reason']}")
+        show.console.print(
+            f"  [yellow]left out:[/] record {bad['position']} at {escape(bad['path'])}: {escape(bad['reason'])}"
+        )

@@ -46,7 +46,7 @@ def request(scan_id: str, asked: ScanRequest, trigger: Trigger, *, store: Store,
     """
     known = record.current(KIND, scan_id, documents=store.documents, tenant=store.tenant)
     if known is None:
-        _check(asked)
+        _check(asked, store)
         _lock(scan_id, store)
         data = {"trigger": trigger, "request": asked.model_dump(mode="json")}
         known = _decide(scan_id, lambda scan: [] if scan else [Fact(type="scanRequested", data=data)], store)
@@ -151,9 +151,11 @@ def active(*, store: Store) -> list[Scan]:
     return [Scan.model_validate(each.body) for each in page.items]
 
 
-def _check(asked: ScanRequest) -> None:
+def _check(asked: ScanRequest, store: Store) -> None:
+    """Refuse what no subscription is called; imports may have brought ids of any form, and those are known."""
     for index, name in enumerate(asked.subscriptions or ()):
-        if not name or len(name) > 64 or not name.replace("-", "").isalnum():  # noqa: PLR2004 - a GUID and more
+        plain = 0 < len(name) <= 64 and name.replace("-", "").isalnum()  # noqa: PLR2004 - a GUID and more
+        if not plain and name.lower() not in {each.subscription for each in compliance.postures(store)}:
             raise InvalidInput(f"'{name}' is no subscription id; a GUID is expected", path=f"$.subscriptions[{index}]")
 
 

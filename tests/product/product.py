@@ -32,6 +32,7 @@ PEOPLE = {"operator": "olga", "approver": "ada", "reader": "ruth", "sender": "sa
 PATIENCE = 90.0
 GLANCE = 0.01
 RESOURCES = 120
+SUBSCRIPTIONS = {"api-version": "2022-12-01"}
 
 Json = dict[str, Any]
 
@@ -297,8 +298,10 @@ class Product:
     def fixable(self) -> list[Json]:
         """Findings that one PATCH fixes, each of another resource, and of none that was written to before."""
         touched = {each["id"] for each in self.cloud.writes()}
-        found = [each for each in self.findings(state="nonCompliant") if _is_own(each, touched)]
-        return list({each["resource"]: each for each in reversed(found)}.values())
+        there = {each["subscriptionId"] for each in self.cloud.call("GET", "/subscriptions", **SUBSCRIPTIONS)["value"]}
+        found = [each for each in self.findings(state="nonCompliant") if _is_own(each)]
+        left = [each for each in found if each["resourceId"] not in touched and each["subscription"] in there]
+        return list({each["resource"]: each for each in reversed(left)}.values())
 
     def summary(self) -> Json:
         return steady(self.get("/compliance/summary"))
@@ -333,9 +336,8 @@ class Product:
             return [each.type for each in streams.read(documents=documents, tenant=TENANT, stream=stream)]
 
 
-def _is_own(found: Json, touched: set[str]) -> bool:
-    one = found["remediable"] and not found["effect"].endswith("IfNotExists")
-    return bool(one) and found["resourceId"] not in touched
+def _is_own(found: Json) -> bool:
+    return bool(found["remediable"]) and not found["effect"].endswith("IfNotExists")
 
 
 def steady(value: Any) -> Any:

@@ -2,14 +2,19 @@
 
 import gzip
 import json
-import subprocess
+import os
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from tests.product.product import ROOT, Product
+from cli.main import main
+from tests.product.product import Json, Product
 
 pytestmark = pytest.mark.xdist_group("product")
 
@@ -31,26 +36,32 @@ def account(name: str, *, https: bool | None = True) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
 class Ran:
     """A command that has ended."""
 
-    def __init__(self, ended: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = ended.returncode, ended.stdout, ended.stderr
+    code: int
+    out: str
+    err: str
 
     def json(self) -> Any:
         return json.loads(self.out)
 
 
-def cortex(product: Product, *arguments: str | Path, given: str | bytes = "", **env: str) -> Ran:
-    """Run `cortex` in a process of its own; no command may show a stack."""
-    raw = given.encode() if isinstance(given, str) else given
-    command = [sys.executable, "-m", "cli", *map(str, arguments)]
-    ended = subprocess.run(
-        command, cwd=ROOT, env={**product.env, **env}, input=raw, capture_output=True, timeout=120, check=False
-    )
-    told = subprocess.CompletedProcess(command, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
-    assert "Traceback" not in told.stderr, told.stderr
-    return Ran(told)
+def cortex(product: Product, *arguments: str | Path, given: str = "", **env: str) -> Ran:
+    """Run `cortex` as its process would be; no command may show a stack."""
+    out, err = StringIO(), StringIO()
+    stdin = TextIOWrapper(BytesIO(given.encode()), encoding="utf-8")
+    with (
+        patch.dict(os.environ, {**product.env, **env}, clear=True),
+        patch.object(sys, "argv", ["cortex", *map(str, arguments)]),
+        patch.object(sys, "stdin", stdin),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def test_help_reads_well_in_80_columns(product: Product) -> None:
@@ -82,7 +93,7 @@ def test_findings(product: Product) -> None:
     assert told.code == 0
     assert told.out.startswith("3 findings")
     assert max(map(len, told.out.splitlines())) <= 80
-    listed = cortex(product, "findings", "--limit", "1000", "--json").json()
+    listed = cortex(product, "findings", "--limit", "100000", "--json").json()
     assert {each["id"] for each in listed} == {each["id"] for each in product.findings()}
 
 
@@ -97,8 +108,9 @@ def test_findings_fail_a_pipeline_that_asks_for_it(product: Product) -> None:
     assert "severity" in refused.err
 
 
-def test_explain(product: Product) -> None:
-    found = product.findings(policy="storage-secure-transfer", state="nonCompliant")[0]
+def test_explain(product: Product, tmp_path: Path) -> None:
+    cortex(product, "import", written(tmp_path / "inventory.json", account("explained", https=False)))
+    (found,) = imported(product, "explained")
     told = cortex(product, "explain", found["id"])
     assert told.code == 0
     assert "observed false" in told.out
@@ -138,6 +150,34 @@ def test_a_fix_from_the_plan_to_the_end(product: Product) -> None:
     assert "not open any more" in again.err
 
 
+def test_a_fix_of_nothing(product: Product, tmp_path: Path) -> None:
+    """What was only imported is not there to be changed."""
+    cortex(product, "import", written(tmp_path / "inventory.json", account("elsewhere", https=False)))
+    (found,) = imported(product, "elsewhere")
+    told = cortex(product, "remediate", found["id"])
+    assert told.code == 0
+    assert "nothing to do" in told.out
+    assert "cortex approve" not in told.out
+
+
+def test_text_of_others_is_no_markup(product: Product, tmp_path: Path) -> None:
+    body = {**account("a[/red]b", https=False), "tags": {"owner": "[/bold]ada[link]"}}
+    file = written(tmp_path / "inventory.json", [body, {"id": "[/nonsense]"}])
+    assert "record 2" in cortex(product, "import", file).out
+    (found,) = imported(product, "a[/red]b")
+    assert "a[/red]b, [/bold]ada[link]" in cortex(product, "findings", "--owner", "[/bold]ada[link]").out
+    assert "a[/red]b" in "".join(cortex(product, "explain", found["id"]).out.split())
+    assert "a[/red]b" in cortex(product, "evaluate", "--policy", "storage-secure-transfer", "--resource", file).out
+    assert "[/x]" in cortex(product, "explain", "[/x]").err
+
+
+def test_import_of_a_subscription_of_any_name(product: Product, tmp_path: Path) -> None:
+    body = json.dumps(account("odd", https=False)).replace(ELSEWHERE, "{subscription-id}")
+    told = cortex(product, "import", written(tmp_path / "inventory.json", body))
+    assert told.code == 0, told.err
+    assert product.findings(subscription="{subscription-id}", policy="storage-secure-transfer")
+
+
 def test_who_asks_cannot_approve(product: Product) -> None:
     planned = cortex(product, "remediate", product.fixable()[0]["id"], "--json").json()["remediation"]
     operator = cortex(product, "token", "--role", "operator").out.strip()
@@ -164,6 +204,12 @@ def test_estate(product: Product) -> None:
     first, second = (cortex(product, "estate", "--resources", "50").out for _ in range(2))
     assert first == second
     assert sum("properties" in json.loads(line) for line in first.splitlines()) >= 50
+
+
+def imported(product: Product, name: str) -> list[Json]:
+    """The finding of an imported account that does not ask for HTTPS."""
+    found = product.findings(subscription=ELSEWHERE, policy="storage-secure-transfer")
+    return [each for each in found if each["resourceId"].endswith(f"/{name}")]
 
 
 # Offline
@@ -237,8 +283,7 @@ def test_import_all(product: Product, tmp_path: Path) -> None:
     told = cortex(product, "import", file)
     assert told.code == 0
     assert "2 of 2 records kept" in told.out
-    found = product.findings(subscription=ELSEWHERE, policy="storage-secure-transfer")
-    assert [each["resourceId"].rpartition("/")[2] for each in found] == ["bad"]
+    assert [len(imported(product, name)) for name in ("good", "bad")] == [0, 1]
 
 
 def test_import_of_a_partly_bad_file(product: Product, tmp_path: Path) -> None:
