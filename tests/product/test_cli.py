@@ -161,13 +161,13 @@ def test_a_fix_of_nothing(product: Product, tmp_path: Path) -> None:
 
 
 def test_text_of_others_is_no_markup(product: Product, tmp_path: Path) -> None:
-    body = {**account("a[/red]b", https=False), "tags": {"owner": "[/bold]ada[link]"}}
+    body = {**account("a[red]b", https=False), "tags": {"owner": "[/bold]ada[link]"}}
     file = written(tmp_path / "inventory.json", [body, {"id": "[/nonsense]"}])
     assert "record 2" in cortex(product, "import", file).out
-    (found,) = imported(product, "a[/red]b")
-    assert "a[/red]b, [/bold]ada[link]" in cortex(product, "findings", "--owner", "[/bold]ada[link]").out
-    assert "a[/red]b" in "".join(cortex(product, "explain", found["id"]).out.split())
-    assert "a[/red]b" in cortex(product, "evaluate", "--policy", "storage-secure-transfer", "--resource", file).out
+    (found,) = imported(product, "a[red]b")
+    assert "a[red]b, [/bold]ada[link]" in cortex(product, "findings", "--owner", "[/bold]ada[link]").out
+    assert "a[red]b" in "".join(cortex(product, "explain", found["id"]).out.split())
+    assert "a[red]b" in cortex(product, "evaluate", "--policy", "storage-secure-transfer", "--resource", file).out
     assert "[/x]" in cortex(product, "explain", "[/x]").err
 
 
