@@ -21,6 +21,7 @@ from shared.engine.scope import Scope
 from shared.engine.tree import Condition, Count, Definition, Field, Node, Operand, Value
 
 _MOST_OPERANDS = 1_000
+_MOST_PROGRAMS = 2_000
 _EVALUATED_MODES = frozenset({"All", "Indexed"})
 
 
@@ -85,6 +86,8 @@ class Policy:
         key = (resource_type, api_version) if self.by_version else resource_type if self.by_type else None
         program = self._programs.get(key)
         if program is None:
+            if len(self._programs) >= _MOST_PROGRAMS:
+                self._programs.clear()
             program = self._programs[key] = self._compile(resource_type if self.by_type else None, api_version)
         return program
 

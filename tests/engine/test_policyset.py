@@ -158,3 +158,11 @@ def test_verdicts_say_when_and_with_which_version_the_resource_was_read(policies
     assert (verdict.api_version, verdict.collected_at) == ("2023-01-01", "2024-01-01T00:00:00Z")
     decided = verdict.evidence[-1]
     assert (decided.clause, decided.path, decided.observed) == ("$.policyRule.if.allOf[1]", "properties.a", "x")
+
+
+def test_compiled_programs_do_not_pile_up(catalog: AliasCatalog) -> None:
+    rule = {"field": "[concat('Test/', field('name'))]", "exists": True}
+    dynamic = policy("dynamic", rule, catalog)
+    for at in range(2_100):
+        judge(dynamic, Resource({"name": "a", "type": f"T.Many/t{at}", "properties": {"a": 1}}, api_version=f"v{at}"))
+    assert len(dynamic._programs) <= 2_000
