@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli import evaluate, find, fix, run, work
+from cli import evaluate, find, fix, policy, run, work
 from cli.client import ApiError
 from shared.domain.error import CortexError
 
@@ -35,6 +35,7 @@ COMMANDS = (
 )
 for panel, name, command, short in COMMANDS:
     app.command(name, rich_help_panel=panel, short_help=short)(command)
+app.add_typer(policy.app, name="policy", rich_help_panel="Policies")
 
 
 def main() -> None:

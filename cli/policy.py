@@ -1,0 +1,10 @@
+"""`cortex policy`: what people need who write policies."""
+
+import typer
+
+from cli import lint
+
+app = typer.Typer(help="Write policies: lint, test, explain and format definitions.", no_args_is_help=True)
+
+app.command("lint")(lint.lint)
+app.command("rules")(lint.rules)

@@ -1,0 +1,112 @@
+"""`cortex policy lint`: text, JSON, SARIF, exit codes."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RULE = {"allOf": [{"field": "type", "equals": "Microsoft.Web/sites"}, {"field": "Microsoft.Web/sites/x", "equals": 1}]}
+LISTING = {
+    "value": [
+        {
+            "namespace": "Microsoft.Web",
+            "resourceTypes": [
+                {
+                    "resourceType": "sites",
+                    "aliases": [
+                        {
+                            "name": "Microsoft.Web/sites/x",
+                            "defaultPath": "properties.x",
+                            "defaultMetadata": {"type": "Boolean", "attributes": "None"},
+                        }
+                    ],
+                }
+            ],
+        }
+    ]
+}
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    whole = {"properties": {"mode": "All", "policyRule": {"if": RULE, "then": {"effect": "audit"}}}}
+    path = tmp_path / "policies" / "one.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(whole, indent=2), "utf-8")
+    (path.parent / "other.json").write_text("{}", "utf-8")
+    return path
+
+
+def test_text_names_file_line_rule_and_remedy(cortex: Any, policy: Path) -> None:
+    answer = cortex("policy", "lint", policy.parent)
+    assert answer.exit_code == 1
+    assert f"{policy}:12:13: error there is no alias 'Microsoft.Web/sites/x'" in answer.output
+    assert "[alias-unknown]" in answer.output
+    assert "1 definitions: 1 error, " in answer.output
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--ignore", "alias-unknown"), 0),
+        (("--ignore", "alias-unknown", "--fail-on", "warning"), 1),
+        (("--fail-on", "note"), 1),
+    ],
+)
+def test_exit_codes(cortex: Any, policy: Path, options: tuple[str, ...], code: int) -> None:
+    assert cortex("policy", "lint", policy, *options).exit_code == code
+
+
+def test_json_has_everything(cortex: Any, policy: Path) -> None:
+    found = json.loads(cortex("policy", "lint", "--json", policy).output)
+    assert found[0] == {
+        "file": policy.as_posix(),
+        "line": 12,
+        "rule": "alias-unknown",
+        "level": "error",
+        "path": "$.properties.policyRule.if.allOf[1].field",
+        "message": "there is no alias 'Microsoft.Web/sites/x'",
+        "suggestion": found[0]["suggestion"],
+    }
+    quiet = json.loads(cortex("policy", "lint", "--json", "-q", policy).output)
+    assert {each["level"] for each in quiet} == {"error", "warning"}
+
+
+def test_sarif_is_a_log(cortex: Any, policy: Path) -> None:
+    log = json.loads(cortex("policy", "lint", "--sarif", policy).output)
+    assert {each["ruleId"] for each in log["runs"][0]["results"]} >= {"alias-unknown", "effect-fixed"}
+
+
+@pytest.mark.parametrize("kind", ["listing", "rows", "lines"])
+def test_aliases_come_from_a_file(cortex: Any, policy: Path, tmp_path: Path, kind: str) -> None:
+    row = {"name": "Microsoft.Web/sites/x", "path": "properties.x", "types": ["microsoft.web/sites"]}
+    texts = {"listing": json.dumps(LISTING), "rows": json.dumps([row]), "lines": f"{json.dumps(row)}\n" * 2}
+    file = tmp_path / "aliases"
+    file.write_bytes(gzip.compress(texts[kind].encode()))
+    found = json.loads(cortex("policy", "lint", "--json", policy, "--aliases", file).output)
+    rules = {each["rule"] for each in found}
+    assert "alias-unknown" not in rules
+    assert ("literal-type" in rules) == (kind == "listing")
+
+
+@pytest.mark.parametrize("text", ["nonsense", '[{"names": 1}]', "[1]"])
+def test_an_alias_file_that_is_none_is_refused(cortex: Any, policy: Path, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "aliases"
+    file.write_text(text, "utf-8")
+    answer = cortex("policy", "lint", policy, "--aliases", file)
+    assert "alias file" in str(answer.exception)
+
+
+def test_a_broken_file_is_an_error_with_its_line(cortex: Any, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{\n "if": {"field": "name", "equal": "x"},\n "then": {"effect": "audit"}}', "utf-8")
+    answer = cortex("policy", "lint", path)
+    assert ":2:2: error unknown key 'equal' → use 'equals' [definition-invalid]" in answer.output
+    path.write_bytes(b"\xff\xfe\xff")
+    assert "cannot be read" in str(cortex("policy", "lint", path).exception)
+
+
+def test_the_rules_can_be_printed(cortex: Any) -> None:
+    assert "| `alias-unknown` | error |" in cortex("policy", "rules").output
