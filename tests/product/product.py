@@ -32,6 +32,7 @@ PEOPLE = {"operator": "olga", "approver": "ada", "reader": "ruth", "sender": "sa
 PATIENCE = 90.0
 GLANCE = 0.01
 RESOURCES = 120
+STORAGE_VERSION = "2023-05-01"
 SUBSCRIPTIONS = {"api-version": "2022-12-01"}
 
 Json = dict[str, Any]
@@ -303,6 +304,13 @@ class Product:
         left = [each for each in found if each["resourceId"] not in touched and each["subscription"] in there]
         return list({each["resource"]: each for each in reversed(left)}.values())
 
+    def insecure(self) -> Json:
+        """An open finding of `storage-secure-transfer`, made by a write in the cloud if the estate has none left."""
+        (account,) = self.get("/resources", type="microsoft.storage/storageaccounts", gone="false", limit=1)["items"]
+        self.cloud.patch(account["resourceId"], {"properties": {"supportsHttpsTrafficOnly": False}}, STORAGE_VERSION)
+        asked = {"policy": "storage-secure-transfer", "resource": account["id"], "state": "nonCompliant"}
+        return until(lambda: self.findings(**asked), bool)[0]
+
     def summary(self) -> Json:
         return steady(self.get("/compliance/summary"))
 
@@ -317,6 +325,13 @@ class Product:
 
     def approve(self, planned: Json) -> None:
         self.post(f"/remediations/{planned['id']}/approve", {"planHash": planned["planHash"]}, role="approver")
+
+    def finished(self, remediation: str) -> Json:
+        """How a remediation ended, approved where it waited for that."""
+        planned = self.planned(remediation)
+        if planned["status"] == "awaitingApproval":
+            self.approve(planned)
+        return self.ended(f"/remediations/{remediation}")
 
     def documents(self, kind: str) -> dict[str, Json]:
         """All documents of a kind, without what differs between two runs that did the same: times and sequences."""

@@ -7,12 +7,11 @@ import pytest
 
 from shared.adapters.local.queue import SqliteQueue
 from shared.services import change, remediation, scan
-from tests.product.product import Json, Product, until
+from tests.product.product import STORAGE_VERSION, Json, Product, until
 
 pytestmark = pytest.mark.xdist_group("change")
 
 POLICY = "storage-secure-transfer"
-VERSION = "2023-05-01"
 SOON = 5.0
 """Seconds from a write in the cloud to the finding."""
 
@@ -25,17 +24,17 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 def write(product: Product, found: Json, *, https: bool) -> None:
-    product.cloud.patch(found["resourceId"], {"properties": {"supportsHttpsTrafficOnly": https}}, VERSION)
+    product.cloud.patch(found["resourceId"], {"properties": {"supportsHttpsTrafficOnly": https}}, STORAGE_VERSION)
 
 
 def becomes(product: Product, found: Json, *, opened: bool, within: float = SOON) -> Json:
     return until(lambda: product.get(f"/findings/{found['id']}"), lambda now: now["open"] == opened, within)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def found(product: Product) -> Json:
     """A finding that writes to its resource resolve and open again."""
-    return product.findings(policy=POLICY, state="nonCompliant")[0]
+    return product.insecure()
 
 
 def test_a_write_reaches_the_finding_and_the_summary(product: Product, found: Json) -> None:
@@ -58,7 +57,7 @@ def deletable(product: Product) -> Json:
     """A finding whose resource has just been deleted; some are locked."""
     for found in product.findings(state="nonCompliant"):
         if found["resourceType"] == "Microsoft.Storage/storageAccounts":
-            path = f"{found['resourceId']}?api-version={VERSION}"
+            path = f"{found['resourceId']}?api-version={STORAGE_VERSION}"
             if product.cloud.try_call("DELETE", path).is_success:
                 return found
     raise AssertionError("no storage account can be deleted")

@@ -48,6 +48,7 @@ def bash(script: str, product: Product) -> list[str]:
 def test_the_tour(product: Product) -> None:
     script = code("<!-- tour")
     assert "http://127.0.0.1:7071" in script
+    product.insecure()
     before = product.cloud.last()
     lines = bash(script.replace("http://127.0.0.1:7071", product.url), product)
     score, sentence, status, *events, life = lines
