@@ -13,7 +13,7 @@ curl -s -H "$OPERATOR" "$API/findings/$FINDING/explain" | pick "['sentence']"
 # 3. Ask for the fix: a plan with the exact operation, its diff and its hash; nothing is changed
 FIX=$(curl -s -H "$OPERATOR" -H "content-type: application/json" -H "idempotency-key: tour-$FINDING" \
   -d "{\"findings\": [\"$FINDING\"], \"note\": \"the tour\"}" "$API/remediations" | pick "['id']")
-until [ "$(curl -s -H "$OPERATOR" "$API/remediations/$FIX" | pick "['status']")" = awaitingApproval ]; do sleep 0.3; done
+while curl -s -H "$OPERATOR" "$API/remediations/$FIX" | pick "['status']" | grep -qE 'requested|planning'; do sleep 0.3; done
 HASH=$(curl -s -H "$OPERATOR" "$API/remediations/$FIX" | pick "['planHash']")
 
 # 4. Somebody else approves exactly that plan
