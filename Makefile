@@ -52,6 +52,10 @@ imports: $(READY)
 bench: $(READY) ## measure: cold start, API, engine, scans
 	@$(BIN)/python -m benchmarks
 
+CASES ?= ../shared/policy-cases
+conformance: $(READY) ## judge the collection of policy cases in CASES, and list every miss
+	@$(BIN)/python -m benchmarks.conformance $(CASES)
+
 lock: $(READY) ## compile requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --python-version 3.13 --no-annotate --quiet --generate-hashes \
 	  --custom-compile-command "make lock" --output-file requirements.txt
