@@ -2,9 +2,10 @@
 
 import typer
 
-from cli import lint
+from cli import lint, trial
 
 app = typer.Typer(help="Write policies: lint, test, explain and format definitions.", no_args_is_help=True)
 
 app.command("lint")(lint.lint)
 app.command("rules")(lint.rules)
+app.command("test")(trial.run_cases)
