@@ -1,0 +1,137 @@
+"""How many arguments each function takes, and what kinds of values are to the language."""
+
+from typing import Any
+
+import pytest
+
+from shared.engine import InvalidDefinition, evaluate_expression
+from shared.engine.function import FUNCTIONS
+from shared.engine.operand import CONTEXTUAL, parse_operand
+from shared.engine.value import alike, frozen, kind, number_of, order, same, text
+
+ANY = None
+ONE = (
+    "toLower toUpper trim base64 base64ToString base64ToJson json string uriComponent uriComponentToString dataUri "
+    "dataUriToString int float length empty first last array items objectKeys bool not dateTimeFromEpoch dateTimeToEpoch"
+)
+TWO = (
+    "split join indexOf lastIndexOf startsWith endsWith uri add sub mul div mod range contains take skip indexFromEnd "
+    "tryIndexFromEnd equals less lessOrEquals greater greaterOrEquals addDays ipRangeContains"
+)
+CONTEXT = "parameters field current resourceGroup subscription requestContext policy utcNow"
+ARITY = {
+    (0, 0): "true false null",
+    (1, 1): ONE,
+    (2, 2): TWO,
+    (3, 3): "replace if",
+    (2, 3): "padLeft substring dateTimeAdd",
+    (1, ANY): "concat uniqueString guid format min max coalesce",
+    (2, ANY): "intersection union tryGet and or",
+    (0, ANY): "createArray createObject",
+}
+ROWS = [(*arity, name) for arity, names in ARITY.items() for name in names.split()]
+
+
+@pytest.mark.parametrize(("least", "most", "name"), ROWS)
+def test_functions_take_the_documented_number_of_arguments(least: int, most: int | None, name: str) -> None:
+    for number in range(least, (most if most is not None else least + 3) + 1):
+        parse_operand(f"[{name}({', '.join(['1'] * number)})]", "$")
+    wrong = [number for number in (least - 1, *([most + 1] if most is not None else [])) if number >= 0]
+    for number in wrong:
+        with pytest.raises(InvalidDefinition, match=f"{name}\\(\\) takes"):
+            parse_operand(f"[{name}({', '.join(['1'] * number)})]", "$")
+
+
+def test_the_table_of_functions_is_complete() -> None:
+    assert {each.name for each in FUNCTIONS.values()} == {name for names in ARITY.values() for name in names.split()}
+    assert {name for name, _, _ in CONTEXTUAL.values()} == set(CONTEXT.split())
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "shown"),
+    [
+        (None, "null", "null"),
+        (True, "boolean", "true"),
+        ("a", "string", "a"),
+        (1, "number", "1"),
+        (1.5, "number", "1.5"),
+        (2.0, "number", "2"),
+        (1e15, "number", "1000000000000000.0"),
+        ([1, "ü"], "array", '[1,"ü"]'),
+        ({"a": None}, "object", '{"a":null}'),
+    ],
+)
+def test_kinds_and_texts(value: Any, name: str, shown: str) -> None:
+    assert (kind(value), text(value)) == (name, shown)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("1", 1),
+        ("-1", -1),
+        ("+1", 1),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("0x1", None),
+        ("", None),
+        ("a", None),
+        ("1a", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e999", None),
+        ("9" * 40, int("9" * 40)),
+        ("9" * 41, None),
+    ],
+)
+def test_numbers_written_as_text(written: str, number: Any) -> None:
+    assert number_of(written) == number
+
+
+PAIRS = [
+    (1, 1.0, True),
+    (1, True, False),
+    ("a", "A", False),
+    ([1, 2], [1], False),
+    ([1], [1.0], True),
+    ({"a": 1}, {"a": 1.0}, True),
+    ({"a": 1}, {"A": 1}, False),
+    ({"a": 1}, {"a": 1, "b": 1}, False),
+    ({"a": 1}, {"a": 2}, False),
+    (None, "", False),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "equal"), PAIRS)
+def test_exact_equality_and_its_hash_agree(left: Any, right: Any, *, equal: bool) -> None:
+    assert same(left, right) is equal
+    assert (frozen(left) == frozen(right)) is equal
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [(None, "", True), ("", None, True), (None, None, True), (None, 0, False), (0, None, False), ([1], [1, 2], False)],
+)
+def test_operators_hold_null_and_empty_text_equal(left: Any, right: Any, *, equal: bool) -> None:
+    assert alike(left, right) is equal
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "sign"),
+    [
+        ("2024-01-01T00:00:00Z", "2024-01-01T01:00:00+01:00", 0),
+        ("2024-01-01T00:00:00Z", "2024-01-01", 1),
+        ("2024-01-01", "2024-01-01T00:00:00Z", -1),
+        ("2024-01-01T00:00:00", "2024-01-01T00:00:00Z", -1),
+        ("2024-13-01T00:00:00Z", "2024-01-01T00:00:00Z", 1),
+        (1, 1.5, -1),
+    ],
+)
+def test_order_of_times_and_numbers(left: Any, right: Any, sign: int) -> None:
+    assert order(left, right) == sign
+
+
+def test_a_literal_expression_is_computed() -> None:
+    assert evaluate_expression("[concat('a', string(add(1, 2)))]") == "a3"
+    assert evaluate_expression("plain") == "plain"
