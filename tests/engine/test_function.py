@@ -12,7 +12,8 @@ from shared.engine.value import alike, frozen, kind, number_of, order, same, tex
 ANY = None
 ONE = (
     "toLower toUpper trim base64 base64ToString base64ToJson json string uriComponent uriComponentToString dataUri "
-    "dataUriToString int float length empty first last array items objectKeys bool not dateTimeFromEpoch dateTimeToEpoch"
+    "dataUriToString int float length empty first last array items objectKeys bool not dateTimeFromEpoch "
+    "dateTimeToEpoch"
 )
 TWO = (
     "split join indexOf lastIndexOf startsWith endsWith uri add sub mul div mod range contains take skip indexFromEnd "
