@@ -168,7 +168,7 @@ def test_text_of_others_is_no_markup(product: Product, tmp_path: Path) -> None:
     assert "a[red]b, [/bold]ada[link]" in cortex(product, "findings", "--owner", "[/bold]ada[link]").out
     assert "a[red]b" in "".join(cortex(product, "explain", found["id"]).out.split())
     assert "a[red]b" in cortex(product, "evaluate", "--policy", "storage-secure-transfer", "--resource", file).out
-    assert "[/x]" in cortex(product, "explain", "[/x]").err
+    assert "[red]x" in cortex(product, "explain", "[red]x").err
 
 
 def test_import_of_a_subscription_of_any_name(product: Product, tmp_path: Path) -> None:
