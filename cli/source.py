@@ -1,6 +1,9 @@
 """Files that commands read: policy definitions one by one or in folders, the catalog, alias catalogs."""
 
+import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +11,10 @@ import typer
 
 from shared import bootstrap
 from shared.domain.error import InvalidInput
-from shared.engine import load_definition
-from shared.services import alias
+from shared.domain.inventory import BadRecord
+from shared.domain.resource import Resource
+from shared.engine import Context, load_definition
+from shared.services import alias, intake
 from shared.services.lint_subject import Facts
 
 CATALOG = "catalog"
@@ -22,6 +27,13 @@ Aliases = Annotated[
         help="more aliases, as `az provider list --expand resourceTypes/aliases` prints them, or rows; gzip too",
     ),
 ]
+PolicyName = Annotated[
+    str, typer.Option("--policy", help="a file or folder of definitions, a policy of the catalog, or `catalog` for all")
+]
+ResourceFile = Annotated[
+    str, typer.Option("--resource", help="a file of resources (ARM bodies, pages, JSON lines, gzip), or - for stdin")
+]
+Parameters = Annotated[str, typer.Option(help="parameter values as a JSON object, or @FILE")]
 
 
 def facts(aliases: Path | None) -> Facts:
@@ -67,3 +79,42 @@ def named(policy: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if entry is None:
         raise InvalidInput(f"'{policy}' is neither a file, a folder nor a policy of the catalog", path="--policy")
     yield entry.name, entry.definition
+
+
+def fitting(definition: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that a definition declares parameters for; all of them when it declares none of them.
+
+    So that one value can be given to several policies, and a wrong name is still told.
+    """
+    properties = definition.get("properties", definition)
+    declared = {str(name).lower() for name in (properties.get("parameters") or {})}
+    found = {name: value for name, value in values.items() if name.lower() in declared}
+    return found or values
+
+
+def resources(place: str) -> Iterator[Resource | BadRecord]:
+    """The resources of a file, or of standard input for `-`: ARM bodies, pages, JSON lines, gzip too; streamed."""
+    if place == "-":
+        yield from intake.records(sys.stdin.buffer)
+        return
+    if not Path(place).exists() or Path(place).is_dir():
+        raise InvalidInput(f"there is no file {place}", path="--resource")
+    with Path(place).open("rb") as opened:
+        yield from intake.records(opened)
+
+
+def context() -> Context:
+    """What an evaluation on this machine knows: the time."""
+    return Context(now=datetime.now(UTC))
+
+
+def object_of(text: str, option: str) -> dict[str, Any]:
+    """A JSON object, or `@FILE` for one in a file."""
+    written = text_of(Path(text[1:])) if text.startswith("@") else text
+    try:
+        loaded = json.loads(written)
+    except ValueError as error:
+        raise InvalidInput(f"{option} is not JSON: {error}", path=option) from error
+    if not isinstance(loaded, dict):
+        raise InvalidInput(f"{option} takes a JSON object", path=option)
+    return loaded

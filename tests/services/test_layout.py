@@ -1,0 +1,167 @@
+"""Canonical layout: one order and spelling, done once and for all, and never another meaning."""
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import bootstrap
+from shared.domain.error import InvalidInput
+from shared.domain.resource import Resource
+from shared.engine import AliasCatalog, compile_definition, judge
+from shared.services import layout
+from tests.engine import conftest, generator
+
+ROOT = Path(__file__).parents[2]
+PUBLIC = Path(os.environ.get("CORTEX_TEST_DATA", ROOT.parent / "shared")) / "azure-policy"
+RULE = '{"if": {"field": "name", "equals": 1}, "then": {"effect": "audit"}}'
+CATALOG: AliasCatalog = conftest.read_catalog()
+
+
+def disordered(random: Random, value: Any, *, keep: bool = False) -> Any:
+    """The same JSON with its keys in another order, those of the language in another case."""
+    if isinstance(value, list):
+        return [disordered(random, each, keep=keep) for each in value]
+    if not isinstance(value, dict):
+        return value
+    keys = list(value)
+    random.shuffle(keys)
+    spelled = (lambda key: key) if keep else (lambda key: random.choice([key, key.lower(), key.upper()]))
+    # an object on the right side of an operator is data: its keys are the policy's own
+    return {spelled(key): disordered(random, value[key], keep=key in {"equals", "notEquals"}) for key in keys}
+
+
+def policy(seed: int) -> dict[str, Any]:
+    return {
+        "name": "p",
+        "properties": {
+            "displayName": "P",
+            "mode": "All",
+            "policyRule": {"if": generator.rule(generator.seeded(seed)), "then": {"effect": "audit"}},
+        },
+    }
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10**9))
+def test_the_meaning_and_the_outcome_stay(seed: int) -> None:
+    random = generator.seeded(seed)
+    wild = disordered(random, policy(seed))
+    arranged = layout.arrange(wild)
+    assert layout.arrange(arranged) == arranged
+    assert layout.arrange_text(layout.write(arranged)) == layout.write(arranged)
+    assert layout.write(arranged) == layout.write(layout.arrange(policy(seed)))
+    before, after = (compile_definition(each, aliases=CATALOG) for each in (wild, arranged))
+    for _ in range(3):
+        resource = Resource(generator.body(random))
+        assert judge(before, resource).state is judge(after, resource).state
+
+
+def test_order_and_spelling_are_those_of_the_documentation() -> None:
+    wild = """
+    {"other": 1, "PolicyRule": {"then": {"Details": {"RoleDefinitionIds": ["/r"],
+      "ExistenceCondition": {"EQUALS": 1, "field": "a/b"}, "zzz": {"b": 1, "a": 2}, "TYPE": "T/x"}, "effect": "AUDITIFNOTEXISTS"},
+      "IF": {"AllOf": [{"NotEquals": 1, "Value": 2}, {"greater": 0, "count": {"Where": {"less": 2, "field": "a/c[*]"},
+      "Field": "a/c[*]"}}, {"Not": {"like": "*", "field": "kind"}}]}},
+     "parameters": {"pB": {"defaultvalue": 1, "Type": "Integer"}, "pA": {"type": "String"}},
+     "metadata": {"b": 1, "a": 2}, "DisplayName": "\\u00e9\\ud800"}
+    """
+    text = layout.arrange_text(wild)
+    assert json.loads(text) == {
+        "displayName": "é\ud800",
+        "metadata": {"b": 1, "a": 2},
+        "parameters": {"pB": {"type": "Integer", "defaultValue": 1}, "pA": {"type": "String"}},
+        "policyRule": {
+            "if": {
+                "allOf": [
+                    {"value": 2, "notEquals": 1},
+                    {"count": {"field": "a/c[*]", "where": {"field": "a/c[*]", "less": 2}}, "greater": 0},
+                    {"not": {"field": "kind", "like": "*"}},
+                ]
+            },
+            "then": {
+                "effect": "auditIfNotExists",
+                "details": {
+                    "type": "T/x",
+                    "existenceCondition": {"field": "a/b", "equals": 1},
+                    "roleDefinitionIds": ["/r"],
+                    "zzz": {"b": 1, "a": 2},
+                },
+            },
+        },
+        "other": 1,
+    }
+    assert list(json.loads(text)) == ["displayName", "metadata", "parameters", "policyRule", "other"]
+    assert text.endswith("}\n")
+    assert '"é\\ud800"' in text
+    text.encode()
+
+
+def test_operations_are_arranged_and_the_details_of_data_planes_left_alone() -> None:
+    then = {"effect": "modify", "details": {"Operations": [{"VALUE": 1, "field": "tags.a", "operation": "add"}]}}
+    rule = {"then": then, "if": {"field": "name", "equals": "x"}}
+    arranged = layout.arrange(rule)
+    assert list(arranged["then"]["details"]["operations"][0]) == ["operation", "field", "value"]
+    listed = {**rule, "then": {"effect": "append", "details": [{"VALUE": 1, "field": "tags.a"}]}}
+    assert layout.arrange(listed)["then"]["details"] == [{"field": "tags.a", "value": 1}]
+    data = {"mode": "Microsoft.Kubernetes.Data", "policyRule": rule}
+    assert layout.arrange(data)["policyRule"]["then"]["details"] == then["details"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"if": 1, "then": {"effect": "audit"}}',
+        '{"if": {"field": "name", "equals": 1e999}, "then": {"effect": "audit"}}',
+        '{"if": {"field": "name", "equals": ' + "9" * 5000 + '}, "then": {"effect": "audit"}}',
+        '{"metadata": ' + "[" * 5000 + "]" * 5000 + ', "policyRule": ' + RULE + "}",
+    ],
+    ids=["broken", "list", "empty", "no rule", "infinite", "long", "deep"],
+)
+def test_what_is_no_definition_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        layout.arrange_text(text)
+
+
+def test_the_catalog_is_in_canonical_layout() -> None:
+    assert bootstrap.catalog().policies()
+    odd = [
+        path.name
+        for path in (ROOT / "catalog").glob("policies/*/*.json")
+        if layout.arrange_text(path.read_bytes()) != path.read_text("utf-8")
+    ]
+    assert odd == [], "run `cortex policy fmt catalog/policies`"
+
+
+def public() -> Iterator[Any]:
+    with gzip.open(PUBLIC / "policyDefinitions.jsonl.gz", "rb") as file:
+        for line in file:
+            yield json.loads(line)["definition"]
+
+
+def test_public_definitions_keep_their_values() -> None:
+    if not PUBLIC.exists():
+        pytest.skip("no public definitions beside the project; set CORTEX_TEST_DATA")
+    for definition in list(public())[::7]:
+        arranged = layout.arrange(definition)
+        assert lowered(arranged) == lowered(definition)
+        assert layout.write(layout.arrange(arranged)) == layout.write(arranged)
+
+
+def lowered(value: Any) -> Any:
+    """Without spelling: keys and texts in lower case."""
+    if isinstance(value, dict):
+        return {key.lower(): lowered(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return list(map(lowered, value))
+    return value.lower() if isinstance(value, str) else value
