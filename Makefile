@@ -28,7 +28,7 @@ run: $(RUNS) ## start the whole product with a sample estate (PORT=7071)
 	@PORT=$(PORT) $(BIN)/cortex run
 
 test: $(READY) ## run the tests
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not emulator"
+	@$(BIN)/pytest -q -n 2 --dist loadscope -m "not emulator"
 
 test-emulators: $(READY) ## run the tests that need Azurite and the Cosmos stand-in (Node)
 	@scripts/install --group emulators
