@@ -1,88 +1,170 @@
-"""`cortex evaluate`: judge resource files by a policy on this machine, with no service and no cloud."""
+"""`cortex evaluate`: judge files or pipes of resources by policies on this machine, with no service and no cloud."""
 
-import json as stdlib_json
+import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import batched
 from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.markup import escape
 
-from cli import show
-from shared import bootstrap
-from shared.domain.error import InvalidInput
+from cli import pool, show, source
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
-from shared.domain.verdict import State
-from shared.engine import Context, Policy, compile_definition, explain
-from shared.ports.catalog import Catalog
-from shared.services import intake
-from shared.services import policy as known
+from shared.domain.verdict import ATTENTION, State, Verdict
+from shared.engine import Context, Explanation, Policy, PolicySet, compile_set, explain, judge
 
 WRONG = 3
 UNSETTLED = 4
+PIECE = 200
+"""Resources in one piece of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a process judges with. `attention`: leave out the pairs that are fine."""
+
+    policies: PolicySet
+    context: Context
+    as_json: bool
+    attention: bool
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of a piece: lines to print, how many pairs are in which state."""
+
+    lines: bytes
+    states: Counter[str]
+    resources: int
+
+
+_bench: Bench | None = None
 
 
 def evaluate(
-    policy: Annotated[str, typer.Option(help="a file with a policy definition, or the name of one in the catalog")],
-    resource: Annotated[str, typer.Option(help="a file of resources (ARM bodies, pages, JSON lines), or - for stdin")],
-    parameters: Annotated[str, typer.Option(help="parameter values as a JSON object")] = "{}",
+    policy: Annotated[
+        list[str],
+        typer.Option(help="a definition file or folder, a policy of the catalog, or `catalog`; repeat for more"),
+    ],
+    resource: Annotated[
+        list[str] | None, typer.Option(help="a file of resources, gzip too, or - for stdin; repeat for more")
+    ] = None,
+    parameters: source.Parameters = "{}",
+    aliases: source.Aliases = None,
+    attention: Annotated[bool, typer.Option("--attention", help="leave out what is compliant")] = False,
+    full: Annotated[bool, typer.Option("--explain", help="with --json: the tree of clauses and the fixes too")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="processes; 0 for one per core")] = 1,
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Judge resources by one policy, offline. Exit code 3 when one is non-compliant, 4 when one is not settled."""
-    catalog = bootstrap.catalog()
-    compiled = _compile(policy, _object(parameters), catalog)
-    states = [_judge(compiled, each, as_json=json) for each in _resources(resource)]
-    if State.NON_COMPLIANT in states:
-        raise typer.Exit(WRONG)
-    raise typer.Exit(UNSETTLED if {State.UNKNOWN, State.ERROR} & set(states) else 0)
+    """Judge resources by policies, offline. Exit code 3 when one is non-compliant, 4 when one is not settled.
+
+    Resources are ARM bodies, pages of them, exports or JSON lines; they are read as they come, in bounded memory.
+    """
+    policies = compile_set(source.compiled(policy, parameters, aliases))
+    bench = Bench(policies, source.context(), json, attention, full)
+    bad: Counter[str] = Counter()
+    pieces = batched(_good(source.resources_of(resource or ["-"]), bad), PIECE, strict=False)
+    states: Counter[str] = Counter()
+    resources = 0
+    for judged in pool.spread(work, pieces, jobs=jobs or os.cpu_count() or 1, start=start, given=(bench,)):
+        sys.stdout.buffer.write(judged.lines)
+        states += judged.states
+        resources += judged.resources
+    sys.stdout.flush()
+    if resources != 1 or len(bench.policies) != 1:
+        show.errors.print(f"{resources} resources, {len(bench.policies)} policies: {show.counts(states + bad)}")
+    raise typer.Exit(_code(states + bad))
 
 
-def _judge(policy: Policy, resource: Resource | BadRecord, *, as_json: bool) -> State:
-    if isinstance(resource, BadRecord):
-        show.errors.print(f"[yellow]left out:[/] record {resource.position}: {escape(resource.reason)}")
-        return State.ERROR
-    explained = explain(policy, resource, Context())
-    verdict = explained.verdict
-    if as_json:
-        sys.stdout.write(stdlib_json.dumps({"resource": resource.id, **explained.to_json()}) + "\n")
-    else:
-        show.console.print(
-            f"{show.state(verdict.state)} {show.short(resource.id)}: {escape(explained.sentence())}", highlight=False
-        )
-    return verdict.state
+def _code(states: Counter[str]) -> int:
+    if states[State.NON_COMPLIANT]:
+        return WRONG
+    return UNSETTLED if states[State.UNKNOWN] or states[State.ERROR] or states["bad records"] else 0
 
 
-def _compile(policy: str, parameters: dict[str, Any], catalog: Catalog) -> Policy:
-    return compile_definition(_definition(policy, catalog), aliases=known.aliases(catalog), parameters=parameters)
+def _good(found: Iterable[Resource | BadRecord], bad: Counter[str]) -> Iterator[Resource]:
+    """The resources; what is none is told and counted."""
+    for each in found:
+        if isinstance(each, BadRecord):
+            bad["bad records"] += 1
+            show.errors.print(f"[yellow]left out:[/] record {each.position}: {escape(each.reason)}", soft_wrap=True)
+        else:
+            yield each
 
 
-def _definition(policy: str, catalog: Catalog) -> dict[str, Any]:
-    if Path(policy).is_file():
-        return _object(Path(policy).read_text(encoding="utf-8"))
-    for entry in catalog.policies():
-        if entry.name == policy:
-            return dict(entry.definition)
-    raise InvalidInput(f"'{policy}' is neither a file nor a policy of the catalog", path="--policy")
+def start(bench: Bench) -> None:
+    """Prepare this process."""
+    global _bench  # noqa: PLW0603 - one per process of the pool
+    _bench = bench
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        loaded = stdlib_json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"not JSON: {error}") from error
-    if not isinstance(loaded, dict):
-        raise InvalidInput("a JSON object is expected")
-    return loaded
+def work(resources: Iterable[Resource]) -> Judged:
+    """Judge a piece."""
+    assert _bench is not None  # `start` came first
+    states: Counter[str] = Counter()
+    lines: list[bytes] = []
+    number = 0
+    for resource in resources:
+        number += 1
+        compliant, verdicts = _verdicts(resource, _bench)
+        states[State.COMPLIANT.value] += compliant
+        for policy, verdict in verdicts:
+            states[verdict.state.value] += 1
+            if not _bench.attention or verdict.state in ATTENTION:
+                lines.append(_line(policy, resource, verdict, _bench))
+    return Judged(b"".join(lines), states, number)
 
 
-def _resources(source: str) -> Iterator[Resource | BadRecord]:
-    if source == "-":
-        yield from intake.records(sys.stdin.buffer)
-        return
-    path = Path(source)
-    if not path.is_file():
-        raise InvalidInput(f"there is no file {source}", path="--resource")
-    with path.open("rb") as opened:
-        yield from intake.records(opened)
+def _verdicts(resource: Resource, bench: Bench) -> tuple[int, Iterator[tuple[Policy, Verdict]]]:
+    """Compliant pairs that are only counted, and a verdict for each of the others.
+
+    A single policy also tells of resources that it is not about.
+    """
+    policies = bench.policies
+    if len(policies) == 1:
+        return 0, ((policy, judge(policy, resource, bench.context)) for policy in policies.policies)
+    if bench.attention:
+        compliant, verdicts = policies.tally(resource, bench.context)
+        named = {policy.id or policy.name: policy for policy in policies.applicable(resource.type)}
+        return compliant, ((named[each.policy], each) for each in verdicts)
+    pairs = ((policy, judge(policy, resource, bench.context)) for policy in policies.applicable(resource.type))
+    return 0, ((policy, each) for policy, each in pairs if each.state is not State.NOT_APPLICABLE)
+
+
+def _line(policy: Policy, resource: Resource, verdict: Verdict, bench: Bench) -> bytes:
+    if bench.as_json and not bench.full:
+        return orjson.dumps(_record(policy, verdict)) + b"\n"
+    explained = explain(policy, resource, bench.context)
+    if bench.as_json:
+        return orjson.dumps({**explained.to_json(), "policy": policy.name}) + b"\n"
+    return _text(policy, explained, named=len(bench.policies) > 1)
+
+
+def _record(policy: Policy, verdict: Verdict) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "policy": policy.name,
+        "resource": verdict.resource,
+        "state": verdict.state.value,
+        "effect": verdict.effect,
+    }
+    if verdict.reason:
+        found["reason"] = verdict.reason
+    if verdict.evidence:
+        found["evidence"] = [asdict(each) for each in verdict.evidence]
+    if verdict.needs:
+        found["needs"] = [asdict(each) for each in verdict.needs]
+    return found
+
+
+def _text(policy: Policy, explained: Explanation, *, named: bool) -> bytes:
+    head = f"{show.state(explained.verdict.state)} {show.short(explained.verdict.resource)}"
+    with show.console.capture() as captured:
+        by = f" [bold]{escape(policy.name)}[/]" if named else ""
+        show.console.print(f"{head}{by}: {escape(explained.sentence())}", soft_wrap=True)
+    return captured.get().encode()

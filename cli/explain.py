@@ -10,7 +10,7 @@ from rich.tree import Tree
 
 from cli import show, source
 from shared.domain.inventory import BadRecord
-from shared.engine import Explanation, Fix, Policy, compile_definition, explain
+from shared.engine import Explanation, Fix, Policy, explain
 from shared.engine.explain import Step
 
 _MARK = {True: "[green]true[/]", False: "[red]false[/]", None: "[yellow]unknown[/]"}
@@ -24,12 +24,7 @@ def explain_policy(
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
     """Show why a policy says what it says of resources, clause by clause, and the smallest change that would comply."""
-    values = source.object_of(parameters, "--parameters")
-    known = source.facts(aliases).aliases
-    policies = [
-        compile_definition(each, aliases=known, parameters=source.fitting(each, values))
-        for _, each in source.named(policy)
-    ]
+    policies = source.compiled([policy], parameters, aliases)
     for found in source.resources(resource):
         if isinstance(found, BadRecord):
             show.errors.print(f"[yellow]left out:[/] record {found.position}: {escape(found.reason)}")

@@ -13,7 +13,7 @@ from shared import bootstrap
 from shared.domain.error import InvalidInput
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
-from shared.engine import Context, load_definition
+from shared.engine import Context, Policy, compile_definition, load_definition
 from shared.services import alias, intake
 from shared.services.lint_subject import Facts
 
@@ -81,15 +81,33 @@ def named(policy: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield entry.name, entry.definition
 
 
-def fitting(definition: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values that a definition declares parameters for; all of them when it declares none of them.
+def compiled(names: Iterable[str], parameters: str, aliases: Path | None) -> list[Policy]:
+    """The policies that names mean, compiled; each gets the parameter values that it declares.
 
-    So that one value can be given to several policies, and a wrong name is still told.
+    Raises:
+        InvalidInput: a definition cannot be used, or a value is for a parameter that none of them declares.
     """
+    values, known = object_of(parameters, "--parameters"), facts(aliases).aliases
+    found = [definition for name in names for _, definition in named(name)]
+    declared = [_declared(each) for each in found]
+    strange = [name for name in values if not any(name.lower() in each for each in declared)]
+    if strange:
+        raise InvalidInput(f"no such parameter: {', '.join(strange)}", path="--parameters")
+    return [
+        compile_definition(
+            definition,
+            aliases=known,
+            parameters={name: value for name, value in values.items() if name.lower() in names_},
+        )
+        for definition, names_ in zip(found, declared, strict=True)
+    ]
+
+
+def _declared(definition: Mapping[str, Any]) -> frozenset[str]:
+    """The names (lower case) of the parameters that a definition declares."""
     properties = definition.get("properties", definition)
-    declared = {str(name).lower() for name in (properties.get("parameters") or {})}
-    found = {name: value for name, value in values.items() if name.lower() in declared}
-    return found or values
+    given = properties.get("parameters") if isinstance(properties, Mapping) else None
+    return frozenset(str(name).lower() for name in given) if isinstance(given, Mapping) else frozenset()
 
 
 def resources(place: str) -> Iterator[Resource | BadRecord]:
@@ -101,6 +119,12 @@ def resources(place: str) -> Iterator[Resource | BadRecord]:
         raise InvalidInput(f"there is no file {place}", path="--resource")
     with Path(place).open("rb") as opened:
         yield from intake.records(opened)
+
+
+def resources_of(places: Iterable[str]) -> Iterator[Resource | BadRecord]:
+    """The resources of several files, one after the other."""
+    for place in places:
+        yield from resources(place)
 
 
 def context() -> Context:

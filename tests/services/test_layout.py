@@ -67,7 +67,8 @@ def test_the_meaning_and_the_outcome_stay(seed: int) -> None:
 def test_order_and_spelling_are_those_of_the_documentation() -> None:
     wild = """
     {"other": 1, "PolicyRule": {"then": {"Details": {"RoleDefinitionIds": ["/r"],
-      "ExistenceCondition": {"EQUALS": 1, "field": "a/b"}, "zzz": {"b": 1, "a": 2}, "TYPE": "T/x"}, "effect": "AUDITIFNOTEXISTS"},
+      "ExistenceCondition": {"EQUALS": 1, "field": "a/b"}, "zzz": {"b": 1, "a": 2}, "TYPE": "T/x"},
+      "effect": "AUDITIFNOTEXISTS"},
       "IF": {"AllOf": [{"NotEquals": 1, "Value": 2}, {"greater": 0, "count": {"Where": {"less": 2, "field": "a/c[*]"},
       "Field": "a/c[*]"}}, {"Not": {"like": "*", "field": "kind"}}]}},
      "parameters": {"pB": {"defaultvalue": 1, "Type": "Integer"}, "pA": {"type": "String"}},

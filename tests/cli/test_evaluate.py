@@ -1,0 +1,122 @@
+"""`cortex evaluate`: files and pipes, several policies, processes, exit codes."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CATALOG = Path(__file__).parents[2] / "catalog"
+SCOPE = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers"
+
+
+def account(name: str, **properties: Any) -> dict[str, Any]:
+    identity = f"{SCOPE}/Microsoft.Storage/storageAccounts/{name}"
+    body = {"id": identity, "name": name, "type": "Microsoft.Storage/storageAccounts", "location": "westeurope"}
+    return {**body, "properties": properties} if properties else body
+
+
+GOOD = account("good", supportsHttpsTrafficOnly=True)
+BAD = account("bad", supportsHttpsTrafficOnly=False)
+OTHER = {"id": f"{SCOPE}/Microsoft.Web/sites/w", "name": "w", "type": "Microsoft.Web/sites", "location": "eastus"}
+SECURE = ("evaluate", "--policy", "storage-secure-transfer")
+
+
+def lines(*bodies: Any) -> bytes:
+    return "".join(json.dumps(body) + "\n" for body in bodies).encode()
+
+
+def read(answer: Any) -> list[Any]:
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def in_order(found: Any) -> list[Any]:
+    return sorted(found, key=lambda each: (each["resource"], each["policy"]))
+
+
+@pytest.mark.parametrize(
+    ("bodies", "code"),
+    [((GOOD,), 0), ((GOOD, BAD), 3), ((OTHER,), 0), ((GOOD, {"no": "id"}), 4), ((), 0)],
+)
+def test_exit_codes(cortex: Any, bodies: tuple[Any, ...], code: int) -> None:
+    assert cortex(*SECURE, stdin=lines(*bodies)).exit_code == code
+
+
+def test_a_sentence_for_each_pair(cortex: Any) -> None:
+    answer = cortex(*SECURE, "--resource", "-", stdin=lines(BAD, OTHER))
+    first, second = answer.stdout.splitlines()
+    assert first.startswith("nonCompliant Microsoft.Storage/storageAccounts/bad: Not compliant: properties.supports")
+    assert second.startswith("notApplicable Microsoft.Web/sites/w: Not applicable")
+    assert "2 resources, 1 policies: 1 nonCompliant, 1 notApplicable" in answer.stderr
+
+
+def test_lines_in_lines_out_from_gzip(cortex: Any, tmp_path: Path) -> None:
+    file = tmp_path / "estate.jsonl.gz"
+    file.write_bytes(gzip.compress(lines(GOOD, BAD)))
+    good, bad = read(cortex(*SECURE, "--resource", file, "--json"))
+    assert good == {
+        "policy": "storage-secure-transfer",
+        "resource": GOOD["id"],
+        "state": "compliant",
+        "effect": good["effect"],
+    }
+    assert bad["evidence"][-1]["path"] == "properties.supportsHttpsTrafficOnly"
+    (full,) = read(cortex(*SECURE, "--resource", file, "--json", "--explain", "--attention"))
+    assert full["rule"]["parts"]
+    assert full["fixes"][0]["path"] == "properties.supportsHttpsTrafficOnly"
+
+
+@pytest.mark.parametrize("attention", [(), ("--attention",)])
+def test_several_policies_name_themselves(cortex: Any, attention: tuple[str, ...]) -> None:
+    answer = cortex(*SECURE, "--policy", CATALOG / "policies" / "governance", *attention, stdin=lines(GOOD, BAD))
+    shown = answer.stdout.splitlines()
+    assert any(line.startswith("nonCompliant Microsoft.Storage/storageAccounts/bad storage-secure") for line in shown)
+    assert any(line.startswith("compliant ") for line in shown) == (not attention)
+    assert "2 resources, " in answer.stderr
+
+
+def test_the_catalog_judges_alike_in_any_number_of_processes(cortex: Any) -> None:
+    bodies = lines(*(account(f"n{at}", supportsHttpsTrafficOnly=at % 3 == 0) for at in range(450)))
+    options = ("evaluate", "--policy", "catalog", "--json")
+    one = cortex(*options, stdin=bodies)
+    two = cortex(*options, "--jobs", 2, stdin=bodies)
+    assert len(read(one)) > 450
+    assert two.stdout == one.stdout
+    assert (one.exit_code, two.exit_code) == (3, 3)
+    attention = cortex(*options, "--attention", stdin=bodies)
+    assert in_order(read(attention)) == in_order(each for each in read(one) if each["state"] != "compliant")
+    assert attention.stderr == one.stderr
+
+
+def test_parameters_go_to_the_policies_that_declare_them(cortex: Any) -> None:
+    options = ("--policy", "allowed-locations", "--parameters", '{"allowedLocations": ["northeurope"]}', "--json")
+    found = {each["policy"]: each["state"] for each in read(cortex(*SECURE, *options, stdin=lines(GOOD)))}
+    assert found == {"storage-secure-transfer": "compliant", "allowed-locations": "nonCompliant"}
+
+
+def test_several_files_are_read_one_after_the_other(cortex: Any, tmp_path: Path) -> None:
+    for name, body in (("a", GOOD), ("b", BAD)):
+        (tmp_path / name).write_bytes(lines(body))
+    found = read(cortex(*SECURE, "--json", "--resource", tmp_path / "a", "--resource", tmp_path / "b"))
+    assert [each["state"] for each in found] == ["compliant", "nonCompliant"]
+
+
+def test_unknown_aliases_are_unknown_and_named(cortex: Any, tmp_path: Path) -> None:
+    rule = {"if": {"field": "Microsoft.Storage/storageAccounts/no.such", "equals": 1}, "then": {"effect": "audit"}}
+    (tmp_path / "p.json").write_text(json.dumps(rule), "utf-8")
+    answer = cortex("evaluate", "--policy", tmp_path / "p.json", "--json", stdin=lines(GOOD))
+    (found,) = read(answer)
+    assert (found["state"], answer.exit_code) == ("unknown", 4)
+    assert found["needs"] == [
+        {
+            "part": "alias Microsoft.Storage/storageAccounts/no.such",
+            "reason": "unknownAlias",
+            "permission": None,
+            "scope": None,
+        }
+    ]
+    row = {"name": "Microsoft.Storage/storageAccounts/no.such", "path": "properties.such", "types": []}
+    (tmp_path / "aliases.json").write_text(json.dumps([row]), "utf-8")
+    options = ("evaluate", "--policy", tmp_path / "p.json", "--json", "--aliases", tmp_path / "aliases.json")
+    assert read(cortex(*options, stdin=lines(account("a", such=1))))[0]["state"] == "nonCompliant"
