@@ -77,7 +77,7 @@ def named(policy: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     entry = next((each for each in bootstrap.catalog().policies() if each.name == policy), None)
     if entry is None:
-        raise InvalidInput(f"'{policy}' is neither a file, a folder nor a policy of the catalog", path="--policy")
+        raise InvalidInput(f"'{policy}' is neither a file nor a policy of the catalog, nor a folder", path="--policy")
     yield entry.name, entry.definition
 
 

@@ -13,4 +13,4 @@ def change_judge(changed: func.QueueMessage) -> None:
     """A resource has changed: judge it anew, and it alone."""
     given = context.read(changed.get_body())
     store = context.store(given.tenant, given.correlation)
-    change.judge(given.id, store=store, inventory=context.ports().inventory, book=context.book())
+    change.judge(given.id, store=store, inventory=context.ports().inventory, book=context.book(store))

@@ -48,6 +48,6 @@ def read(body: bytes) -> Message:
     return Message.model_validate_json(body)
 
 
-def book() -> Book:
-    """The policies in force, compiled once."""
-    return policy.book(ports().catalog)
+def book(store: Store) -> Book:
+    """The policies in force for the store's tenant, compiled once."""
+    return policy.book_for(store, ports().catalog)

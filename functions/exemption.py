@@ -20,5 +20,5 @@ def exemption_judge(changed: func.QueueMessage) -> None:
     given = context.read(changed.get_body())
     store = context.store(given.tenant, given.correlation)
     covering = exemption.find(given.id, store=store)
-    if judgement.restate_covered(covering, store=store, book=context.book()):
-        compliance.refresh(store=store, book=context.book())
+    if judgement.restate_covered(covering, store=store, book=context.book(store)):
+        compliance.refresh(store=store, book=context.book(store))

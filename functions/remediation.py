@@ -74,7 +74,7 @@ def remediation_plan(given: Given) -> Answer:
     store, ports = context.store_for(given), context.ports()
     try:
         planned = plan.make(
-            given["id"], store=store, control=ports.control, inventory=ports.inventory, book=context.book()
+            given["id"], store=store, control=ports.control, inventory=ports.inventory, book=context.book(store)
         )
     except (Throttled, Unavailable) as error:
         return remediation.ahead(remediation.find(given["id"], store=store), store=store, wait=error.retry_after)
@@ -121,7 +121,7 @@ def remediation_give_up(given: Given) -> Answer:
 def remediation_finish(given: Given) -> Answer:
     """Record the end."""
     store = context.store_for(given)
-    return remediation.ahead(remediation.finish(given["id"], store=store, book=context.book()), store=store)
+    return remediation.ahead(remediation.finish(given["id"], store=store, book=context.book(store)), store=store)
 
 
 @bp.queue_trigger(arg_name="asked", queue_name=f"{remediation.QUEUE}-poison", connection="AzureWebJobsStorage")
@@ -133,7 +133,7 @@ def remediation_poison(asked: func.QueueMessage) -> None:
 
 
 def _judge(store: Store) -> Judge:
-    return partial(judgement.judge_resource, store=store, inventory=context.ports().inventory, book=context.book())
+    return partial(judgement.judge_resource, store=store, inventory=context.ports().inventory, book=context.book(store))
 
 
 def _ahead(given: Given, store: Store, wait: float) -> Answer:

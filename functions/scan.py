@@ -75,13 +75,14 @@ def scan_prepare(given: Given) -> Answer:
 @bp.activity_trigger(input_name="given")
 def scan_step(given: Given) -> Answer:
     """Go on with one subscription for a while."""
+    store = context.store_for(given)
     step = scan.step(
         given["id"],
         given["subscription"],
         given["failures"],
-        store=context.store_for(given),
+        store=store,
         inventory=context.ports().inventory,
-        book=context.book(),
+        book=context.book(store),
     )
     return dict(step.to_json())
 
@@ -107,7 +108,8 @@ def scan_fail(given: Given) -> str:
 @bp.activity_trigger(input_name="given")
 def scan_finish(given: Given) -> str:
     """Summary, trend, end."""
-    return scan.finish(given["id"], store=context.store_for(given), book=context.book()).status
+    store = context.store_for(given)
+    return scan.finish(given["id"], store=store, book=context.book(store)).status
 
 
 @bp.queue_trigger(arg_name="asked", queue_name=f"{scan.QUEUE}-poison", connection="AzureWebJobsStorage")

@@ -105,7 +105,7 @@ def connect(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         inventory=world.cloud,
     )
     monkeypatch.setattr(context, "ports", lambda: ports)
-    monkeypatch.setattr(context, "book", lambda: world.book)
+    monkeypatch.setattr(context, "book", lambda _: world.book)
     monkeypatch.setattr(plot, "RETRY", SOON)
 
 

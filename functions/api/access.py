@@ -89,7 +89,7 @@ class Caller:
     @property
     def book(self) -> Book:
         """The policies in force, compiled on first use."""
-        return policy.book(self.ports.catalog)
+        return policy.book_for(self.store, self.ports.catalog)
 
 
 def admit(request: Request, needed: Role) -> None:

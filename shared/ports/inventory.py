@@ -1,6 +1,6 @@
 """Inventory: what exists in the cloud, read page by page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,6 +49,10 @@ class Inventory(Protocol):
 
     def read(self, *, tenant: str, resource_id: str, wanted: Wanted) -> Resource | None:
         """One resource, read with authority (not from an index that lags); None when it does not exist."""
+        ...
+
+    def providers(self, *, tenant: str) -> Iterator[Mapping[str, Any]]:
+        """ARM bodies of all resource providers with their types and, expanded, the aliases of each; streamed."""
         ...
 
     def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:

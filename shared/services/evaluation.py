@@ -7,13 +7,13 @@ from shared.domain.error import InvalidInput, NotFound
 from shared.domain.evaluation import EvaluationRequest
 from shared.domain.finding import Finding
 from shared.domain.resource import Resource
-from shared.engine import Context, InvalidDefinition, Policy, compile_definition
+from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition
 from shared.engine import explain as explain_pair
 from shared.ports.catalog import Catalog
 from shared.services import finding, tally
 from shared.services.collection import RESOURCE
 from shared.services.estate import Store
-from shared.services.policy import Book, aliases
+from shared.services.policy import Book, book_for
 
 Explanation = Mapping[str, Any]
 """As `shared.engine.Explanation.to_json` says it."""
@@ -24,7 +24,7 @@ def evaluate(asked: EvaluationRequest, *, store: Store, catalog: Catalog) -> Exp
 
     Errors: NotFound for a policy the catalog does not have; InvalidInput with the path of what cannot be used.
     """
-    policy = _compiled(asked, catalog)
+    policy = _compiled(asked, catalog, book_for(store, catalog).facts.aliases)
     resource = Resource(asked.resource, api_version=asked.api_version)
     if not resource.type:
         raise InvalidInput("the resource has no type, which every policy looks at", path="$.resource.type")
@@ -45,10 +45,10 @@ def explain(finding_id: str, *, store: Store, book: Book) -> Explanation:
     return {"finding": known.id, "life": known.life, "exemption": known.exemption, **explained}
 
 
-def _compiled(asked: EvaluationRequest, catalog: Catalog) -> Policy:
+def _compiled(asked: EvaluationRequest, catalog: Catalog, aliases: AliasCatalog) -> Policy:
     definition = asked.definition if asked.definition is not None else _definition(asked.policy, catalog)
     try:
-        return compile_definition(definition, aliases=aliases(catalog), parameters=asked.parameters)
+        return compile_definition(definition, aliases=aliases, parameters=asked.parameters)
     except InvalidDefinition as error:
         raise InvalidInput(error.message, path=f"$.definition{(error.path or '$')[1:]}") from error
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from shared.domain.estate import Posture
-from shared.services import compliance, estate, exemption, record, remediation, scan, stream, transfer
+from shared.services import compliance, estate, exemption, listing, record, remediation, scan, stream, transfer
 from shared.services.estate import Store
 from shared.services.policy import Book
 
 KINDS: dict[str, record.Kind[Any]] = {
-    each.name: each for each in (scan.KIND, exemption.KIND, transfer.KIND, remediation.KIND)
+    each.name: each for each in (scan.KIND, exemption.KIND, transfer.KIND, remediation.KIND, listing.KIND)
 }
 
 

@@ -62,7 +62,7 @@ def test_own_definitions_and_parameters(cortex: Any, tmp_path: Path) -> None:
         (("--parameters", "x"), "--parameters is not JSON"),
         (("--parameters", "[]"), "takes a JSON object"),
         (("--parameters", '{"no": 1}'), "no such parameter"),
-        (("--policy", "no-such"), "neither a file, a folder nor a policy"),
+        (("--policy", "no-such"), "neither a file nor a policy"),
         (("--resource", "nowhere.json"), "there is no file"),
     ],
 )

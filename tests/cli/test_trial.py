@@ -90,7 +90,7 @@ def test_definitions_come_from_files_beside_and_from_the_catalog(cortex: Any, tm
     (tmp_path / "cases.yaml").write_text(json.dumps(table), "utf-8")
     found = json.loads(cortex("policy", "test", tmp_path, "--json").output)
     assert [(each["name"], each["passed"]) for each in found] == [("own", True), ("catalog", True), ("none", False)]
-    assert "neither a file, a folder nor a policy" in found[2]["problems"][0]
+    assert "neither a file nor a policy" in found[2]["problems"][0]
 
 
 def test_the_guide_s_example_passes(cortex: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline import Pipeline
@@ -117,6 +118,17 @@ class Arm:
             if not link:
                 return
             body = self._follow(path, link)
+        raise Unavailable(f"the list at {path} has more than {_PAGES} pages", retry_after=60.0)
+
+    def listed(self, path: str, api_version: str, query: Mapping[str, str]) -> Iterator[Json]:
+        """All objects of a list that takes further query parameters, page after page."""
+        link = f"{checked(path)}?{urlencode({'api-version': api_version, **query})}"
+        for _ in range(_PAGES):
+            body = self._follow(path, link)
+            yield from (item for item in body.get("value") or () if isinstance(item, dict))
+            link = body.get("nextLink") or ""
+            if not link:
+                return
         raise Unavailable(f"the list at {path} has more than {_PAGES} pages", retry_after=60.0)
 
     def _follow(self, path: str, link: str) -> Json:

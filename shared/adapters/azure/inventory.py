@@ -1,7 +1,7 @@
 """Inventory over Azure: Resource Graph for the bulk, Azure Resource Manager for what it lacks."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from shared.domain.inventory import Gap, ManagementGroup, PermissionCheck, Reaso
 from shared.domain.resource import Resource, Unread, type_of
 from shared.ports.clock import Now
 from shared.ports.inventory import InventoryPage, Wanted
+
+PROVIDER_VERSION = "2021-04-01"
 
 
 def _utc_now() -> datetime:
@@ -78,6 +80,13 @@ class ArmInventory:
             return None
         resource = Resource({**body, "type": self._types.spelled(kind, body)}, version, self._at())
         return relatives.family(resource).resource
+
+    def providers(self, *, tenant: str) -> Iterator[Json]:
+        """The resource providers as the first subscription sees them; as the tenant does where there is none."""
+        arm = self._cloud(tenant)
+        first = next(iter(hierarchy.subscriptions(arm)), None)
+        scope = f"/subscriptions/{first.id}" if first else ""
+        return arm.listed(f"{scope}/providers", PROVIDER_VERSION, {"$expand": "resourceTypes/aliases"})
 
     def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:
         """Try each kind of call a scan of the subscription would make, on one resource of each type."""

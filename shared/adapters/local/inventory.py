@@ -1,6 +1,6 @@
 """No cloud to read: what there is came from imports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from shared.domain.error import NotFound
@@ -37,6 +37,10 @@ class NoInventory:
 
     def read(self, *, tenant: str, resource_id: str, wanted: Wanted) -> Resource | None:  # noqa: ARG002 - the port's
         """See `Inventory.read`."""
+        _refuse(tenant)
+
+    def providers(self, *, tenant: str) -> Iterator[Mapping[str, Any]]:
+        """See `Inventory.providers`."""
         _refuse(tenant)
 
     def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:  # noqa: ARG002

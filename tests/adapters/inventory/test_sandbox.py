@@ -220,3 +220,11 @@ def test_a_write_that_was_lost_is_seen_when_read_again(cloud: Sandbox, control: 
     found = control.read(**options)
     assert found is not None
     assert "lost" not in (found.body.get("tags") or {})
+
+
+def test_providers_come_with_types_and_aliases(connect: Callable[..., ArmInventory]) -> None:
+    found = {each["namespace"]: each for each in connect().providers(tenant=TENANT)}
+    kinds = {each["resourceType"]: each for each in found["Microsoft.Storage"]["resourceTypes"]}
+    names = {each["name"]: each["defaultPath"] for each in kinds["storageAccounts"]["aliases"]}
+    assert names[f"{STORAGE}/supportsHttpsTrafficOnly"] == "properties.supportsHttpsTrafficOnly"
+    assert len(found) > 10
