@@ -64,13 +64,15 @@ def _is_in(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of 
     def build(expected: Json) -> Check:
         if not isinstance(expected, list):
             raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
-        low = frozenset(each.lower() for each in expected if isinstance(each, str))
-        others = [each for each in expected if not isinstance(each, str)]
+        known = [each for each in expected if not _hidden(each)]
+        low = frozenset(each.lower() for each in known if isinstance(each, str))
+        others = [each for each in known if not isinstance(each, str)]
+        absent = not wanted if len(known) == len(expected) else None
 
         def check(value: Json) -> bool | None:
             if value.__class__ is str:
-                return (value.lower() in low or (bool(others) and any(alike(value, each) for each in others))) is wanted
-            return None if _hidden(value) else any(alike(value, each) for each in expected) is wanted
+                return wanted if value.lower() in low or any(alike(value, each) for each in others) else absent
+            return None if _hidden(value) else wanted if any(alike(value, each) for each in known) else absent
 
         return check
 
@@ -270,8 +272,11 @@ OPERATORS: dict[str, Operator] = {
 
 
 def checker(operator: str, expected: Json) -> Check:
-    """The check of an operator for a right side; an unread right side makes every answer unknown."""
-    if expected.__class__ is Unknown:
+    """The check of an operator for a right side; one that was not read makes every answer unknown.
+
+    Lists of in and notIn answer for the members that were read.
+    """
+    if isinstance(expected, Unknown) or (operator not in {"in", "notIn"} and hole(expected) is not None):
         return _unknown
     return OPERATORS[operator].check(expected)
 

@@ -113,7 +113,7 @@ def _unreadable(node: Condition, right: Computed, name: str, gap: Unknown) -> Cl
 
 
 def _clause(node: Condition, right: Computed, levels: tuple[Level, ...], where: Clause | None) -> Clause:
-    limit = int(right.value) + 1 if right.fixed and is_number(right.value) else MANY
+    limit = max(points(right.value), default=MANY) if right.fixed and is_number(right.value) else MANY
     inner = where.test if where else constant(answer=True)
     every = _tally(levels, inner, MANY)
     return Clause(
@@ -210,33 +210,32 @@ def _test(tally: Callable[[Json, Frame], Range], node: Condition, right: Compute
         except EvaluationError:
             check = None
         if check is not None:
-            points = tuple(_points(right.value))
-            return _by_check(tally, check, points)
+            return _by_check(tally, check, tuple(points(right.value)))
 
     def test(body: Json, frame: Frame) -> bool | None:
         expected = right.read(body, frame)
-        return _between(tally(body, frame), checker(node.operator, expected), tuple(_points(expected)))
+        return _between(tally(body, frame), checker(node.operator, expected), tuple(points(expected)))
 
     return test
 
 
-def _by_check(tally: Callable[[Json, Frame], Range], check: Check, points: tuple[int, ...]) -> Test:
+def _by_check(tally: Callable[[Json, Frame], Range], check: Check, turns: tuple[int, ...]) -> Test:
     def test(body: Json, frame: Frame) -> bool | None:
         found = tally(body, frame)
-        return check(found[0]) if found[0] == found[1] else _between(found, check, points)
+        return check(found[0]) if found[0] == found[1] else _between(found, check, turns)
 
     return test
 
 
-def _points(expected: Json) -> list[int]:
+def points(expected: Json) -> list[int]:
     """The numbers around which the answer of an operator can change."""
     listed = expected if isinstance(expected, list) else [expected]
-    return [int(each) + step for each in listed if is_number(each) for step in (-1, 0, 1)]
+    return [int(each) + step for each in listed if is_number(each) and abs(each) < MANY for step in (-1, 0, 1)]
 
 
-def _between(found: Range, check: Check, points: tuple[int, ...]) -> bool | None:
+def _between(found: Range, check: Check, turns: tuple[int, ...]) -> bool | None:
     low, high = found
-    answers = {check(each) for each in (low, high, *(point for point in points if low < point < high))}
+    answers = {check(each) for each in (low, high, *(turn for turn in turns if low < turn < high))}
     return answers.pop() if len(answers) == 1 else None
 
 

@@ -82,7 +82,14 @@ def _read(clause: Clause, frame: Frame, side: str) -> Json:
 
 
 def _plain(value: Json) -> Json:
-    return f"(not read: {value.part})" if isinstance(value, Unknown) else value
+    """The value as JSON, whatever was not read named in words."""
+    if isinstance(value, Unknown):
+        return f"(not read: {value.part})"
+    if hole(value) is None:
+        return value
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value]
 
 
 def needs(clause: Clause, frame: Frame) -> tuple[Unknown, ...]:

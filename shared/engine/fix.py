@@ -11,7 +11,7 @@ from shared.domain.resource import Json
 from shared.engine.clause import Clause
 from shared.engine.comparison import checker
 from shared.engine.context import Frame
-from shared.engine.count import MANY
+from shared.engine.count import MANY, points
 from shared.engine.error import EvaluationError
 from shared.engine.path import placed
 from shared.engine.unknown import Unknown
@@ -203,11 +203,9 @@ def _count(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -
 
 def _target(found: int, operator: str, expected: Json, *, wanted: bool) -> int | None:
     """The number nearest to the present one that answers as wanted."""
-    listed = expected if isinstance(expected, list) else [expected]
-    points = {0, *(int(each) + step for each in listed if is_number(each) for step in (-1, 0, 1))}
     check = checker(operator, expected)
     try:
-        good = [each for each in points if 0 <= each < MANY and check(each) is wanted]
+        good = [each for each in {0, *points(expected)} if 0 <= each < MANY and check(each) is wanted]
     except EvaluationError:
         return None
     return min(good, key=lambda each: (abs(each - found), each), default=None)

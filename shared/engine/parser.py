@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from math import isinf
+from typing import NoReturn
 
 from shared.domain.resource import Json
 from shared.engine.comparison import OPERATORS
@@ -47,7 +49,7 @@ def load_definition(text: str | bytes) -> dict[str, Json]:
         InvalidDefinition: broken JSON, a key that occurs twice (compared without case), or nesting without end.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse)
+        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse, parse_float=_float)
         _no_doubles(found, "$")
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
@@ -85,8 +87,13 @@ def _no_doubles(node: Json, path: str) -> None:
                 _no_doubles(each, f"{path}[{key}]" if isinstance(node, list) else f"{path}.{key}")
 
 
-def _refuse(constant: str) -> Json:
-    raise InvalidDefinition(f"{constant} is not JSON", path="$", offending=constant)
+def _refuse(constant: str) -> NoReturn:
+    raise InvalidDefinition(f"{constant} is not a JSON value that can be kept", path="$", offending=constant)
+
+
+def _float(written: str) -> float:
+    found = float(written)
+    return _refuse(written[:40]) if isinf(found) else found
 
 
 def parse_definition(source: Mapping[str, Json]) -> Definition:
@@ -211,7 +218,7 @@ class _Parser:
         if ("field" in keys) == ("value" in keys):
             raise InvalidDefinition("a count needs one of field and value", path=path, offending=_text(source))
         field = keys.get("field")
-        if field is not None and (not isinstance(field, str) or "[*]" not in field):
+        if "field" in keys and (not isinstance(field, str) or "[*]" not in field):
             raise InvalidDefinition("a counted field must have [*]", path=f"{path}.field", offending=_text(field))
         if "name" in keys and (field is not None or not isinstance(keys["name"], str)):
             raise InvalidDefinition("only a value count has a name, a string", path=f"{path}.name")

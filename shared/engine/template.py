@@ -68,6 +68,8 @@ class Environment:
         arguments = [self.compute(each, path) for each in node.arguments]
         contextual = _CONTEXTUAL.get(name)
         if contextual is not None:
+            if len(arguments) < _LEAST.get(name, 0):
+                raise EvaluationError(f"{path}: {node.name}() needs {_LEAST[name]} arguments or more")
             return contextual(self, arguments, path)
         function = FUNCTIONS.get(name)
         if function is None:
@@ -155,6 +157,7 @@ def _now(environment: Environment, arguments: list[Json], path: str) -> str:
     return formatted(environment.context.now, expect_text(arguments[0]) if arguments else "yyyyMMddTHHmmssZ")
 
 
+_LEAST = {"parameters": 1, "variables": 1, "extensionresourceid": 2}
 _CONTEXTUAL: Mapping[str, Callable[[Environment, list[Json], str], Json]] = {
     "parameters": lambda env, arguments, path: env.named("parameter", env.parameters, arguments[0], path),
     "variables": lambda env, arguments, path: env.named("variable", env.variables, arguments[0], path),

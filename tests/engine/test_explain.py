@@ -1,5 +1,6 @@
 """Explanations: deciding clauses, sentences, and the smallest fix."""
 
+import json
 from typing import Any
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_sentence_names_what_was_seen_and_the_remedy(catalog: AliasCatalog) ->
 )
 def test_sentences_of_other_states(rule: Any, body: Any, sentence: str, catalog: AliasCatalog) -> None:
     assert explained(rule, catalog, {"name": "n", "properties": body}).sentence() == sentence
+
+
+def test_lists_with_a_part_that_was_not_read_are_told_as_json(catalog: AliasCatalog) -> None:
+    where = {"field": "Test/items[*].tags[*]", "equals": "x"}
+    rule = {"count": {"field": "Test/items[*]", "where": where}, "greater": 0}
+    found = explained(rule, catalog, {"name": "n"}, unread={"properties.items": Unread("forbidden")})
+    assert found.rule.parts[0].observed == ["(not read: properties.items)"]
+    json.dumps(found.to_json())
 
 
 def test_an_unknown_names_what_to_read_and_the_permission(catalog: AliasCatalog) -> None:

@@ -173,6 +173,7 @@ def test_deep_resources_are_judged_or_reported(catalog: AliasCatalog) -> None:
         '"x"',
         '{"a": NaN}',
         '{"a": Infinity}',
+        '{"a": 1e999}',
         '{"properties": {}, "Properties": {}}',
         '{"properties": {"policyRule": 1}}',
         '{"properties": []}',

@@ -237,3 +237,9 @@ def test_a_deployment_of_a_policy_expands_to_what_it_would_deploy(catalog: Alias
     assert [(each["id"], each["body"]["properties"]) for each in expanded] == [
         (f"{GROUP}/providers/T.One/a/srv/parts/default", {"days": 30})
     ]
+
+
+@pytest.mark.parametrize("text", ["[parameters()]", "[variables()]", "[extensionResourceId('/s')]"])
+def test_functions_of_the_surroundings_need_their_arguments(text: str) -> None:
+    with pytest.raises(EvaluationError, match="arguments or more"):
+        evaluate_expression(text)
