@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from functions.api import (
     change,
     compliance,
+    draft,
     evaluation,
     exemption,
     finding,
@@ -30,6 +31,7 @@ ROUTERS = (
     finding,
     resource,
     policy,
+    draft,
     compliance,
     remediation,
     exemption,

@@ -62,8 +62,14 @@ class Explained(Model):
     fixes: tuple[Mapping[str, Any], ...] = ()
 
 
-@router.post("/evaluate", response_model=Explained)
+class ExplainedAll(Model):
+    """Verdicts on several resources, in the order of the question."""
+
+    results: tuple[Explained, ...]
+
+
+@router.post("/evaluate", response_model=Explained | ExplainedAll)
 def evaluate(caller: Known, asked: Annotated[EvaluationRequest, Body(openapi_examples=EXAMPLES)]) -> Response:
-    """The verdict of one policy on one resource, both as given: evidence, and what would make it compliant."""
+    """The verdict of a policy on a resource, or on several, as given: evidence, and what would make it compliant."""
     explained = evaluation.evaluate(asked, store=caller.store, catalog=caller.ports.catalog)
     return Response(orjson.dumps(explained), media_type="application/json")

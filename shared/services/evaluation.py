@@ -20,15 +20,23 @@ Explanation = Mapping[str, Any]
 
 
 def evaluate(asked: EvaluationRequest, *, store: Store, catalog: Catalog) -> Explanation:
-    """The verdict on the resource in the question, explained.
+    """The verdict on the resource in the question, explained; {"results": […]} for several, in their order.
 
     Errors: NotFound for a policy the catalog does not have; InvalidInput with the path of what cannot be used.
     """
     policy = _compiled(asked, catalog, book_for(store, catalog).facts.aliases)
-    resource = Resource(asked.resource, api_version=asked.api_version)
+    context = Context(now=store.now())
+    if asked.resource is not None:
+        return explain_pair(policy, _resource(asked.resource, asked, "$.resource"), context).to_json()
+    bodies = (_resource(each, asked, f"$.resources[{at}]") for at, each in enumerate(asked.resources))
+    return {"results": [explain_pair(policy, each, context).to_json() for each in bodies]}
+
+
+def _resource(body: Mapping[str, Any], asked: EvaluationRequest, path: str) -> Resource:
+    resource = Resource(body, api_version=asked.api_version)
     if not resource.type:
-        raise InvalidInput("the resource has no type, which every policy looks at", path="$.resource.type")
-    return explain_pair(policy, resource, Context(now=store.now())).to_json()
+        raise InvalidInput("the resource has no type, which every policy looks at", path=f"{path}.type")
+    return resource
 
 
 def explain(finding_id: str, *, store: Store, book: Book) -> Explanation:

@@ -1,7 +1,7 @@
 """Lint a policy definition: everything that is wrong, doubtful or could be said better, by a table of small rules."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from shared.domain.lint import Level, Remark
 from shared.domain.resource import Json
@@ -21,6 +21,8 @@ from shared.services import (
 from shared.services.lint_subject import Facts, Found, Rule, Subject
 
 INVALID = "definition-invalid"
+MOST = 100
+"""Remarks of one rule on one definition; whoever has more has seen enough."""
 _BARE = "$ is the rule"
 CHAPTERS: Mapping[str, Sequence[Rule]] = {
     "Words": lint_word.RULES,
@@ -59,7 +61,7 @@ def lint(definition: Mapping[str, Json], facts: Facts) -> tuple[Remark, ...]:
     details, broken = _details(tree)
     subject = Subject(properties, tree, details, facts)
     rules = chain.from_iterable(CHAPTERS.values())
-    remarks = [_remark(rule, found, base) for rule in rules for found in rule.look(subject)]
+    remarks = [_remark(rule, found, base) for rule in rules for found in islice(rule.look(subject), MOST)]
     refused = broken or _refusal(definition, facts)
     if refused and not any(each.level is Level.ERROR for each in remarks):
         remarks.append(_invalid(refused, base))

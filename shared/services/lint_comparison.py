@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from shared.domain.lint import Level
 from shared.domain.resource import Json
 from shared.engine.expression import Literal
-from shared.engine.value import alike, kind, number_of
+from shared.engine.value import kind, number_of
+from shared.engine.value import text as text_of
 from shared.services.lint_subject import DETAILS, UNTURNED, Found, Place, Rule, Subject
 
 _NEGATIVE = frozenset(("notEquals", "notIn", "notLike", "notContains", "notMatch", "notMatchInsensitively"))
@@ -187,12 +188,19 @@ def lists(subject: Subject) -> Iterator[Found]:
             yield Found(path, f"{operator} an empty list is always {str(operator == 'notIn').lower()}", "remove it")
         elif len(wanted) == 1:
             yield Found(path, "the list has one member", f"use {'equals' if operator == 'in' else 'notEquals'}")
-        elif (twice := next((each for at, each in enumerate(wanted) if _within(each, wanted[:at])), None)) is not None:
+        elif (twice := _repeated(wanted)) is not None:
             yield Found(path, f"{twice!r} stands in the list twice", "remove one")
 
 
-def _within(value: Json, listed: list[Json]) -> bool:
-    return any(alike(value, each) for each in listed)
+def _repeated(listed: list[Json]) -> Json:
+    """The first member that was there before; None when there is none."""
+    seen: set[str] = set()
+    for each in listed:
+        low = text_of(each).lower()
+        if low in seen:
+            return each
+        seen.add(low)
+    return None
 
 
 RULES = (

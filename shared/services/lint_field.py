@@ -11,6 +11,8 @@ from shared.engine.operand import calls
 from shared.services.lint_subject import DETAILS, Found, Rule, Subject, Types
 
 _SETTLED_BY = ("equals", "notEquals", "in", "notIn")
+_MOST_SEARCHES = 20
+"""Near misses are looked for so many times: each look goes through all aliases of a type."""
 _PLAIN_TAG = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -50,9 +52,12 @@ def unknown(subject: Subject) -> Iterator[Found]:
     Mend its spelling. The aliases of a type: `az provider show --namespace NAME --expand "resourceTypes/aliases"`.
     """
     aliases = subject.facts.aliases
+    found = 0
     for path, name, _ in _named(subject):
         if _is_alias(name) and name not in aliases and _is_covered(subject, name):
-            near = aliases.suggest(name) if "/" in name else nearest(name, COMMON)
+            found += 1
+            known = found <= _MOST_SEARCHES and "/" in name
+            near = aliases.suggest(name) if known else nearest(name, COMMON)
             yield Found(path, f"there is no alias {name!r}", f"use {near!r}" if near else None)
 
 

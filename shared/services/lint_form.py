@@ -32,10 +32,10 @@ def absorbed(subject: Subject) -> Iterator[Found]:
     `a and (a or b)` is `a`: remove the nested clause, or mend it.
     """
     for node in _groups(subject):
+        other = AnyOf if isinstance(node, AllOf) else AllOf
+        shapes = frozenset(map(shape, node.parts))
         for part in node.parts:
-            other = AnyOf if isinstance(node, AllOf) else AllOf
-            beside = {shape(each) for each in node.parts if each is not part}
-            if isinstance(part, other) and not beside.isdisjoint(map(shape, part.parts)):
+            if isinstance(part, other) and not shapes.isdisjoint(map(shape, part.parts)):
                 yield Found(part.path, "a condition of this stands beside it too, so it changes nothing", "remove it")
 
 

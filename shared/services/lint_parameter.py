@@ -9,7 +9,7 @@ from shared.engine.error import nearest
 from shared.engine.expression import Literal
 from shared.engine.parameter import bind
 from shared.engine.tree import Parameter
-from shared.engine.value import alike
+from shared.engine.value import text as text_of
 from shared.services.lint_subject import RULE, Found, Rule, Subject, called, member, strings
 
 
@@ -100,9 +100,12 @@ def repeated_choice(subject: Subject) -> Iterator[Found]:
 
 
 def _repeated(values: tuple[Json, ...]) -> Iterator[tuple[int, Json]]:
+    seen: set[str] = set()
     for at, value in enumerate(values):
-        if any(alike(value, other) for other in values[:at]):
+        low = text_of(value).lower()
+        if low in seen:
             yield at, value
+        seen.add(low)
 
 
 def fixed_choice(subject: Subject) -> Iterator[Found]:

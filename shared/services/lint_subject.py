@@ -22,6 +22,8 @@ DETAILS = "$.policyRule.then.details"
 EXISTENCE = "$.policyRule.then.details.existenceCondition"
 UNTURNED = frozenset(("less", "lessOrEquals", "greater", "greaterOrEquals"))
 """Operators that are false for an absent value, and so is the opposite one."""
+_MOST_FITS = 10_000
+"""Types times conditions that are tried on each other."""
 Types = frozenset[str] | None
 
 
@@ -210,6 +212,8 @@ def narrowed(node: AllOf, types: Types) -> Types:
         found = named if found is None else found if named is None else found & named
     if found is None:
         return None
+    if len(found) * len(node.parts) > _MOST_FITS:
+        return found
     return frozenset(kind for kind in found if all(fits_type(each, kind) for each in node.parts))
 
 

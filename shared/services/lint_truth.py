@@ -15,7 +15,6 @@ from shared.engine.fix import OPPOSITE
 from shared.engine.operand import CONTEXTUAL, calls
 from shared.engine.scope import Scope
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Literal, Node, Not, Operand, Value
-from shared.engine.value import alike
 from shared.services.lint_subject import (
     UNTURNED,
     Found,
@@ -27,6 +26,8 @@ from shared.services.lint_subject import (
     parameter_name,
 )
 
+_MOST_TESTS = 1_000
+"""Conditions on one field that are weighed against each other."""
 _CLOSED = frozenset(("equals", "in"))
 _NEVER = {"less": 0, "equals": -1, "lessOrEquals": -1}
 _ALWAYS = {"greaterOrEquals": 0, "notEquals": -1, "greater": -1}
@@ -112,7 +113,7 @@ def _excluding(parts: Iterable[Node], path: str, what: str, *, negated: bool) ->
         if isinstance(part, Condition) and (test := _test(part, negated=negated)):
             tests.setdefault(field_name(part) or "", []).append(test)
     for name, found in tests.items():
-        if len(found) > 1 and not _possible(found):
+        if 1 < len(found) <= _MOST_TESTS and not _possible(found):
             yield Found(
                 path, f"the {len(found)} conditions on {name} {what}", "use in, notIn or the other of allOf and anyOf"
             )
@@ -138,7 +139,10 @@ def _possible(tests: list[tuple[str, Json]]) -> bool:
         return all(_holds(operator, value, None) for operator, value in tests)
     if not closed or not all(isinstance(each, list) for each in closed):
         return True
-    return any(all(_holds(operator, value, each) for operator, value in tests) for each in closed[0])
+    fewest = min(closed, key=len)
+    return len(fewest) > _MOST_TESTS or any(
+        all(_holds(operator, value, each) for operator, value in tests) for each in fewest
+    )
 
 
 def _holds(operator: str, expected: Json, value: Json) -> bool:
@@ -177,17 +181,21 @@ def impossible_choice(subject: Subject) -> Iterator[Found]:
 
     Compare with one of its allowed values, or allow the value.
     """
+    choices = {
+        low: frozenset(text_of(choice).lower() for choice in each.allowed)
+        for low, each in subject.tree.parameters.items()
+        if each.allowed is not None
+    }
     for place in subject.places:
         left, wanted = place.condition.left, place.literal
-        name = parameter_name(left.value) if isinstance(left, Value) else None
-        parameter = subject.tree.parameters.get(name or "")
-        if parameter is None or parameter.allowed is None or place.condition.operator not in {"equals", "notEquals"}:
+        name = (parameter_name(left.value) if isinstance(left, Value) else None) or ""
+        if wanted is None or name not in choices or place.condition.operator not in {"equals", "notEquals"}:
             continue
-        if wanted is not None and not any(alike(wanted, each) for each in parameter.allowed):
+        if text_of(wanted).lower() not in choices[name]:
+            parameter = subject.tree.parameters[name]
+            shown = ", ".join(map(str, (parameter.allowed or ())[:10]))
             message = f"the parameter {parameter.name!r} can never be {wanted!r}"
-            yield Found(
-                place.condition.path, message, f"its allowed values are {', '.join(map(str, parameter.allowed))}"
-            )
+            yield Found(place.condition.path, message, f"its allowed values are {shown}")
 
 
 def settled_count(subject: Subject) -> Iterator[Found]:
