@@ -15,6 +15,7 @@ from shared.engine.fix import OPPOSITE
 from shared.engine.operand import CONTEXTUAL, calls
 from shared.engine.scope import Scope
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Literal, Node, Not, Operand, Value
+from shared.engine.value import text as text_of
 from shared.services.lint_subject import (
     UNTURNED,
     Found,
