@@ -7,7 +7,7 @@ from shared.domain.verdict import Evidence
 from shared.engine.clause import Clause
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
-from shared.engine.path import placed
+from shared.engine.path import NOWHERE, Places, placed, standing
 from shared.engine.unknown import Unknown, hole
 
 MOST = 50
@@ -30,10 +30,10 @@ def deciding(clause: Clause, frame: Frame) -> Iterator[tuple[Clause, bool | None
                 return  # one true part decides anyOf, one false part allOf
 
 
-def evidence(clause: Clause, frame: Frame, at: tuple[int, ...] = ()) -> tuple[Evidence, ...]:
+def evidence(clause: Clause, frame: Frame, at: Places = NOWHERE) -> tuple[Evidence, ...]:
     """One entry for each deciding condition, at most `MOST`; of a count also what its members were counted for.
 
-    `at` are the indexes of the members that surrounding counts stand at: paths name them.
+    `at` are the members that surrounding counts stand at: paths name them.
     """
     found: list[Evidence] = []
     for each, answer in deciding(clause, frame):
@@ -45,7 +45,7 @@ def evidence(clause: Clause, frame: Frame, at: tuple[int, ...] = ()) -> tuple[Ev
     return tuple(found[:MOST])
 
 
-def _members_evidence(clause: Clause, frame: Frame, at: tuple[int, ...]) -> list[Evidence]:
+def _members_evidence(clause: Clause, frame: Frame, at: Places) -> list[Evidence]:
     """The deciding conditions at the first members that were counted."""
     found: list[Evidence] = []
     where, seen = clause.parts[0], [0]
@@ -53,14 +53,14 @@ def _members_evidence(clause: Clause, frame: Frame, at: tuple[int, ...]) -> list
     def visit(indexes: tuple[int, ...]) -> None:
         if seen[0] < MOST_MEMBERS and where.test(frame.body, frame):
             seen[0] += 1
-            found.extend(evidence(where, frame, (*at, *indexes)))
+            found.extend(evidence(where, frame, standing(clause.resolved, indexes, at)))
 
     if clause.each is not None:
         clause.each(frame.body, frame, visit)
     return found
 
 
-def entry(clause: Clause, frame: Frame, *, answer: bool | None, at: tuple[int, ...] = ()) -> Evidence:
+def entry(clause: Clause, frame: Frame, *, answer: bool | None, at: Places = NOWHERE) -> Evidence:
     """What a condition saw."""
     return Evidence(
         clause=clause.path,

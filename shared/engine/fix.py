@@ -4,7 +4,7 @@ Only what a change of properties can do is offered: type, name, id, kind and loc
 and conditions on computed values are left alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.resource import Json
@@ -13,7 +13,7 @@ from shared.engine.comparison import checker
 from shared.engine.context import Frame
 from shared.engine.count import MANY, points
 from shared.engine.error import EvaluationError
-from shared.engine.path import placed
+from shared.engine.path import NOWHERE, Places, placed, standing
 from shared.engine.unknown import Unknown
 from shared.engine.value import is_number
 
@@ -69,7 +69,7 @@ class Fix:
 Fixes = tuple[Fix, ...]
 
 
-def turn(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...] = ()) -> Fixes | None:
+def turn(clause: Clause, frame: Frame, *, wanted: bool, at: Places = NOWHERE) -> Fixes | None:
     """The fewest changes after which the clause answers `wanted`; None where no change of properties can do it."""
     if clause.test(frame.body, frame) is wanted:
         return ()
@@ -87,7 +87,7 @@ def turn(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...] = ()
             return None
 
 
-def _all(options: list[Fixes | None]) -> Fixes | None:
+def _all(options: Sequence[Fixes | None]) -> Fixes | None:
     """Every one of several changes; None where one of them is not possible."""
     found: list[Fix] = []
     for each in options:
@@ -102,7 +102,7 @@ def _fewest(options: list[Fixes | None]) -> Fixes | None:
     return min(possible, key=lambda fixes: (len(fixes), sum(fix.action == "change" for fix in fixes)), default=None)
 
 
-def _field(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -> Fixes | None:
+def _field(clause: Clause, frame: Frame, *, wanted: bool, at: Places) -> Fixes | None:
     if clause.resolved is None or clause.field.lower() in UNCHANGEABLE:
         return None
     expected = clause.expect(frame.body, frame) if clause.expect else None
@@ -180,7 +180,7 @@ _EXACT: Mapping[str, Callable[[Json], Json]] = {
 }
 
 
-def _count(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -> Fixes | None:
+def _count(clause: Clause, frame: Frame, *, wanted: bool, at: Places) -> Fixes | None:
     """Change as few members as bring the count to a number that answers as wanted."""
     if clause.observe is None or clause.each is None:
         return None
@@ -198,7 +198,7 @@ def _count(clause: Clause, frame: Frame, *, wanted: bool, at: tuple[int, ...]) -
         if target < found or clause.resolved is None:
             return None
         chosen += [(Fix("change", clause.resolved, text=f"at least {target} matching members"),)]
-    return tuple(fix for each in chosen for fix in each)
+    return _all(chosen)
 
 
 def _target(found: int, operator: str, expected: Json, *, wanted: bool) -> int | None:
@@ -211,13 +211,13 @@ def _target(found: int, operator: str, expected: Json, *, wanted: bool) -> int |
     return min(good, key=lambda each: (abs(each - found), each), default=None)
 
 
-def _member_options(clause: Clause, frame: Frame, *, raise_: bool, at: tuple[int, ...]) -> list[Fixes | None]:
+def _member_options(clause: Clause, frame: Frame, *, raise_: bool, at: Places) -> list[Fixes | None]:
     """For each member on the wrong side, the changes that move it to the other."""
     options: list[Fixes | None] = []
     where = clause.parts[0] if clause.parts else None
 
     def visit(indexes: tuple[int, ...]) -> None:
-        place = (*at, *indexes)
+        place = standing(clause.resolved, indexes, at)
         if where is None:
             removable = not raise_ and clause.resolved is not None
             options.append(

@@ -4,12 +4,16 @@ Keys compare without case. A missing property and a JSON null both read as None.
 the members of an array; an array that is missing, null or not an array collects nothing.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
 from shared.domain.resource import Json
 from shared.engine.unknown import Partial, Unknown
 
 Reader = Callable[[Json], Json]
+Places = Mapping[str, int]  # the index at which a count stands, by the array's path in lower case
+NOWHERE: Places = {}
+_STAR = re.compile(r"\[\*\]")
 
 
 def pick(node: Json, low: str) -> Json:
@@ -91,11 +95,24 @@ def is_collection(path: str) -> bool:
     return "[*]" in path
 
 
-def placed(path: str, at: tuple[int, ...]) -> str:
-    """The path with its first stars replaced by the indexes of the members that counts stand at."""
-    for index in at:
-        path = path.replace("[*]", f"[{index}]", 1)
+def arrays(path: str) -> tuple[str, ...]:
+    """The arrays that a path goes through: `a[*].b[*].c` gives (`a[*]`, `a[*].b[*]`)."""
+    return tuple(path[: found.end()] for found in _STAR.finditer(path))
+
+
+def placed(path: str, at: Places) -> str:
+    """The path with the indexes of the members that counts stand at; other stars stay open."""
+    for array in reversed(arrays(path)):
+        index = at.get(array.lower())
+        if index is not None:
+            path = f"{array[:-3]}[{index}]{path[len(array) :]}"
     return path
+
+
+def standing(path: str | None, indexes: tuple[int, ...], at: Places) -> Places:
+    """The places, and those of a count over the array at `path`; None for a count of values."""
+    found = [array.lower() for array in arrays(path or "")[-len(indexes) :]]
+    return {**dict(zip(found, indexes, strict=False)), **at}
 
 
 def segments(path: str) -> tuple[tuple[str, ...], ...]:

@@ -60,6 +60,25 @@ def test_lists_with_a_part_that_was_not_read_are_told_as_json(catalog: AliasCata
     json.dumps(found.to_json())
 
 
+def test_paths_name_members_of_their_own_array_only(catalog: AliasCatalog) -> None:
+    inner = {"count": {"field": "Test/items[*]", "where": {"field": "Test/items[*].name", "equals": "y"}}, "equals": 1}
+    rule = {"count": {"field": "Test/list[*]", "where": inner}, "greater": 0}
+    found = explained(rule, catalog, {"name": "n", "properties": {"list": [1], "items": ITEMS}})
+    assert [each.path for each in found.verdict.evidence] == [
+        "properties.list[*]",
+        "properties.items[*]",
+        "properties.items[1].name",
+    ]
+    assert fixes(found) == [("change", "properties.items[1].name", "anything but y")]
+
+
+def test_a_fix_inside_a_count_of_values_is_told_once(catalog: AliasCatalog) -> None:
+    where = {"field": "Test/items[*].tags[*]", "exists": False}
+    rule = {"count": {"value": [1, 2, 3], "where": where}, "less": 1}
+    body = {"name": "n", "properties": {"items": [{"tags": ["a"]}]}}
+    assert len(fixes(explained(rule, catalog, body))) == 1
+
+
 def test_an_unknown_names_what_to_read_and_the_permission(catalog: AliasCatalog) -> None:
     found = explained(
         {"field": "Test/a", "equals": "x"},
