@@ -73,7 +73,7 @@ def evaluate(
     states: Counter[str] = Counter()
     resources = 0
     for judged in pool.spread(work, pieces, jobs=jobs or os.cpu_count() or 1, start=start, given=(bench,)):
-        sys.stdout.buffer.write(judged.lines)
+        sys.stdout.write(judged.lines.decode())
         states += judged.states
         resources += judged.resources
     sys.stdout.flush()
