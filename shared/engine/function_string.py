@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from typing import NoReturn
 from urllib.parse import quote, unquote_plus, urljoin, urlsplit
 
 from shared.domain.resource import Json
@@ -136,14 +137,18 @@ def from_base64(value: Json) -> str:
 def to_json(value: Json) -> Json:
     """The value that a JSON text writes."""
     try:
-        return json.loads(expect_text(value, null=None))
+        return json.loads(expect_text(value, null=None), parse_constant=_no_json)
     except (json.JSONDecodeError, RecursionError) as error:
         raise EvaluationError(f"not JSON: {error}") from None
 
 
+def _no_json(constant: str) -> NoReturn:
+    raise EvaluationError(f"not JSON: {constant}")
+
+
 def string(value: Json) -> str:
     """The value as text; objects and arrays as JSON."""
-    return "null" if value is None else text(value) if not isinstance(value, bool) else str(value).lower()
+    return text(value)
 
 
 def uri(base: Json, relative: Json) -> str:

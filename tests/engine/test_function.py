@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.engine import InvalidDefinition, evaluate_expression
+from shared.engine import EvaluationError, InvalidDefinition, evaluate_expression
 from shared.engine.function import FUNCTIONS
 from shared.engine.operand import CONTEXTUAL, parse_operand
 from shared.engine.value import alike, frozen, kind, number_of, order, same, text
@@ -136,3 +136,56 @@ def test_order_of_times_and_numbers(left: Any, right: Any, sign: int) -> None:
 def test_a_literal_expression_is_computed() -> None:
     assert evaluate_expression("[concat('a', string(add(1, 2)))]") == "a3"
     assert evaluate_expression("plain") == "plain"
+
+
+MESSAGES = [
+    ("length(1)", "length(): expected a string, an array or an object, found number"),
+    ("union(createArray(), createObject())", "union(): expected arrays only or objects only"),
+    ("intersection(createArray(), createObject())", "intersection(): expected arrays only or objects only"),
+    ("createObject('a')", "createObject(): expected an even number of arguments, found 1"),
+    ("items('x')", "items(): expected an object, found string"),
+    ("first(1)", "first(): expected an array, found number 1"),
+    ("skip('x', 'y')", "skip(): expected an integer, found string y"),
+    ("createArray(1)[3]", "index 3 is outside an array of 1"),
+    ("addDays('x', 1)", "addDays(): 'x' is not an ISO 8601 time"),
+    ("dateTimeAdd('2024-01-01T00:00:00Z', 'x')", "dateTimeAdd(): 'x' is not an ISO 8601 duration"),
+    ("less('a', 1)", "less(): cannot order string and number"),
+    ("bool(createArray())", "bool(): cannot make a boolean from a value of type array"),
+    ("ipRangeContains('x', '10.0.0.1')", "ipRangeContains(): 'x' is no address or range: "),
+    ("ipRangeContains('10.0.0.0/8', '::1')", "ipRangeContains(): cannot compare IPv4 and IPv6"),
+    ("add(9223372036854775807, 1)", "add(): the result does not fit in 64 bits"),
+    ("div(1, 0)", "div(): division by zero"),
+    ("int(createArray())", "int(): cannot make a number from a value of type array"),
+    ("int('x')", "int(): invalid literal for int() with base 10"),
+    ("min('a', 'b')", "min(): expected numbers"),
+    ("range(1, 10001)", "range(): the count must be between 0 and 10000"),
+    ("range(9223372036854775807, 5)", "range(): the last number exceeds maximum of 2147483647"),
+    ("concat('a', createArray())", "concat(): expected strings, or arrays only"),
+    ("replace('a', '', 'b')", "replace(): the text to replace is empty"),
+    ("padLeft('a', 3, 'xx')", "padLeft(): the padding must be one character"),
+    ("padLeft('a', 10001)", "padLeft(): the width must be between 0 and 10000"),
+    ("padLeft(true(), 3)", "padLeft(): expected a string or an integer"),
+    ("join(createArray(createArray()), ',')", "join(): expected an array of strings"),
+    ("substring('abc', 2, 5)", "substring(): 2..7 is outside a string of 3 characters"),
+    ("base64ToString('!')", "base64ToString(): not base64 of UTF-8 text: "),
+    ("json('{')", "json(): not JSON: "),
+    ("uri('x', 'y')", "uri(): 'x' is not an absolute address"),
+    ("dataUriToString('x')", "dataUriToString(): not a data address"),
+    ("format('{1}', 1)", "format(): cannot fill '{1}' with 1 arguments"),
+    ("format('{0:D2x}', 1)", "format(): unknown number format 'D2x'"),
+    ("format('{0:Q2}', 1)", "format(): unknown number format 'Q2'"),
+    ("toLower(1)", "toLower(): expected a string, found number 1"),
+    ("not(1)", "not(): expected a boolean, found number 1"),
+    ("join('x', ',')", "join(): expected an array, found string x"),
+    ("take('x', 'y')", "take(): expected an integer, found string y"),
+    ("substring('abc', true())", "substring(): expected an integer, found boolean true"),
+    ("toLower(createArray(1, 'a'))", 'toLower(): expected a string, found array [1,"a"]'),
+    ("json('NaN')", "json(): not JSON: NaN"),
+]
+
+
+@pytest.mark.parametrize(("expression", "message"), MESSAGES)
+def test_failures_say_what_was_wrong(expression: str, message: str) -> None:
+    with pytest.raises(EvaluationError) as failed:
+        evaluate_expression(f"[{expression}]")
+    assert str(failed.value).startswith(message)
