@@ -1,5 +1,6 @@
 """What `cortex run` keeps in the state folder for the other commands: the signing secret, its address, tokens."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -31,6 +32,18 @@ def kept(name: str) -> str | None:
         return None
     found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return found.get(name)
+
+
+def claim() -> bool:
+    """Take the state folder for this process until it ends; False when another process has it."""
+    state().mkdir(parents=True, exist_ok=True)
+    handle = os.open(state() / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return False
+    return True
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json as stdlib_json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -23,13 +24,17 @@ from shared.domain.identity import Role
 ROOT = Path(__file__).parents[1]
 PEOPLE = {Role.OPERATOR: "olga", Role.APPROVER: "ada"}
 LIFETIME = timedelta(days=30)
+LEAVING = 3.0
 PATIENCE = 120.0
 """Seconds to wait for the sandbox cloud: a large estate takes a while to make."""
 
 
 def run(
     port: Annotated[
-        int, typer.Option(envvar="PORT", help="where the product answers; the sandbox cloud is next to it")
+        int,
+        typer.Option(
+            envvar="PORT", min=1, max=65_534, help="where the product answers; the sandbox cloud is next to it"
+        ),
     ] = 7071,
     resources: Annotated[int, typer.Option(min=1, max=1_000_000, help="size of the sample estate")] = 2000,
     seed: Annotated[int, typer.Option(help="another seed is another estate")] = 7,
@@ -41,6 +46,7 @@ def run(
 
     tokens = {role.value: _mint(name, role, LIFETIME) for role, name in PEOPLE.items()}
     _settings()
+    _claim(port)
     with _cloud(port, resources, seed) if sample else contextlib.nullcontext():
         status = _host(port, tokens, first_scan=sample, as_json=json)
     leave(status)
@@ -72,6 +78,29 @@ def _mint(name: str, role: Role, lifetime: timedelta) -> str:
 
     tokens = SignedTokens(local.secret(), lambda: datetime.now(UTC))
     return tokens.mint(name, [role], os.environ.get("CORTEX_TENANT", "local"), lifetime)
+
+
+def _claim(port: int) -> None:
+    """Refuse to begin where a port is taken, or where another product keeps its state in the same folder."""
+    for each in (port, port + 1):
+        if not _comes_free(each):
+            raise ApiError(f"port {each} is taken: choose another, as in `PORT=8080 make run`")
+    if not local.claim():
+        raise ApiError(f"another product runs on {local.state()}: end it, or set CORTEX_STATE to another folder")
+
+
+def _comes_free(port: int) -> bool:
+    """Whether a port is free, or comes free in the moment that the sandbox of a killed product takes to end."""
+    until = time.monotonic() + LEAVING
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.1)
 
 
 def _settings() -> None:
@@ -140,7 +169,9 @@ def _welcome(port: int, tokens: dict[str, str], first_scan: bool) -> None:
         time.sleep(0.1)
     local.keep(url, tokens)
     scanning = first_scan and _first_scan()
-    show.errors.print(Panel(_text(url, tokens, scanning=scanning), title="PolicyCortex", expand=False, highlight=False))
+    show.errors.print(Panel(_text(url, scanning=scanning), title="PolicyCortex", expand=False, highlight=False))
+    for role, token in tokens.items():
+        show.errors.print(f"{role} ({PEOPLE[Role(role)]}): {token}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _first_scan() -> bool:
@@ -151,10 +182,9 @@ def _first_scan() -> bool:
     return False
 
 
-def _text(url: str, tokens: dict[str, str], *, scanning: bool) -> str:
-    people = "\n".join(f"[bold]{role}[/] ({PEOPLE[Role(role)]})\n{token}" for role, token in tokens.items())
+def _text(url: str, *, scanning: bool) -> str:
     begun = "The sample estate is being collected and judged now; it takes a few seconds.\n\n" if scanning else ""
     return (
         f"{begun}Look:  {url}/  and  {url}/api/docs\nTry:   .venv/bin/cortex findings --severity critical\n"
-        f"Tour:  {url}/tour\n\nDevelopment tokens, good for {LIFETIME.days} days on this machine alone:\n{people}"
+        f"Tour:  {url}/tour\n\nSign in with a development token, good for {LIFETIME.days} days on this machine alone:"
     )

@@ -63,13 +63,13 @@ def scan_subscription_workflow(context: OrchestrationContext, given: Answer) -> 
 
 @bp.activity_trigger(input_name="given")
 def scan_prepare(given: Given) -> Answer:
-    """What there is to scan: {"subscriptions": […], "wait": seconds}."""
+    """What there is to scan: {"subscriptions": […], "wait": seconds, "reason": why to wait}."""
     store = context.store_for(given)
     try:
         todo = scan.prepare(given["id"], store=store, inventory=context.ports().inventory)
     except (Throttled, Unavailable) as error:
-        return {"subscriptions": [], "wait": error.retry_after}
-    return {"subscriptions": todo, "wait": 0}
+        return {"subscriptions": [], "wait": error.retry_after, "reason": error.message}
+    return {"subscriptions": todo, "wait": 0, "reason": ""}
 
 
 @bp.activity_trigger(input_name="given")
@@ -90,7 +90,8 @@ def scan_step(given: Given) -> Answer:
 @bp.activity_trigger(input_name="given")
 def scan_abandon(given: Given) -> None:
     """One subscription failed: record why."""
-    scan.abandon(given["id"], given["subscription"], given["reason"], store=context.store_for(given))
+    store = context.store_for(given)
+    scan.abandon(given["id"], given["subscription"], given["reason"], store=store, book=context.book(store))
 
 
 @bp.activity_trigger(input_name="given")

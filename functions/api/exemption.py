@@ -46,7 +46,9 @@ async def exemption_create(
     """Exempt a scope from policies until a day within a year; what it covers is judged again at once."""
     caller = work.caller
     return await work.start(
-        lambda new: exemption.create(new, asked, store=caller.store, queue=caller.ports.queue),
+        lambda new: exemption.create(
+            new, asked, store=caller.store, queue=caller.ports.queue, policies=caller.book.entries
+        ),
         "/api/v1/exemptions/{id}",
     )
 

@@ -10,6 +10,8 @@ from shared.domain.error import Conflict
 from shared.domain.event import Event
 from shared.domain.model import Model
 
+SCOPE = r"(?i)^/subscriptions/[^/]+(/resourceGroups/[^/]+)?(/providers/[^/]+(/[^/]+/[^/]+)+)*$"
+
 
 class Category(StrEnum):
     """Why it is accepted. Source: Azure Policy, "exemption structure"."""
@@ -37,7 +39,7 @@ class ExemptionRequest(Model):
     """What a person writes to exempt something."""
 
     scope: str = Field(
-        min_length=2, max_length=1024, pattern=r"^/.*", description="ARM id of a subscription, group or resource"
+        min_length=2, max_length=1024, pattern=SCOPE, description="ARM id of a subscription, resource group or resource"
     )
     policies: tuple[str, ...] = Field(min_length=1, max_length=100, description="names of policies")
     category: Category

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     PARTIAL = "partial"
     NOT_COLLECTED = "notCollected"
+    FAILED = "failed"
 
 
 class ManagementGroup(Model):

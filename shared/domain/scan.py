@@ -163,7 +163,7 @@ _FIELDS = {
 
 
 def _sums(scan: Scan, event: Event) -> dict[str, object]:
-    if event.data["state"] != "done":
+    if event.data["state"] == "running":
         return {}
     shortfalls = dict(scan.shortfalls)
     for policy, count in event.data.get("shortfalls", {}).items():
@@ -173,8 +173,8 @@ def _sums(scan: Scan, event: Event) -> dict[str, object]:
         )
     return {
         "resources": scan.resources + event.data["judged"],
-        "pairs": scan.pairs + event.data["pairs"],
-        "attention": scan.attention + event.data["attention"],
+        "pairs": scan.pairs + event.data.get("pairs", 0),
+        "attention": scan.attention + event.data.get("attention", 0),
         "shortfalls": shortfalls,
     }
 

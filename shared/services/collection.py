@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -15,11 +15,14 @@ from shared.domain.inventory import Gap, Reason, Subscription
 from shared.domain.resource import Resource, parent_of, resource_group_of
 from shared.ports.documents import Query
 from shared.ports.inventory import Inventory, InventoryPage, Wanted
-from shared.services import estate, finding, stream
+from shared.services import absence, estate, finding, stream
+from shared.services.absence import Absence
 from shared.services.estate import Store
 
 RESOURCE = "resource"
 CHANGE = "change"
+PATIENCE = timedelta(seconds=60)
+"""For confirming what was not seen, beyond the time for collecting."""
 
 
 def collect(
@@ -33,7 +36,7 @@ def collect(
     while known.collection and known.collection.scan == scan and known.collection.ended_at is None:
         at = known.collection
         if at.pages and at.cursor is None:  # all pages are here, whoever kept the last one
-            return _end(scan, subscription.id, store)
+            return _finish(scan, subscription.id, at, store=store, inventory=inventory, until=until)
         try:
             page = inventory.page(tenant=store.tenant, subscription=subscription.id, wanted=wanted, cursor=at.cursor)
         except (Forbidden, NotFound) as error:
@@ -175,28 +178,39 @@ def give_up(scan: str, subscription: str, error: CortexError, store: Store) -> P
         at=store.now(),
         message=error.message,
     )
-    return _end(scan, subscription, store, missing=gap)
+    return _end(scan, subscription, Absence(gaps=[gap]), store, whole=False)
 
 
-def _end(scan: str, subscription: str, store: Store, *, missing: Gap | None = None) -> Posture:
+def _finish(
+    scan: str, subscription: str, at: Collection, *, store: Store, inventory: Inventory, until: datetime
+) -> Posture:
+    """End a collection whose pages are all here; what a whole one did not see is confirmed, one by one."""
+    whole = at.expected is None or at.read >= at.expected
+    missing = _missing(at, subscription, store) if whole else []
+    absent = absence.settle(missing, store=store, inventory=inventory, until=until + PATIENCE)
+    return _end(scan, subscription, absent, store, whole=whole)
+
+
+def _end(scan: str, subscription: str, absent: Absence, store: Store, *, whole: bool) -> Posture:
     """End it in one fact with why it is not whole: half of that would let what was not seen pass for gone."""
 
     def decision(known: Posture) -> estate.Change | None:
         at = known.collection
         if at is None or at.scan != scan or at.ended_at is not None:
             return None
-        whole = missing is None and (at.expected is None or at.read >= at.expected)
-        gone = _gone(at, subscription, store) if whole else []
-        leaving = {key: {**body, "gone": True, "changedAt": text(store.now())} for key, body in gone}
+        leaving = {key: {**row, "gone": True, "changedAt": text(store.now())} for key, row in absent.gone.items()}
+        hidden = {
+            key: document(resource, subscription, row, store.now()) for key, (row, resource) in absent.hidden.items()
+        }
         farewell = finding.resolved(tuple(leaving), store, reason="the resource is gone")
-        gaps = [missing.model_dump(mode="json")] if missing else []
-        data = {"scan": scan, "complete": whole, "gone": len(leaving), "gaps": gaps}
-        return estate.Change("collectionEnded", data, {RESOURCE: leaving, finding.KIND: farewell})
+        gaps = [gap.model_dump(mode="json") for gap in absent.gaps]
+        data = {"scan": scan, "complete": whole and not gaps, "gone": len(leaving), "gaps": gaps}
+        return estate.Change("collectionEnded", data, {RESOURCE: {**leaving, **hidden}, finding.KIND: farewell})
 
     return estate.decide(store, subscription, decision)
 
 
-def _gone(at: Collection, subscription: str, store: Store) -> list[tuple[str, Mapping[str, Any]]]:
+def _missing(at: Collection, subscription: str, store: Store) -> list[tuple[str, Mapping[str, Any]]]:
     """The stored resources that a complete collection did not see."""
     seen: set[str] = set()
     name = estate.name_of(subscription)

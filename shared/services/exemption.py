@@ -1,5 +1,6 @@
 """Create, list and end exemptions; what they cover is judged again through a queue."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from shared.domain.error import Conflict, InvalidInput, NotFound
@@ -16,8 +17,16 @@ LONGEST = timedelta(days=366)
 MOST = 1000
 
 
-def create(exemption_id: str, request: ExemptionRequest, *, store: Store, queue: Queue) -> Exemption:
-    """Record a new exemption; InvalidInput when it ends in the past or more than a year ahead."""
+def create(
+    exemption_id: str, request: ExemptionRequest, *, store: Store, queue: Queue, policies: Collection[str]
+) -> Exemption:
+    """Record a new exemption.
+
+    InvalidInput when it ends in the past or more than a year ahead, or names none of the `policies` there are.
+    """
+    for index, name in enumerate(request.policies):
+        if name not in policies:
+            raise InvalidInput(f"there is no policy '{name}'", path=f"$.policies[{index}]")
     ahead = request.expires_at - store.now()
     if not timedelta(0) < ahead <= LONGEST:
         raise InvalidInput(

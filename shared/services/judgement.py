@@ -165,15 +165,25 @@ def _end(begun: Judgement, subscription: str, store: Store, book: Book) -> Postu
     return estate.decide(store, subscription, decision)
 
 
+def unjudged(subscription: str, *, store: Store, book: Book) -> dict[str, Mapping[str, int]]:
+    """The shortfalls of a subscription that could not be judged: nothing of all that is known of it."""
+    return {name: {"evaluated": 0, "expected": number} for name, number in _expected(subscription, store, book).items()}
+
+
 def _shortfalls(at: Judgement, subscription: str, store: Store, book: Book) -> dict[str, Mapping[str, int]]:
     """The policies that were not evaluated on every resource of the types they apply to."""
+    return {
+        name: {"evaluated": at.evaluated.get(name, 0), "expected": number}
+        for name, number in _expected(subscription, store, book).items()
+        if at.evaluated.get(name, 0) != number
+    }
+
+
+def _expected(subscription: str, store: Store, book: Book) -> dict[str, int]:
+    """For each policy, the stored resources of the types it applies to."""
     live = Query(equals={"subscription": subscription, "gone": False})
     by_type = store.documents.count(tenant=store.tenant, kind=RESOURCE, query=live, by="type")
     expected: dict[str, int] = {}
     for kind, number in by_type.items():
         expected = add_numbers(expected, dict.fromkeys(book.names_for(kind), number))
-    return {
-        name: {"evaluated": at.evaluated.get(name, 0), "expected": number}
-        for name, number in expected.items()
-        if at.evaluated.get(name, 0) != number
-    }
+    return expected

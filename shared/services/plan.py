@@ -122,7 +122,7 @@ def _item(found: list[Finding], desk: Desk) -> PlanItem:
     resource_id = found[0].resource_id
     snapshot = desk.read(resource_id, _version(found, desk.book))
     if snapshot is None:
-        return PlanItem(resource_id=resource_id, skipped="the resource is gone")
+        raise NotFound("the resource is not in the connected cloud: it was deleted, or was only imported")
     resource = _resource(found, snapshot, desk)
     context = _context(resource_id, desk.store)
     before = states(resource, context, desk.book)

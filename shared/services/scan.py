@@ -96,12 +96,10 @@ def step(scan_id: str, subscription: str, failures: int = 0, *, store: Store, in
     return _judge(scan, subscription, store, book)
 
 
-def abandon(scan_id: str, subscription: str, reason: str, *, store: Store) -> None:
+def abandon(scan_id: str, subscription: str, reason: str, *, store: Store, book: Book) -> None:
     """Record that one subscription failed, so that the others go on without it."""
     scan = find(scan_id, store=store)
-    gap = Gap(
-        scope=f"/subscriptions/{subscription}", part="scan", reason=Reason.TIMEOUT, at=store.now(), message=reason
-    )
+    gap = Gap(scope=f"/subscriptions/{subscription}", part="scan", reason=Reason.FAILED, at=store.now(), message=reason)
     data = {
         "subscription": subscription,
         "collected": scan.progress[subscription].collected,
@@ -110,7 +108,12 @@ def abandon(scan_id: str, subscription: str, reason: str, *, store: Store) -> No
         "gaps": [gap.model_dump(mode="json")],
     }
     _tell(scan_id, "subscriptionCollected", data, store)
-    judged = {"subscription": subscription, "judged": scan.progress[subscription].judged, "state": "failed"}
+    judged = {
+        "subscription": subscription,
+        "judged": scan.progress[subscription].judged,
+        "state": "failed",
+        "shortfalls": judgement.unjudged(subscription, store=store, book=book),
+    }
     _tell(scan_id, "subscriptionJudged", judged, store)
 
 

@@ -11,6 +11,8 @@ MOST = 90
 """Subscriptions before a scan's plot begins a new history."""
 GLANCE = 60.0
 """Seconds of a long wait before looking whether the scan was cancelled."""
+PATIENCE = 20
+"""Waits for a cloud that does not even tell its subscriptions, before the scan fails."""
 STEPS = 50
 """Activities before a subscription's plot begins a new history."""
 
@@ -31,15 +33,22 @@ def scan(context: OrchestrationContext, given: Given) -> Plot:
     try:
         prepared = yield context.call_activity("scan_prepare", input=given, retry_policy=RETRY, return_type=dict)
         if prepared["wait"]:
+            tries = given.get("tries", 0) + 1
+            if tries > PATIENCE:
+                return (yield _fail(context, given, prepared["reason"]))
             yield context.create_timer(timedelta(seconds=prepared["wait"]))
-            return context.continue_as_new(given)
+            return context.continue_as_new({**given, "tries": tries})
         todo = prepared["subscriptions"]
         yield from _all(context, given, todo[:MOST])
         if todo[MOST:]:
             return context.continue_as_new(given)
         return (yield context.call_activity("scan_finish", input=given, retry_policy=RETRY))
     except TaskFailedError as error:
-        return (yield context.call_activity("scan_fail", input={**given, "reason": str(error)}, retry_policy=RETRY))
+        return (yield _fail(context, given, str(error)))
+
+
+def _fail(context: OrchestrationContext, given: Given, reason: str) -> Task[Any]:
+    return context.call_activity("scan_fail", input={**given, "reason": reason}, retry_policy=RETRY)
 
 
 def _all(context: OrchestrationContext, given: Given, subscriptions: list[str]) -> Plot:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.error import CortexError
+from shared.domain.error import CortexError, Forbidden
 from shared.domain.inventory import Gap, ManagementGroup, PermissionCheck, Subscription
 from shared.domain.policy import Framework, PolicyEntry
 from shared.domain.resource import Resource, subscription_of
@@ -41,7 +41,9 @@ class MemoryInventory:
     faults: list[CortexError] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
     pages: int = 0
+    reads: int = 0
     missing: int = 0
 
     def put(self, *bodies: dict[str, Any]) -> None:
@@ -67,7 +69,7 @@ class MemoryInventory:
         self.pages += 1
         if self.faults:
             raise self.faults.pop(0)
-        mine = sorted(each for each in self.bodies if subscription_of(each) == subscription)
+        mine = sorted(each for each in self.bodies.keys() - self.hidden if subscription_of(each) == subscription)
         start = int(cursor or 0)
         names = mine[start : start + self.page_size]
         end = start + len(names)
@@ -78,6 +80,9 @@ class MemoryInventory:
     def read(self, *, tenant: str, resource_id: str, wanted: Wanted) -> Resource | None:
         assert tenant
         assert wanted is not None
+        self.reads += 1
+        if resource_id.lower() in self.hidden:
+            raise Forbidden("not yours", permission="Microsoft.Storage/storageAccounts/read", scope=resource_id)
         return self._resource(resource_id.lower()) if resource_id.lower() in self.bodies else None
 
     def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:

@@ -96,7 +96,7 @@ def asked(store: Store) -> ExemptionRequest:
 
 
 def exempt(asked: ExemptionRequest, store: Store, queue: Queue, book: Book) -> Exemption:
-    made = exemption.create("e1", asked, store=store, queue=queue)
+    made = exemption.create("e1", asked, store=store, queue=queue, policies=book.entries)
     judgement.restate_covered(made, store=store, book=book)
     return made
 
@@ -143,11 +143,23 @@ def test_a_revoked_exemption_covers_nothing(
 def test_an_exemption_ends_within_a_year(days: int, store: Store, queue: Queue, asked: ExemptionRequest) -> None:
     late = asked.model_copy(update={"expires_at": store.now() + timedelta(days=days)})
     with pytest.raises(InvalidInput, match="within a year"):
-        exemption.create("e1", late, store=store, queue=queue)
+        exemption.create("e1", late, store=store, queue=queue, policies=late.policies)
+
+
+def test_an_exemption_from_no_policy_there_is_is_refused(store: Store, queue: Queue, asked: ExemptionRequest) -> None:
+    with pytest.raises(InvalidInput, match="there is no policy 'https-only'") as refused:
+        exemption.create("e1", asked, store=store, queue=queue, policies={"another"})
+    assert refused.value.path == "$.policies[0]"
+
+
+@pytest.mark.parametrize("scope", ["/x", "/subscriptions/", "/subscriptions/s/foo", "rg", "/subscriptions/s/providers"])
+def test_a_scope_is_an_arm_id(scope: str, asked: ExemptionRequest) -> None:
+    with pytest.raises(ValueError, match="scope"):
+        ExemptionRequest.model_validate({**asked.model_dump(), "scope": scope})
 
 
 def test_a_scope_covers_whole_segments_only(store: Store, asked: ExemptionRequest, queue: Queue) -> None:
-    made = exemption.create("e1", asked, store=store, queue=queue)
+    made = exemption.create("e1", asked, store=store, queue=queue, policies=asked.policies)
     base = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
     assert made.covers(f"{base}/rg/providers/x/y/z", "https-only", store.now())
     assert not made.covers(f"{base}/rg2/providers/x/y/z", "https-only", store.now())

@@ -261,16 +261,16 @@ def test_what_complies_by_now_is_left_alone(world: World) -> None:
     assert "complies already" in known.items[0].reason
 
 
-def test_what_is_gone_by_now_is_left_alone(world: World) -> None:
+def test_what_is_not_in_the_cloud_cannot_be_fixed(world: World) -> None:
     body = account()
     world.put(body)
     world.request(body, "https-only")
     world.cloud.bodies.clear()
     known = world.plan()
     assert (known.status, known.items[0].outcome, known.items[0].reason) == (
-        Status.SUCCEEDED,
-        Outcome.SKIPPED,
-        "the resource is gone",
+        Status.FAILED,
+        Outcome.REFUSED,
+        "the resource is not in the connected cloud: it was deleted, or was only imported",
     )
 
 

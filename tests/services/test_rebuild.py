@@ -59,7 +59,7 @@ def test_every_document_is_rebuilt_from_the_streams(
         owner="ada",
         expires_at=store.now() + timedelta(days=30),
     )
-    made = exemption.create("e1", asked, store=store, queue=queue)
+    made = exemption.create("e1", asked, store=store, queue=queue, policies=book.entries)
     judgement.restate_covered(made, store=store, book=book)
     run("s2")
     target = replace(store, documents=other)

@@ -93,6 +93,45 @@ def test_a_resource_that_is_gone_takes_its_findings_along(run: Run, store: Store
     assert (summary.resources, summary.non_compliant) == (4, 4)
 
 
+def test_what_may_not_be_seen_any_more_is_unknown_and_not_gone(
+    run: Run, store: Store, inventory: MemoryInventory
+) -> None:
+    bodies = [account(f"a{number}", https=False) for number in range(4)]
+    inventory.put(*bodies)
+    run("s1")
+    inventory.remove(bodies[0])
+    inventory.hidden = {body["id"].lower() for body in bodies[1:]}
+    ended = run("s2")
+    assert ended.status == Status.PARTIAL
+    assert [(gap.part, gap.reason, gap.role) for gap in ended.gaps] == [
+        ("Microsoft.Storage/storageAccounts", Reason.FORBIDDEN, "Reader")
+    ]
+    assert inventory.reads <= 2  # one refusal speaks for its type
+    assert {by_name(store)[name, "https-only"].state for name in ("a1", "a2", "a3")} == {State.UNKNOWN}
+    assert by_name(store)["a1", "https-only"].needs[0].permission == "Microsoft.Storage/storageAccounts/read"
+    inventory.hidden = set()
+    assert run("s3").status == Status.COMPLETED
+    assert by_name(store)["a1", "https-only"].state == State.NON_COMPLIANT
+    assert by_name(store)["a0", "https-only"].life == Life.RESOLVED
+
+
+def test_an_abandoned_subscription_is_a_shortfall_of_all_that_is_known_of_it(
+    run: Run, store: Store, queue: Queue, inventory: MemoryInventory, book: Book
+) -> None:
+    inventory.put(account("a"), account("b"))
+    run("s1")
+    scan.request("s2", ScanRequest(), Trigger.HTTP, store=store, queue=queue)
+    scan.prepare("s2", store=store, inventory=inventory)
+    scan.abandon("s2", SUBSCRIPTION, "it broke", store=store, book=book)
+    ended = scan.finish("s2", store=store, book=book)
+    assert ended.status == Status.PARTIAL
+    assert {name: (each.evaluated, each.expected) for name, each in ended.shortfalls.items()} == {
+        "https-only": (0, 2),
+        "owned": (0, 2),
+    }
+    assert (ended.gaps[0].reason, ended.gaps[0].message) == (Reason.FAILED, "it broke")
+
+
 def test_a_partial_collection_removes_nothing(run: Run, store: Store, inventory: MemoryInventory) -> None:
     bodies = [account(f"a{number}", https=False) for number in range(3)]
     inventory.put(*bodies)

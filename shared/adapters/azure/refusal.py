@@ -145,7 +145,9 @@ def _policies(error: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _unauthenticated(error: Mapping[str, Any], scope: str, _headers: object) -> CortexError:
-    return Forbidden(f"the cloud refuses our token at {scope} ({_said(error)}): sign in again", scope=scope)
+    return Unavailable(
+        f"the cloud refuses our token at {scope} ({_said(error)}): sign in again", retry_after=DEFAULT_WAIT
+    )
 
 
 def _absent(error: Mapping[str, Any], scope: str, _headers: object) -> CortexError:

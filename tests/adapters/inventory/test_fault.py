@@ -265,10 +265,10 @@ def test_an_expired_token_is_renewed_once(cloud: Cloud, connect: Connect, challe
     assert read.ids == [SCOPE]
 
 
-def test_a_token_that_stays_refused_is_forbidden(cloud: Cloud, connect: Connect) -> None:
+def test_a_token_that_stays_refused_is_no_missing_role(cloud: Cloud, connect: Connect) -> None:
     cloud.always(SCOPE, error(401, "InvalidAuthenticationToken"))
     credential = Renewing()
-    with pytest.raises(Forbidden, match="sign in"):
+    with pytest.raises(Unavailable, match="sign in"):
         Reading().step(connect(credential=credential))
     assert credential.given == 2
 
