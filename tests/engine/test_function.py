@@ -189,3 +189,38 @@ def test_failures_say_what_was_wrong(expression: str, message: str) -> None:
     with pytest.raises(EvaluationError) as failed:
         evaluate_expression(f"[{expression}]")
     assert str(failed.value).startswith(message)
+
+
+VALUES = [
+    ("and(true(), true(), false())", False),
+    ("and(true(), true())", True),
+    ("or(false(), false())", False),
+    ("or(false(), true())", True),
+    ("if(false(), 1, 2)", 2),
+    ("less(null(), 'a')", True),
+    ("div(0, -5)", 0),
+    ("div(-7, 2)", -3),
+    ("div(7, -2)", -3),
+    ("intersection(createArray(3, 1, 2), createArray(2, 3))", [3, 2]),
+    ("dateTimeFromEpoch(0)", "1970-01-01T00:00:00Z"),
+    ("dateTimeAdd('2024-02-29T13:05:06Z', 'P1Y', 'r')", "Fri, 28 Feb 2025 13:05:06 GMT"),
+]
+
+
+@pytest.mark.parametrize(("expression", "value"), VALUES)
+def test_functions_give_the_same_in_a_template(expression: str, value: Any) -> None:
+    found = evaluate_expression(f"[{expression}]")
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("name", ["and", "or"])
+def test_logic_takes_booleans_only(name: str) -> None:
+    with pytest.raises(EvaluationError, match="expected a boolean"):
+        evaluate_expression(f"[{name}(true(), 'x')]")
+
+
+@pytest.mark.parametrize("name", ["take", "skip"])
+def test_parts_are_of_strings_and_arrays(name: str) -> None:
+    with pytest.raises(EvaluationError, match="expected an array"):
+        evaluate_expression(f"[{name}(createObject('a', 1), 1)]")
