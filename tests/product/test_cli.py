@@ -155,8 +155,8 @@ def test_a_fix_of_nothing(product: Product, tmp_path: Path) -> None:
     cortex(product, "import", written(tmp_path / "inventory.json", account("elsewhere", https=False)))
     (found,) = imported(product, "elsewhere")
     told = cortex(product, "remediate", found["id"])
-    assert told.code == 0
-    assert "nothing to do" in told.out
+    assert told.code == 1
+    assert "not in the connected cloud" in " ".join(told.out.split())
     assert "cortex approve" not in told.out
 
 

@@ -69,7 +69,7 @@ def test_the_first_look(product: Product, tmp_path: Path) -> None:
     commands = [line.partition("#")[0].strip() for line in code("take the tour in a second terminal").splitlines()]
     assert commands[0] == "alias cortex=.venv/bin/cortex"
     (tmp_path / "account.json").write_text(json.dumps(ACCOUNT), encoding="utf-8")
-    (tmp_path / "inventory.json").write_text(json.dumps([ACCOUNT]), encoding="utf-8")
+    (tmp_path / "catalog").symlink_to(ROOT / "catalog")
     for command in commands[1:]:
         script = f'cortex() {{ {ROOT}/.venv/bin/cortex "$@"; }}\ncd {tmp_path}\n{command}'
         assert bash(script, product), command
