@@ -61,5 +61,6 @@ def test_not(answer: bool | None, wanted: bool | None) -> None:  # noqa: FBT001 
 def test_not_of_a_constant(answer: bool) -> None:  # noqa: FBT001 - a table
     part = fixed(answer)
     found = negation("$.not", part)
-    assert found.test({}, FRAME) is found.always is (not answer)
+    assert found.test({}, FRAME) is (not answer)
+    assert found.always is (not answer)
     assert (found.kind, found.path, found.parts) == ("not", "$.not", (part,))

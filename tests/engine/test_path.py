@@ -10,6 +10,9 @@ from shared.engine.unknown import Partial, Unknown
 GAP = Unknown("p", "forbidden")
 
 
+ABSENT: list[Any] = [None, "text", 1, [1], {}]
+
+
 def nest(keys: list[str], value: Any) -> Any:
     for key in reversed(keys):
         value = {key: value}
@@ -32,7 +35,7 @@ def test_what_is_not_there_reads_as_none(depth: int) -> None:
     keys = [f"key{at}" for at in range(depth)]
     read = value_reader(tuple(keys))
     for level in range(depth):
-        for other in (None, "text", 1, [1], {}):
+        for other in ABSENT:
             assert read(nest(keys[:level], other)) is None
 
 
