@@ -50,7 +50,7 @@ def main() -> None:
     """Fill a store until there are enough findings, then call the API in process."""
     with sample.ports() as ports:
         store, book = sample.store(ports), sample.book(ports)
-        count = sample.fill(store, 6000)
+        count = sample.fill(store, 8000)
         found = sample.judge(store, book)
         print(f"api: {count} resources, {found} open findings")
         tokens = SignedTokens("s" * 40, ports.now)
