@@ -244,8 +244,10 @@ def test_a_remediation_survives_the_death_of_the_cloud(product: Product, calm: J
         product.cloud.start()
     ended = product.ended(f"/remediations/{planned['id']}")
     assert {each["outcome"] for each in ended["items"]} == {calm["items"][0]["outcome"]}
-    made = Counter(each["id"] for each in product.cloud.writes(before))
-    assert made == {found["resourceId"]: 1, other["resourceId"]: 1}
+    # A write of an earlier test, held back when its host died, may land only now: it is that test's own.
+    planned_ids = {found["resourceId"], other["resourceId"]}
+    made = Counter(each["id"] for each in product.cloud.writes(before) if each["id"] in planned_ids)
+    assert made == dict.fromkeys(planned_ids, 1)
 
 
 def test_what_many_deaths_left_is_what_a_scan_from_nothing_finds(
