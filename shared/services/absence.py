@@ -12,7 +12,7 @@ from shared.domain.error import CortexError, Forbidden, Throttled, Unavailable
 from shared.domain.inventory import Gap, Reason
 from shared.domain.resource import Resource, Unread
 from shared.ports.inventory import Inventory
-from shared.services.estate import Store
+from shared.services.estate import Store, text
 
 Row = Mapping[str, Any]
 
@@ -44,9 +44,9 @@ def settle(missing: Iterable[tuple[str, Row]], *, store: Store, inventory: Inven
                 continue
         except Forbidden as error:
             refused[row["type"]] = error
-            found.gaps.append(_gap(row, error, store))
+            found.gaps.append(_unread(row, error, store))
         except (Throttled, Unavailable) as error:
-            found.gaps.append(_gap(row, error, store))
+            found.gaps.append(_unread(row, error, store))
             return found
         found.hidden[key] = (row, _hidden(row, refused[row["type"]], store))
     return found
@@ -56,21 +56,22 @@ def _hidden(row: Row, error: Forbidden, store: Store) -> Resource:
     """The resource as a reader without the permission knows it: that it is there, and nothing of its properties."""
     body = {name: value for name, value in row["record"]["body"].items() if name != "properties"}
     why = Unread("forbidden", error.permission or f"{row['typeName']}/read", error.scope or row["resourceId"])
-    return Resource(body, row["record"].get("apiVersion"), _text(store), {"properties": why})
+    return Resource(body, row["record"].get("apiVersion"), text(store.now()), {"properties": why})
 
 
-def _gap(row: Row, error: CortexError, store: Store) -> Gap:
+def _unread(row: Row, error: CortexError, store: Store) -> Gap:
+    return gap(row["subscription"], row["typeName"], f"{row['typeName']}/read", error, store)
+
+
+def gap(subscription: str, part: str, action: str, error: CortexError, store: Store) -> Gap:
+    """Why a part of a subscription could not be read; `action` is what would be needed where a refusal names none."""
     forbidden = isinstance(error, Forbidden)
     return Gap(
-        scope=f"/subscriptions/{row['subscription']}",
-        part=row["typeName"],
+        scope=f"/subscriptions/{subscription}",
+        part=part,
         reason=Reason.FORBIDDEN if forbidden else Reason.TIMEOUT,
-        permission=(getattr(error, "permission", None) or f"{row['typeName']}/read") if forbidden else None,
+        permission=(getattr(error, "permission", None) or action) if forbidden else None,
         role="Reader" if forbidden else None,
         at=store.now(),
         message=error.message,
     )
-
-
-def _text(store: Store) -> str:
-    return store.now().isoformat().replace("+00:00", "Z")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,13 +11,13 @@ from shared.domain.difference import differences
 from shared.domain.error import CortexError, Forbidden, NotFound
 from shared.domain.estate import Collection, Posture
 from shared.domain.finding import resource_key
-from shared.domain.inventory import Gap, Reason, Subscription
+from shared.domain.inventory import Subscription
 from shared.domain.resource import Resource, parent_of, resource_group_of
 from shared.ports.documents import Query
 from shared.ports.inventory import Inventory, InventoryPage, Wanted
 from shared.services import absence, estate, finding, stream
 from shared.services.absence import Absence
-from shared.services.estate import Store
+from shared.services.estate import Store, text
 
 RESOURCE = "resource"
 CHANGE = "change"
@@ -168,16 +168,7 @@ def _begin(scan: str, subscription: Subscription, store: Store) -> Posture:
 
 def give_up(scan: str, subscription: str, error: CortexError, store: Store) -> Posture:
     """End a collection that cannot go on, and record what could not be read, and why."""
-    forbidden = isinstance(error, Forbidden)
-    gap = Gap(
-        scope=f"/subscriptions/{subscription}",
-        part="subscription",
-        reason=Reason.FORBIDDEN if forbidden else Reason.TIMEOUT,
-        permission=(getattr(error, "permission", None) or "*/read") if forbidden else None,
-        role="Reader" if forbidden else None,
-        at=store.now(),
-        message=error.message,
-    )
+    gap = absence.gap(subscription, "subscription", "*/read", error, store)
     return _end(scan, subscription, Absence(gaps=[gap]), store, whole=False)
 
 
@@ -232,8 +223,3 @@ def stored(query: Query, store: Store) -> Iterator[tuple[str, Mapping[str, Any]]
         cursor = page.cursor
         if cursor is None:
             return
-
-
-def text(at: datetime) -> str:
-    """RFC 3339 in UTC, ending in Z."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -126,3 +127,8 @@ def _keep(store: Store, subscription: str, change: Change) -> dict[str, Any]:
     name = f"estate/{folder}/{hashlib.sha256(raw).hexdigest()}.json.gz"
     store.blobs.put(tenant=store.tenant, name=name, data=gzip.compress(raw, compresslevel=1, mtime=0))
     return {"blob": name}
+
+
+def text(at: datetime) -> str:
+    """RFC 3339 in UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

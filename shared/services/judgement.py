@@ -13,8 +13,8 @@ from shared.domain.verdict import ATTENTION, State
 from shared.ports.documents import Query
 from shared.ports.inventory import Inventory
 from shared.services import estate, finding
-from shared.services.collection import CHANGE, RESOURCE, changed, text
-from shared.services.estate import Store
+from shared.services.collection import CHANGE, RESOURCE, changed
+from shared.services.estate import Store, text
 from shared.services.policy import Book
 from shared.services.tally import Rows, Tally, count_states, shift, standing, tally
 
