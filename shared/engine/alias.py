@@ -34,6 +34,13 @@ class Capability:
     tags: bool | None = None
     location: bool | None = None
 
+    def completed(self, other: "Capability") -> "Capability":
+        """These facts, and those of `other` where these do not tell."""
+        return Capability(
+            other.tags if self.tags is None else self.tags,
+            other.location if self.location is None else self.location,
+        )
+
 
 # A row as it is kept: name, path, types joined by "|", modifiable, ((api-version, path), …). Tuples of strings cost the
 # garbage collector nothing, eighty thousand objects would.
@@ -67,7 +74,10 @@ class AliasCatalog:
 
     @classmethod
     def from_providers(cls, listing: Json) -> Self:
-        """Azure's provider listing (`GET /providers?$expand=resourceTypes/aliases`), as a list or under `value`."""
+        """Azure's provider listing (`GET /providers?$expand=resourceTypes/aliases`), as a list or under `value`.
+
+        A type that is listed without capabilities stays unknown: some providers leave them out.
+        """
         providers = listing.get("value", [listing]) if isinstance(listing, Mapping) else listing
         rows: list[dict[str, Json]] = []
         facts: list[dict[str, Json]] = []
@@ -75,13 +85,15 @@ class AliasCatalog:
             for kind in provider.get("resourceTypes") or ():
                 name = f"{provider['namespace']}/{kind['resourceType']}".lower()
                 rows.extend(_listed(alias, name) for alias in kind.get("aliases") or ())
-                facts.append({"type": name, **_supports(kind.get("capabilities"))})
+                if capabilities := kind.get("capabilities"):
+                    facts.append({"type": name, **_supports(capabilities)})
         return cls.from_rows(rows, facts)
 
     def merge(self, other: "AliasCatalog") -> "AliasCatalog":
-        """Both catalogs as one; where both know a name or a type, `other` wins."""
+        """Both catalogs as one; where both know a name or a fact on a type, `other` wins."""
         rows = {**self._rows, **other._rows}  # noqa: SLF001 - of the same class
-        return AliasCatalog(rows, {**self._capabilities, **other._capabilities})  # noqa: SLF001 - of the same class
+        facts = {name: each.completed(self.capability(name)) for name, each in other._capabilities.items()}  # noqa: SLF001 - of the same class
+        return AliasCatalog(rows, {**self._capabilities, **facts})
 
     def only(self, names: Iterable[str], types: Iterable[str] | None = None) -> "AliasCatalog":
         """The part of the catalog that holds these names, and the facts on these types (None: on every type)."""
@@ -167,7 +179,5 @@ def _listed(alias: Mapping[str, Json], kind: str) -> dict[str, Json]:
     return {"name": alias["name"], "path": default, "types": [kind], "paths": paths, "modifiable": modifiable}
 
 
-def _supports(capabilities: str | None) -> dict[str, bool]:
-    if capabilities is None:
-        return {}
+def _supports(capabilities: str) -> dict[str, bool]:
     return {"supportsTags": "SupportsTags" in capabilities, "hasLocations": "SupportsLocation" in capabilities}

@@ -1,8 +1,10 @@
 """Alias catalogs: rows, provider listings, types, versions, suggestions."""
 
 import pickle
+from typing import Any
 
 from shared.engine import AliasCatalog
+from shared.engine.alias import Capability
 
 LISTING = {
     "value": [
@@ -64,6 +66,28 @@ def test_capabilities_are_known_unknown_or_denied() -> None:
     assert catalog.capability("microsoft.test/things").tags is True
     assert catalog.capability("microsoft.test/things/parts").location is False
     assert catalog.capability("microsoft.other/x").tags is None
+
+
+def test_what_a_listing_does_not_tell_of_a_type_leaves_known_facts_alone() -> None:
+    fact = {"type": "Microsoft.Test/things", "supportsTags": True, "hasLocations": True}
+    known = AliasCatalog.from_rows([], [fact])
+    kinds: list[dict[str, Any]] = [
+        {"resourceType": "things"},
+        {"resourceType": "things", "capabilities": None},
+        {"resourceType": "things", "capabilities": ""},
+    ]
+    for kind in kinds:
+        silent = AliasCatalog.from_providers([{"namespace": "Microsoft.Test", "resourceTypes": [kind]}])
+        assert silent.capability("microsoft.test/things") == Capability()
+        for merged in (known.merge(silent), silent.merge(known)):
+            assert merged.capability("microsoft.test/things") == Capability(tags=True, location=True)
+
+
+def test_facts_on_a_type_are_merged_one_by_one() -> None:
+    one = AliasCatalog.from_rows([], [{"type": "T/x", "supportsTags": True, "hasLocations": False}])
+    two = AliasCatalog.from_rows([], [{"type": "t/X", "supportsTags": False}])
+    assert one.merge(two).capability("t/x") == Capability(tags=False, location=False)
+    assert two.merge(one).capability("t/x") == Capability(tags=True, location=False)
 
 
 def test_one_name_can_have_a_path_for_each_type() -> None:
