@@ -6,6 +6,8 @@ was not read it answers None. Strings compare without case except in `match` and
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import ge, gt, le, lt
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
@@ -30,22 +32,18 @@ def _hidden(value: Json) -> bool:
     return found is Unknown or (found in _CONTAINERS and hole(value) is not None)
 
 
-def _equals(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of equals and notEquals
+def _equals(expected: Json, *, wanted: bool) -> Check:
     """Strings without case; null equals ""; booleans and numbers equal their text."""
+    if isinstance(expected, str):
+        return _equals_text(expected, wanted=wanted)
 
-    def build(expected: Json) -> Check:
-        if isinstance(expected, str):
-            return _equals_text(expected, wanted)
+    def check(value: Json) -> bool | None:
+        return None if _hidden(value) else alike(value, expected) is wanted
 
-        def check(value: Json) -> bool | None:
-            return None if _hidden(value) else alike(value, expected) is wanted
-
-        return check
-
-    return build
+    return check
 
 
-def _equals_text(expected: str, wanted: bool) -> Check:  # noqa: FBT001 - which of equals and notEquals
+def _equals_text(expected: str, *, wanted: bool) -> Check:
     low, empty, other = expected.lower(), (expected == "") is wanted, not wanted
 
     def check(value: Json) -> bool | None:
@@ -58,25 +56,21 @@ def _equals_text(expected: str, wanted: bool) -> Check:  # noqa: FBT001 - which 
     return check
 
 
-def _is_in(wanted: bool) -> Callable[[Json], Check]:  # noqa: FBT001 - which of in and notIn
+def _is_in(expected: Json, *, wanted: bool) -> Check:
     """Equal to a member of a list."""
+    if not isinstance(expected, list):
+        raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
+    known = [each for each in expected if not _hidden(each)]
+    low = frozenset(each.lower() for each in known if isinstance(each, str))
+    others = [each for each in known if not isinstance(each, str)]
+    absent = not wanted if len(known) == len(expected) else None
 
-    def build(expected: Json) -> Check:
-        if not isinstance(expected, list):
-            raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
-        known = [each for each in expected if not _hidden(each)]
-        low = frozenset(each.lower() for each in known if isinstance(each, str))
-        others = [each for each in known if not isinstance(each, str)]
-        absent = not wanted if len(known) == len(expected) else None
+    def check(value: Json) -> bool | None:
+        if value.__class__ is str:
+            return wanted if value.lower() in low or any(alike(value, each) for each in others) else absent
+        return None if _hidden(value) else wanted if any(alike(value, each) for each in known) else absent
 
-        def check(value: Json) -> bool | None:
-            if value.__class__ is str:
-                return wanted if value.lower() in low or any(alike(value, each) for each in others) else absent
-            return None if _hidden(value) else wanted if any(alike(value, each) for each in known) else absent
-
-        return check
-
-    return build
+    return check
 
 
 def contains(expected: Json) -> Check:
@@ -202,29 +196,25 @@ def _flag(expected: Json) -> bool:
     raise EvaluationError(f"the right side of exists must be true or false, found {text(expected)[:40]}")
 
 
-def _ordering(accepts: Callable[[int], bool]) -> Callable[[Json], Check]:
-    def build(expected: Json) -> Check:
-        def check(value: Json) -> bool | None:
-            if value is None:
-                return False
-            return None if _hidden(value) else accepts(order(value, expected))
+def _ordered(expected: Json, *, accepts: Callable[[int, int], bool]) -> Check:
+    """Before, equal to or after; null is none of them."""
 
-        return check
+    def check(value: Json) -> bool | None:
+        if value is None:
+            return False
+        return None if _hidden(value) else accepts(order(value, expected), 0)
 
-    return build
+    return check
 
 
-def _negated(positive: Callable[[Json], Check]) -> Callable[[Json], Check]:
-    def build(expected: Json) -> Check:
-        inner = positive(expected)
+def _negated(expected: Json, *, positive: Callable[[Json], Check]) -> Check:
+    inner = positive(expected)
 
-        def check(value: Json) -> bool | None:
-            answer = inner(value)
-            return None if answer is None else not answer
+    def check(value: Json) -> bool | None:
+        answer = inner(value)
+        return None if answer is None else not answer
 
-        return check
-
-    return build
+    return check
 
 
 def _any_operand(_: Json) -> str | None:
@@ -249,24 +239,24 @@ def _needs_text(expected: Json) -> str | None:
 
 
 OPERATORS: dict[str, Operator] = {
-    "equals": Operator(_equals(wanted=True), _any_operand),
-    "notEquals": Operator(_equals(wanted=False), _any_operand),
+    "equals": Operator(partial(_equals, wanted=True), _any_operand),
+    "notEquals": Operator(partial(_equals, wanted=False), _any_operand),
     "like": Operator(like, _needs_text),
-    "notLike": Operator(_negated(like), _needs_text),
+    "notLike": Operator(partial(_negated, positive=like), _needs_text),
     "match": Operator(match, _needs_text),
-    "notMatch": Operator(_negated(match), _needs_text),
+    "notMatch": Operator(partial(_negated, positive=match), _needs_text),
     "matchInsensitively": Operator(match_insensitively, _needs_text),
-    "notMatchInsensitively": Operator(_negated(match_insensitively), _needs_text),
+    "notMatchInsensitively": Operator(partial(_negated, positive=match_insensitively), _needs_text),
     "contains": Operator(contains, _any_operand),
-    "notContains": Operator(_negated(contains), _any_operand),
-    "in": Operator(_is_in(wanted=True), _needs_list),
-    "notIn": Operator(_is_in(wanted=False), _needs_list),
+    "notContains": Operator(partial(_negated, positive=contains), _any_operand),
+    "in": Operator(partial(_is_in, wanted=True), _needs_list),
+    "notIn": Operator(partial(_is_in, wanted=False), _needs_list),
     "containsKey": Operator(contains_key, _needs_text),
-    "notContainsKey": Operator(_negated(contains_key), _needs_text),
-    "less": Operator(_ordering(lambda sign: sign < 0), _needs_scalar),
-    "lessOrEquals": Operator(_ordering(lambda sign: sign <= 0), _needs_scalar),
-    "greater": Operator(_ordering(lambda sign: sign > 0), _needs_scalar),
-    "greaterOrEquals": Operator(_ordering(lambda sign: sign >= 0), _needs_scalar),
+    "notContainsKey": Operator(partial(_negated, positive=contains_key), _needs_text),
+    "less": Operator(partial(_ordered, accepts=lt), _needs_scalar),
+    "lessOrEquals": Operator(partial(_ordered, accepts=le), _needs_scalar),
+    "greater": Operator(partial(_ordered, accepts=gt), _needs_scalar),
+    "greaterOrEquals": Operator(partial(_ordered, accepts=ge), _needs_scalar),
     "exists": Operator(exists, _needs_flag),
 }
 

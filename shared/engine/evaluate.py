@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from shared.domain.resource import Json
 from shared.engine.context import Frame
@@ -209,25 +210,21 @@ def _coalesce(node: Call, scope: Scope) -> Computed:
     return Computed(read)
 
 
-def _logical(*, decisive: bool) -> Callable[[Call, Scope], Computed]:
+def _logical(node: Call, scope: Scope, *, decisive: bool) -> Computed:
     """and() and or() by Kleene's logic: an unread argument matters only when no other decides."""
+    reads = [compile_operand(each, scope).read for each in node.arguments]
 
-    def build(node: Call, scope: Scope) -> Computed:
-        reads = [compile_operand(each, scope).read for each in node.arguments]
+    def read(body: Json, frame: Frame) -> Json:
+        gap: Json = None
+        for each in reads:
+            value = each(body, frame)
+            if value.__class__ is Unknown:
+                gap = value
+            elif expect_boolean(value) is decisive:
+                return decisive
+        return not decisive if gap is None else gap
 
-        def read(body: Json, frame: Frame) -> Json:
-            gap: Json = None
-            for each in reads:
-                value = each(body, frame)
-                if value.__class__ is Unknown:
-                    gap = value
-                elif expect_boolean(value) is decisive:
-                    return decisive
-            return not decisive if gap is None else gap
-
-        return Computed(read)
-
-    return build
+    return Computed(read)
 
 
 def _utc_now(node: Call, scope: Scope) -> Computed:
@@ -248,8 +245,8 @@ _SPECIAL: Mapping[str, Callable[[Call, Scope], Computed]] = {
     "current": _current,
     "if": _if,
     "coalesce": _coalesce,
-    "and": _logical(decisive=False),
-    "or": _logical(decisive=True),
+    "and": partial(_logical, decisive=False),
+    "or": partial(_logical, decisive=True),
     "utcnow": _utc_now,
     "resourcegroup": lambda _node, _scope: Computed(lambda _, frame: frame.resource_group()),
     "subscription": lambda _node, _scope: Computed(lambda _, frame: frame.subscription()),

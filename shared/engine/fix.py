@@ -6,6 +6,7 @@ and conditions on computed values are left alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from shared.domain.resource import Json
 from shared.engine.clause import Clause
@@ -164,8 +165,8 @@ def _typed(value: Json) -> Json:
     return value if flag is None else flag
 
 
-def _next(step: int) -> Callable[[Json], Json]:
-    return lambda value: value + step if isinstance(value, int) and not isinstance(value, bool) else None
+def _next(value: Json, *, step: int) -> Json:
+    return value + step if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 _EXACT: Mapping[str, Callable[[Json], Json]] = {
@@ -175,8 +176,8 @@ _EXACT: Mapping[str, Callable[[Json], Json]] = {
     "like": lambda value: None if "*" in str(value) else value,
     "greaterOrEquals": lambda value: value,
     "lessOrEquals": lambda value: value,
-    "greater": _next(1),
-    "less": _next(-1),
+    "greater": partial(_next, step=1),
+    "less": partial(_next, step=-1),
 }
 
 
