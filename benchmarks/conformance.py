@@ -231,7 +231,7 @@ def run_applicability(case: Json, tables: Tables) -> str | None:
     policy = compiled(case, tables)
     verdict = judge(policy, resource(case), context(case))
     # The page has a policy with an invalid alias not applicable; here it is judged, unknown where the alias matters.
-    names = names_used(policy.definition.condition) or set()
+    names = names_used(policy.parameters, policy.definition.condition) or set()
     invalid = any("/" in name and name not in policy.catalog for name in names)
     found = verdict.state is not State.NOT_APPLICABLE and not invalid
     wanted = case["expected"]["applicable"]

@@ -1,6 +1,6 @@
 """A compiled policy: what a definition and its parameters come to, ready to judge resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,7 +141,7 @@ class Policy:
         """Pickle without compiled code, and with only the aliases in use."""
         state = dict(self.__dict__)
         state["_programs"], state["_operands"] = {}, {}
-        names = names_used(self.definition.condition, self.details.existence)
+        names = names_used(self.parameters, self.definition.condition, self.details.existence)
         if names is not None:
             types = self.types if self.mode == "Indexed" else frozenset[str]()
             state["catalog"] = self.catalog.only(names | self.details.names(), types)
@@ -157,42 +157,45 @@ _NEVER_INDEXED = frozenset(
 )
 
 
-def names_used(*nodes: Node | None) -> set[str] | None:
-    """The alias names in the rules (lower case); None where a name depends on the resource."""
-    found: set[str] = set()
-    for node in nodes:
-        for condition in applicability.conditions(node) if node is not None else ():
-            for name in _names(condition):
-                if name is None:
-                    return None
-                found.add(name)
-    return found
+def names_used(parameters: Mapping[str, Json], *nodes: Node | None) -> set[str] | None:
+    """The alias names in the rules (lower case) for these parameter values; None where a resource decides a name."""
+    scope = Scope(AliasCatalog({}), parameters)
+    conditions = (each for node in nodes if node is not None for each in applicability.conditions(node))
+    found = {_constant(name, scope) for condition in conditions for name in _names(condition)}
+    return None if None in found else {name for name in found if name is not None}
 
 
-def _names(condition: Condition) -> "list[str | None]":
-    left, names = condition.left, list(_called(condition.right))
+def _names(condition: Condition) -> Iterator[Operand]:
+    """The operands that name a field, or what field() and current() are called with."""
+    left = condition.left
     match left:
         case Field():
-            names += [_literal(left.name)] if isinstance(left.name, Literal) else [None, *_called(left.name)]
+            yield left.name
+            yield from _called(left.name)
         case Value():
-            names += _called(left.value)
-        case Count():
-            names += [left.field.lower()] if left.field else []
-            names += _called(left.value) if left.value is not None else []
-    return names
+            yield from _called(left.value)
+        case Count(field=str(name)):
+            yield Literal(name)
+        case Count(value=value) if value is not None:
+            yield from _called(value)
+    yield from _called(condition.right)
 
 
-def _literal(operand: Operand) -> str | None:
-    return str(operand.value).lower() if isinstance(operand, Literal) else None
+def _called(operand: Operand) -> Iterator[Operand]:
+    for each in calls(operand):
+        if each.name.lower() in {"field", "current"} and each.arguments:
+            yield each.arguments[0]
 
 
-def _called(operand: Operand) -> "list[str | None]":
-    """The names that field() and current() are called with."""
-    return [
-        _literal(each.arguments[0])
-        for each in calls(operand)
-        if each.name.lower() in {"field", "current"} and each.arguments
-    ]
+def _constant(operand: Operand, scope: Scope) -> str | None:
+    """The text of an operand (lower case) where no resource decides it."""
+    if isinstance(operand, Literal):
+        return str(operand.value).lower()
+    try:
+        computed = compile_operand(operand, scope)
+    except EvaluationError:
+        return None
+    return str(computed.value).lower() if computed.fixed else None
 
 
 def compile_definition(
@@ -219,7 +222,7 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
     fields = applicability.relevant(tree.condition)
     outline = applicability.skeleton(tree.condition, frozenset({"type"}))
     filtered = fields & {"name", "kind"} and effect not in IF_NOT_EXISTS
-    names = names_used(tree.condition, details.existence)
+    names = names_used(values, tree.condition, details.existence)
     return Policy(
         definition=tree,
         parameters=values,
