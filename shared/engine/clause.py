@@ -1,5 +1,7 @@
 """A compiled condition: the test that runs, and beside it what an explanation needs."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,10 +22,10 @@ class Plain:
     it starts from, None for the body, and the keys below it) and the slot of its members.
     """
 
-    check: "Callable[[Json], bool | None]"
+    check: Callable[[Json], bool | None]
     expected: Json
     reader: FieldReader | None = None
-    levels: "tuple[tuple[int | None, tuple[str, ...], int], ...]" = ()
+    levels: tuple[tuple[int | None, tuple[str, ...], int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Clause:
     kind: str
     path: str
     test: Test
-    parts: "tuple[Clause, ...]" = ()
+    parts: tuple[Clause, ...] = ()
     always: bool | None = None
     field: str = ""
     resolved: str | None = None

@@ -4,12 +4,15 @@ Source: "Azure Policy definition structure policy rule, conditions". A check ans
 was not read it answers None. Strings compare without case except in `match` and `notMatch`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from operator import ge, gt, le, lt
 
 from shared.domain.resource import Json
+from shared.engine.context import LONGEST_KEPT, MOST_KEPT
 from shared.engine.error import EvaluationError
 from shared.engine.unknown import Partial, Unknown, hole
 from shared.engine.value import alike, is_number, kind, order, text
@@ -266,8 +269,15 @@ def checker(operator: str, expected: Json) -> Check:
 
     Lists of in and notIn answer for the members that were read.
     """
+    if isinstance(expected, str) and len(expected) <= LONGEST_KEPT:
+        return _text_checker(operator, expected)
     if isinstance(expected, Unknown) or (operator not in {"in", "notIn"} and hole(expected) is not None):
         return _unknown
+    return OPERATORS[operator].check(expected)
+
+
+@lru_cache(MOST_KEPT)
+def _text_checker(operator: str, expected: str) -> Check:
     return OPERATORS[operator].check(expected)
 
 

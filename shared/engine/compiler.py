@@ -1,5 +1,7 @@
 """Compiles the tree of a rule to closures: one `Clause` per node, specialised for the resources of one type."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from shared.domain.resource import Json
@@ -151,25 +153,8 @@ def _test(read: Read, node: Condition, right: Computed) -> Test:
         except EvaluationError as error:
             return _failing(error)
         return lambda body, frame: check(read(body, frame))
-    expect, check_of = right.read, _late_check(node)
-    return lambda body, frame: check_of(expect(body, frame))(read(body, frame))
-
-
-def _late_check(node: Condition) -> Callable[[Json], Check]:
-    """The check of a right side that the resource decides; those of texts are kept, for few of them differ."""
-    known: dict[str, Check] = {}
-
-    def check_of(expected: Json) -> Check:
-        if expected.__class__ is not str:
-            return _check(node, expected)
-        found = known.get(expected)
-        if found is None:
-            if len(known) >= _MOST_NAMES:
-                known.clear()
-            found = known[expected] = _check(node, expected)
-        return found
-
-    return check_of
+    expect = right.read
+    return lambda body, frame: _check(node, expect(body, frame))(read(body, frame))
 
 
 def _failing(error: EvaluationError) -> Test:
@@ -207,8 +192,8 @@ def _late_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
     """A test whose right side depends on the resource."""
     if not reader.many:
         return _test(reader.read, node, right)
-    collect, expect, check_of = reader.read, right.read, _late_check(node)
-    return lambda body, frame: every(_spent(collect(body, frame), frame), check_of(expect(body, frame)))
+    collect, expect = reader.read, right.read
+    return lambda body, frame: every(_spent(collect(body, frame), frame), _check(node, expect(body, frame)))
 
 
 def _spent(values: list[Json], frame: Frame) -> list[Json]:

@@ -11,6 +11,10 @@ from shared.engine.unknown import Partial, Unknown, mark
 LATEST = "9999-12-31"
 DEEPEST_COUNT = 16
 MOST_STEPS = 250_000
+MOST_KEPT = 8_192
+"""Readers and checks kept for use again: all policies are about the same few thousand properties and values."""
+LONGEST_KEPT = 256
+"""Characters of a text that they may be kept for."""
 
 
 @dataclass(frozen=True, slots=True)

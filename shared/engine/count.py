@@ -1,5 +1,7 @@
 """`count`: how many members of an array, or of a list of values, meet a condition."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """Compiles operands to functions that compute them; whatever does not depend on the resource is computed once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +33,11 @@ class Computed:
 
 def fixed(value: Json) -> Computed:
     """A constant."""
-    return Computed(lambda _body, _frame: value, fixed=True, value=value)
+    return Computed(partial(_given, value), fixed=True, value=value)
+
+
+def _given(value: Json, _body: Json, _frame: Frame) -> Json:
+    return value
 
 
 def compile_operand(node: Operand, scope: Scope) -> Computed:
@@ -253,3 +259,5 @@ _SPECIAL: Mapping[str, Callable[[Call, Scope], Computed]] = {
     "requestcontext": lambda _node, _scope: Computed(lambda _, frame: frame.request_context()),
     "policy": lambda _node, _scope: Computed(lambda _, frame: frame.policy()),
 }
+SURROUNDINGS = frozenset({"field", "current", "utcnow", "resourcegroup", "subscription", "requestcontext", "policy"})
+"""Functions (lower case) that give what the definition and its parameters alone do not tell."""

@@ -3,11 +3,14 @@
 Names are properties common to all resources (name, fullName, type, kind, location, id, identity…, tags…) or aliases.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shared.domain.resource import Json
-from shared.engine.context import Frame
+from shared.engine.context import LONGEST_KEPT, MOST_KEPT, Frame
 from shared.engine.path import Reader, collector, is_collection, members, pick, split, value_reader
 from shared.engine.scope import Scope
 from shared.engine.unknown import Unknown
@@ -91,6 +94,12 @@ def full_name(body: Json) -> Json:
 
 
 def _below_root(name: str, path: str, keys: tuple[str, ...]) -> FieldReader:
+    read = _kept if len(path) <= LONGEST_KEPT else _kept.__wrapped__
+    return read(name, path, keys)
+
+
+@lru_cache(MOST_KEPT)
+def _kept(name: str, path: str, keys: tuple[str, ...]) -> FieldReader:
     reader = value_reader(keys)
     return FieldReader(name, path, many=False, read=lambda body, _: reader(body), direct=reader, keys=keys)
 

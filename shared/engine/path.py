@@ -4,6 +4,8 @@ Keys compare without case. A missing property and a JSON null both read as None.
 the members of an array; an array that is missing, null or not an array collects nothing.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Mapping
 

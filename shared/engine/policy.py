@@ -12,7 +12,7 @@ from shared.engine.compiler import compile_node
 from shared.engine.context import EMPTY, Frame
 from shared.engine.effect import EFFECTS, IF_NOT_EXISTS, Details, parse_details
 from shared.engine.error import EvaluationError, InvalidDefinition, nearest
-from shared.engine.evaluate import Computed, compile_operand
+from shared.engine.evaluate import SURROUNDINGS, Computed, compile_operand
 from shared.engine.expression import Access, Call, Literal
 from shared.engine.operand import calls, inside
 from shared.engine.parameter import bind, missing
@@ -188,14 +188,13 @@ def _called(operand: Operand) -> Iterator[Operand]:
 
 
 def _constant(operand: Operand, scope: Scope) -> str | None:
-    """The text of an operand (lower case) where no resource decides it."""
+    """The text of an operand (lower case) where no resource decides it; "" where it fails for every resource."""
     if isinstance(operand, Literal):
         return str(operand.value).lower()
-    try:
-        computed = compile_operand(operand, scope)
-    except EvaluationError:
+    if any(each.name.lower() in SURROUNDINGS for each in calls(operand)):
         return None
-    return str(computed.value).lower() if computed.fixed else None
+    computed = compile_operand(operand, scope)
+    return str(computed.value).lower() if computed.fixed else ""
 
 
 def compile_definition(
