@@ -37,9 +37,10 @@ from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
 from shared.engine.evaluate import compile_operand
 from shared.engine.function import FUNCTIONS, call
-from shared.engine.judge import any_related, state_for
+from shared.engine.judge import state_for
 from shared.engine.operand import parse_operand
 from shared.engine.policy import names_used
+from shared.engine.related import any_related
 from shared.engine.scope import Scope
 
 Json = Any

@@ -10,7 +10,8 @@ from shared.domain.resource import Json
 from shared.engine.comparison import checker
 from shared.engine.error import EvaluationError
 from shared.engine.expression import Call, Literal
-from shared.engine.tree import AllOf, AnyOf, Condition, Count, Field, Node, Not, Operand
+from shared.engine.operand import calls, parse_operand
+from shared.engine.tree import AllOf, AnyOf, Condition, Count, Field, Node, Not, Operand, Value
 
 RESOURCES = "microsoft.resources/"
 CONTAINERS = frozenset({"microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups"})
@@ -150,6 +151,32 @@ def _type_answer(node: Node | None, resource_type: str, parameters: Mapping[str,
             return None
 
 
-def has_location_condition(node: Node) -> bool:
-    """Whether the rule looks at locations: then it does not apply to subscriptions."""
-    return any(field_name(each) == "location" for each in conditions(node))
+def has_location_condition(node: Node, details: Json) -> bool:
+    """Whether the rule or a parameter of its deployment looks at locations: it does not apply to subscriptions then."""
+    found = list(conditions(node))
+    operands = [*(each for one in found for each in _operands(one)), *_deployment_parameters(details)]
+    return any(field_name(each) == "location" for each in found) or any(map(_reads_location, operands))
+
+
+def _operands(condition: Condition) -> Iterator[Operand]:
+    yield condition.right
+    match condition.left:
+        case Field(name=operand) | Value(value=operand):
+            yield operand
+        case Count(value=operand) if operand is not None:
+            yield operand
+        case _:
+            pass
+
+
+def _deployment_parameters(details: Json) -> Iterator[Operand]:
+    deployment = details.get("deployment") if isinstance(details, Mapping) else None
+    properties = deployment.get("properties") if isinstance(deployment, Mapping) else None
+    parameters = properties.get("parameters") if isinstance(properties, Mapping) else None
+    for name, value in (parameters if isinstance(parameters, Mapping) else {}).items():
+        yield parse_operand(value, f"$.policyRule.then.details.deployment.properties.parameters.{name}")
+
+
+def _reads_location(operand: Operand) -> bool:
+    names = [each.arguments[0] for each in calls(operand) if each.name.lower() == "field"]
+    return any(isinstance(name, Literal) and str(name.value).lower() == "location" for name in names)

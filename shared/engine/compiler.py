@@ -232,7 +232,7 @@ def plain(location: Json) -> Json:
 
 def _named_later(node: Condition, name: Computed, right: Computed, scope: Scope) -> Clause:
     """A field whose name depends on the resource or on a counted member."""
-    lookup: Callable[[str, Frame], FieldReader] = lookup_by_name(scope)
+    lookup: Callable[[str, Frame], FieldReader] = lookup_by_name(scope, resolve)
     tests: dict[int, tuple[FieldReader, Test]] = {}
 
     def test(body: Json, frame: Frame) -> bool | None:

@@ -43,11 +43,12 @@ class Frame:
     """One evaluation: the resource's body, marked where it was not read, and the members that counts stand at.
 
     `steps` are the members that may still be looked at; whoever loops spends them, so that work stays bounded.
+    `origin` is the evaluation of the `if` while an existenceCondition is evaluated on a related resource.
     """
 
-    __slots__ = ("body", "context", "partial", "resource", "slots", "steps", "type")
+    __slots__ = ("body", "context", "origin", "partial", "resource", "slots", "steps", "type")
 
-    def __init__(self, resource: Resource, context: Context) -> None:
+    def __init__(self, resource: Resource, context: Context, origin: "Frame | None" = None) -> None:
         body = resource.body
         self.partial = bool(resource.unread)
         self.body: Json = (
@@ -55,6 +56,7 @@ class Frame:
         )
         self.resource = resource
         self.context = context
+        self.origin = origin
         self.type = resource.type.lower()
         self.slots: list[Json] = [None] * DEEPEST_COUNT
         self.steps = MOST_STEPS

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.domain.resource import Json
-from shared.engine.error import InvalidDefinition, nearest
-from shared.engine.expression import Literal
+from shared.engine.alias import AliasCatalog
+from shared.engine.error import EvaluationError, InvalidDefinition, nearest
+from shared.engine.evaluate import compile_operand
+from shared.engine.expression import Literal, is_expression
 from shared.engine.operand import calls, parse_operand
 from shared.engine.parser import parse_condition
+from shared.engine.scope import Scope
 from shared.engine.tree import Node, Operand
 
 EFFECTS: Mapping[str, str] = {
@@ -32,6 +35,7 @@ EFFECTS: Mapping[str, str] = {
     )
 }
 IF_NOT_EXISTS = frozenset({"auditIfNotExists", "deployIfNotExists"})
+CONFLICTS = ("audit", "deny", "disabled")
 OPERATIONS = {"add": "add", "addorreplace": "addOrReplace", "remove": "remove"}
 _PATH = "$.policyRule.then.details"
 
@@ -55,6 +59,7 @@ class Details:
     name: Operand | None = None
     scope: str = "ResourceGroup"
     resource_group: Operand | None = None
+    deployment_scope: str = "resourceGroup"
     existence: Node | None = None
     roles: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -81,15 +86,18 @@ def _field_names(operand: Operand) -> Iterator[str]:
             yield str(each.arguments[0].value).lower()
 
 
-def parse_details(effect: str, source: Json) -> Details:
-    """Read the details of an effect; what other effects of the same definition would need is read too."""
+def parse_details(effect: str, source: Json, parameters: Mapping[str, Json] | None = None) -> Details:
+    """Read the details of an effect; what other effects of the same definition would need is read too.
+
+    Choices such as existenceScope may be expressions of the parameters; without `parameters` they stay as written.
+    """
     if isinstance(source, list):
         return Details(source, changes=tuple(_entry(each, f"{_PATH}[{at}]") for at, each in enumerate(source)))
     if effect == "append" and source is not None:
         raise InvalidDefinition("append needs a list of {field, value}", path=_PATH, offending=str(source))
     if not isinstance(source, Mapping):
         return Details(source)
-    low = {key.lower(): value for key, value in source.items()}
+    low = {key.lower(): _chosen(key, value, parameters) for key, value in source.items()}
     _require(effect, low)
     roles = low.get("roledefinitionids")
     return Details(
@@ -97,14 +105,39 @@ def parse_details(effect: str, source: Json) -> Details:
         type=low["type"] if isinstance(low.get("type"), str) else "",
         name=_optional(low, "name"),
         scope=str(low.get("existencescope") or "ResourceGroup"),
+        deployment_scope=str(low.get("deploymentscope") or "resourceGroup"),
         resource_group=_optional(low, "resourcegroupname"),
         existence=_existence(low),
         roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
         changes=_operations(low.get("operations")),
-        conflict=str(low.get("conflicteffect") or "deny").lower(),
+        conflict=_conflict(low),
         delay=_optional(low, "evaluationdelay"),
         default_state=str(low.get("defaultstate") or "Unknown"),
     )
+
+
+_CHOICES = frozenset({"type", "existencescope", "deploymentscope", "conflicteffect", "defaultstate"})
+
+
+def _chosen(key: str, value: Json, parameters: Mapping[str, Json] | None) -> Json:
+    """A choice that the parameters make; anything else as written."""
+    if key.lower() not in _CHOICES or parameters is None or not (isinstance(value, str) and is_expression(value)):
+        return value
+    path = f"{_PATH}.{key}"
+    try:
+        computed = compile_operand(parse_operand(value, path), Scope(AliasCatalog({}), parameters))
+    except EvaluationError as error:
+        raise InvalidDefinition(str(error), path=path, offending=value) from None
+    return computed.value if computed.fixed else value
+
+
+def _conflict(low: Mapping[str, Json]) -> str:
+    written = str(low.get("conflicteffect") or "deny")
+    if written.lower() not in CONFLICTS and not is_expression(written):
+        message = f"unknown conflictEffect {written[:60]!r}"
+        suggestion = nearest(written, CONFLICTS)
+        raise InvalidDefinition(message, path=f"{_PATH}.conflictEffect", offending=written, suggestion=suggestion)
+    return written.lower()
 
 
 def _require(effect: str, low: Mapping[str, Json]) -> None:

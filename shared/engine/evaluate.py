@@ -130,14 +130,35 @@ def _parameters(node: Call, scope: Scope) -> Computed:
 def _field(node: Call, scope: Scope) -> Computed:
     name = compile_operand(node.arguments[0], scope)
     if name.fixed:
-        return Computed(function_reader(resolve(expect_text(name.value), scope)))
-    lookup = lookup_by_name(scope)
+        return Computed(_field_read(expect_text(name.value), scope))
+    lookup = lookup_by_name(scope, _field_read)
 
     def read(body: Json, frame: Frame) -> Json:
         found = name.read(body, frame)
-        return found if found.__class__ is Unknown else function_reader(lookup(expect_text(found), frame))(body, frame)
+        return found if found.__class__ is Unknown else lookup(expect_text(found), frame)(body, frame)
 
     return Computed(read)
+
+
+def _field_read(name: str, scope: Scope) -> Read:
+    """In an existenceCondition field() is about the resource of the `if`, save for aliases only the related one has."""
+    origin = scope.origin
+    if origin is None or _is_related_alias(name, scope, origin):
+        return function_reader(resolve(name, scope))
+    inner = function_reader(resolve(name, origin))
+
+    def read(body: Json, frame: Frame) -> Json:
+        about = frame.origin
+        return inner(body, frame) if about is None else inner(about.body, about)
+
+    return read
+
+
+def _is_related_alias(name: str, scope: Scope, origin: Scope) -> bool:
+    catalog = scope.catalog
+    if name not in catalog:
+        return False
+    return catalog.find(name, origin.type or "") is None and catalog.find(name, scope.type or "") is not None
 
 
 def function_reader(reader: FieldReader) -> Read:
@@ -154,17 +175,17 @@ def _listed(value: Json) -> Json:
     return value if value.__class__ is Unknown else [value]
 
 
-def lookup_by_name(scope: Scope) -> Callable[[str, Frame], FieldReader]:
+def lookup_by_name[Found](scope: Scope, find: Callable[[str, Scope], Found]) -> Callable[[str, Frame], Found]:
     """Resolves names that are known only when a resource is there; remembers a bounded number of them."""
-    known: dict[tuple[str, str], FieldReader] = {}
+    known: dict[tuple[str, str], Found] = {}
 
-    def lookup(name: str, frame: Frame) -> FieldReader:
+    def lookup(name: str, frame: Frame) -> Found:
         key = (name, frame.type)
         reader = known.get(key)
         if reader is None:
             if len(known) >= _MOST_NAMES:
                 known.clear()
-            reader = known[key] = resolve(name, scope.on(frame.type, frame.resource.api_version))
+            reader = known[key] = find(name, scope.on(frame.type, frame.resource.api_version))
         return reader
 
     return lookup

@@ -11,8 +11,9 @@ from shared.engine.effect import IF_NOT_EXISTS
 from shared.engine.error import EvaluationError
 from shared.engine.evidence import entry
 from shared.engine.fix import Fix, Fixes, turn
-from shared.engine.judge import judge, lookup_text, related_resources
+from shared.engine.judge import judge
 from shared.engine.policy import Policy
+from shared.engine.related import lookup_text, related_resources
 from shared.engine.repair import repair
 from shared.engine.resolve import effects
 from shared.engine.unknown import Unknown
@@ -241,8 +242,8 @@ def _existence(policy: Policy, frame: Frame) -> Step | None:
     related = related_resources(policy, frame)
     if isinstance(related, Unknown) or not related:
         return None
-    clause = policy.existence(related[0].api_version)
-    return step(clause, Frame(related[0], frame.context), decided=True) if clause else None
+    clause = policy.existence(related[0].api_version, frame)
+    return step(clause, Frame(related[0], frame.context, frame), decided=True) if clause else None
 
 
 def _fixes(policy: Policy, frame: Frame, rule: Clause) -> Fixes:
@@ -278,7 +279,7 @@ def _existence_fixes(policy: Policy, frame: Frame) -> Fixes:
     related = related_resources(policy, frame)
     if isinstance(related, Unknown):
         return ()
-    options = [found for each in related if (found := _related_fix(policy, each, frame.context))]
+    options = [found for each in related if (found := _related_fix(policy, each, frame))]
     if options:
         return min(options, key=len)
     return () if related else (_creation(policy, frame),)
@@ -288,15 +289,15 @@ def _creation(policy: Policy, frame: Frame) -> Fix:
     """The related resource to create, as far as the existence condition tells what it must hold."""
     kind, name = policy.details.type, lookup_text(policy, frame, policy.details.name)
     body = {"type": kind, **({"name": name} if isinstance(name, str) else {})}
-    clause = policy.existence()
-    found = turn(clause, Frame(Resource(body), frame.context), wanted=True) if clause else ()
+    clause = policy.existence(None, frame)
+    found = turn(clause, Frame(Resource(body), frame.context, frame), wanted=True) if clause else ()
     text = f"a {kind} that meets the existence condition" if clause else f"a {kind}"
     return Fix("create", kind, repair(body, found or ()) or body, text)
 
 
-def _related_fix(policy: Policy, related: Resource, context: Context) -> Fixes:
-    clause = policy.existence(related.api_version)
-    inner = Frame(related, context)
+def _related_fix(policy: Policy, related: Resource, frame: Frame) -> Fixes:
+    clause = policy.existence(related.api_version, frame)
+    inner = Frame(related, frame.context, frame)
     found = turn(clause, inner, wanted=True) if clause else None
     prefix = related.id or policy.details.type
     return tuple(Fix(each.action, f"{prefix}#{each.path}", each.value, each.text) for each in found or ())

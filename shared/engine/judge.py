@@ -1,18 +1,16 @@
 """Judging: a policy, a resource and its surroundings come to a verdict with a reason."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from shared.domain.resource import Json, Resource, Unread, resource_group_of
+from shared.domain.resource import Resource
 from shared.domain.verdict import Evidence, State, Verdict
 from shared.engine.context import EMPTY, MOST_STEPS, Context, Frame
 from shared.engine.effect import IF_NOT_EXISTS
 from shared.engine.error import EvaluationError
 from shared.engine.evidence import evidence, needs
-from shared.engine.field import full_name
 from shared.engine.policy import Policy, Program
-from shared.engine.tree import Operand
-from shared.engine.unknown import Unknown, unknown_of
-from shared.engine.value import expect_text
+from shared.engine.related import any_related, related_resources
+from shared.engine.unknown import Unknown
 
 _RANK = {True: State.NON_COMPLIANT, False: State.COMPLIANT, None: State.UNKNOWN}
 _OTHER = IF_NOT_EXISTS | {"manual", "denyAction"}
@@ -57,7 +55,7 @@ def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
     if policy.effect not in _OTHER:
         return _RANK[answer], program
     if policy.effect == "manual" and answer:
-        return _ATTESTED.get(policy.details.default_state.lower(), State.UNKNOWN), program
+        return _ATTESTED.get(policy.details.default_state.lower().replace("-", ""), State.UNKNOWN), program
     return state_for(policy.effect.lower(), lambda: any_related(policy, frame), answer=answer), program
 
 
@@ -75,72 +73,6 @@ def state_for(effect: str, exists: Callable[[], bool | None], *, answer: bool | 
     if answer is None:
         return State.COMPLIANT if found else State.UNKNOWN
     return {True: State.COMPLIANT, False: State.NON_COMPLIANT, None: State.UNKNOWN}[found]
-
-
-def any_related(policy: Policy, frame: Frame) -> bool | None:
-    """Whether a related resource exists and meets the existenceCondition."""
-    related = related_resources(policy, frame)
-    if isinstance(related, Unknown):
-        return None
-    answer: bool | None = False
-    for each in related:
-        found = meets(policy, each, frame.context)
-        if found:
-            return True
-        if found is None:
-            answer = None
-    return answer
-
-
-def meets(policy: Policy, related: Resource, context: Context) -> bool | None:
-    """Whether one related resource meets the existenceCondition; true without one."""
-    clause = policy.existence(related.api_version)
-    if clause is None:
-        return True
-    inner = Frame(related, context)
-    return clause.test(inner.body, inner)
-
-
-def related_resources(policy: Policy, frame: Frame) -> "tuple[Resource, ...] | Unknown":
-    """The related resources that the details select; `Unknown` where they were not collected."""
-    details, low = policy.details, policy.details.type.lower()
-    name = lookup_text(policy, frame, details.name)
-    if isinstance(name, Unknown):
-        return name
-    found = frame.resource.related.get(low)
-    if found is None:
-        if low == frame.type and (name is None or _is_named(frame.resource, name)):
-            return (frame.resource,)
-        return Unknown(f"related {details.type}", "notCollected", f"{details.type}/read", frame.resource.id or None)
-    if isinstance(found, Unread):
-        return unknown_of(f"related {details.type}", found)
-    return tuple(_selected(policy, frame, found, name))
-
-
-def _selected(policy: Policy, frame: Frame, found: tuple[Resource, ...], name: str | None) -> Iterator[Resource]:
-    group = lookup_text(policy, frame, policy.details.resource_group)
-    for each in found:
-        if name is not None and not _is_named(each, name):
-            continue
-        held = resource_group_of(each.id)
-        if isinstance(group, str) and held is not None and held != group.lower():
-            continue
-        yield each
-
-
-def lookup_text(policy: Policy, frame: Frame, operand: Operand | None) -> "str | Unknown | None":
-    """An operand of the details as text; None where it is not given."""
-    if operand is None:
-        return None
-    value: Json = policy.lookup(operand, frame.type, frame.resource.api_version).read(frame.body, frame)
-    return value if isinstance(value, Unknown) else expect_text(value)
-
-
-def _is_named(resource: Resource, name: str) -> bool:
-    """By its own name, or by its name with those of its parents."""
-    low = name.lower()
-    names = {str(resource.body.get("name") or "").lower(), str(full_name(dict(resource.body)) or "").lower()}
-    return low in names or any(each.endswith("/" + low) or low.endswith("/" + each) for each in names if each)
 
 
 def explained(policy: Policy, frame: Frame, state: State, program: Program) -> Verdict:
@@ -180,10 +112,10 @@ def _existence_evidence(policy: Policy, frame: Frame) -> tuple[tuple[Evidence, .
     )
     if not related:
         return (number,), ()
-    clause = policy.existence(related[0].api_version)
+    clause = policy.existence(related[0].api_version, frame)
     if clause is None:
         return (number,), ()
-    inner = Frame(related[0], frame.context)
+    inner = Frame(related[0], frame.context, frame)
     return (number, *evidence(clause, inner)), needs(clause, inner)
 
 

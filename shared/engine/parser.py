@@ -100,7 +100,7 @@ def parse_definition(source: Mapping[str, Json]) -> Definition:
     """Read a definition: the resource with `properties`, the bare properties, or a bare rule {if, then}."""
     outer = _keys(_object(source, "$"), "$")
     if "if" in outer and "policyrule" not in outer:
-        outer = {"policyrule": source}
+        outer = {"policyrule": source, "mode": "All"}
     inner = outer
     if "properties" in outer:
         inner = _keys(_object(outer["properties"], "$.properties"), "$.properties")
@@ -137,8 +137,9 @@ def _definition(outer: Mapping[str, Json], inner: Mapping[str, Json]) -> Definit
 
 
 def _mode(mode: Json) -> str:
+    """All, Indexed (also where a definition has none), or another mode as written."""
     if mode is None:
-        return "All"
+        return "Indexed"
     if not isinstance(mode, str):
         raise InvalidDefinition("the mode must be a string", path="$.mode", offending=str(mode))
     return {"all": "All", "indexed": "Indexed"}.get(mode.lower(), mode)

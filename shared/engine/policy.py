@@ -57,7 +57,6 @@ class Policy:
     by_version: bool = False
     outline: Node | None = None
     filters: Node | None = None
-    no_subscription: bool = False
     _programs: dict[Any, Program] = field(default_factory=dict, repr=False)
     _operands: dict[Any, Computed] = field(default_factory=dict, repr=False)
 
@@ -91,13 +90,15 @@ class Policy:
             program = self._programs[key] = self._compile(resource_type if self.by_type else None, api_version)
         return program
 
-    def existence(self, api_version: str | None = None) -> Clause | None:
-        """The compiled existenceCondition, for resources of the related type."""
-        key = ("existence", api_version if self.by_version else None)
+    def existence(self, api_version: str | None = None, origin: Frame | None = None) -> Clause | None:
+        """The compiled existenceCondition, for resources of the related type; `origin` is what the `if` was about."""
+        around = None if origin is None else (origin.type, origin.resource.api_version if self.by_version else None)
+        key = ("existence", api_version if self.by_version else None, around)
         program = self._programs.get(key)
         if program is None:
             node = self.details.existence
-            scope = Scope(self.catalog, self.parameters, self.details.type.lower(), api_version)
+            outer = None if around is None else Scope(self.catalog, self.parameters, *around)
+            scope = Scope(self.catalog, self.parameters, self.details.type.lower(), api_version, origin=outer)
             clause = compile_node(node, scope) if node is not None else all_of("$", ())
             program = self._programs[key] = Program(clause, None, clause if node is not None else None)
         return program.existence
@@ -122,13 +123,23 @@ class Policy:
         """Whether the policy can be about resources of a type (lower case), as far as the type tells."""
         if self.not_evaluable or self.effect == "disabled" or not applicability.is_evaluated(resource_type):
             return False
-        if self.no_subscription and resource_type == "microsoft.resources/subscriptions":
+        if resource_type == _SUBSCRIPTION and self._is_located():
+            return False
+        if resource_type not in _MACHINES and self._sets_identity():
             return False
         if self.types is not None:
             return resource_type in self.types and self._supported(resource_type)
         return self._supported(resource_type) and applicability.may_match_type(
             self.outline, resource_type, self.parameters
         )
+
+    def _is_located(self) -> bool:
+        return applicability.has_location_condition(self.definition.condition, self.definition.details)
+
+    def _sets_identity(self) -> bool:
+        """Modify of identity.type, which is about virtual machines and scale sets only."""
+        changes = self.details.changes if self.effect == "modify" else ()
+        return any(_literal_name(each.field) == "identity.type" for each in changes)
 
     def _supported(self, resource_type: str) -> bool:
         """Mode Indexed: only types that support tags and location, as far as that is known."""
@@ -148,13 +159,19 @@ class Policy:
         return state
 
 
+_SUBSCRIPTION = "microsoft.resources/subscriptions"
+_MACHINES = frozenset({"microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets"})
 _NEVER_INDEXED = frozenset(
     {
-        "microsoft.resources/subscriptions",
+        _SUBSCRIPTION,
         "microsoft.resources/subscriptions/resourcegroups",
         "microsoft.resources/resourcegroups",
     }
 )
+
+
+def _literal_name(operand: Operand) -> str:
+    return str(operand.value).lower() if isinstance(operand, Literal) else ""
 
 
 def names_used(parameters: Mapping[str, Json], *nodes: Node | None) -> set[str] | None:
@@ -216,7 +233,7 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
     operands = _operands(tree)
     _check_references(tree, operands)
     effect = _effect(tree, values)
-    details = parse_details(effect, tree.details)
+    details = parse_details(effect, tree.details, values)
     _check_modifiable(effect, details, aliases)
     fields = applicability.relevant(tree.condition)
     outline = applicability.skeleton(tree.condition, frozenset({"type"}))
@@ -236,7 +253,6 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
         by_version=names is None or any(map(aliases.is_versioned, names)),
         outline=outline,
         filters=applicability.skeleton(tree.condition, fields) if filtered else None,
-        no_subscription=applicability.has_location_condition(tree.condition),
     )
 
 
@@ -262,6 +278,8 @@ def _not_evaluable(tree: Definition) -> str:
         return "a static definition is a placeholder for a control that its vendor attests; it has no rule"
     if tree.mode in _EVALUATED_MODES:
         return ""
+    if not tree.mode.lower().endswith(".data"):
+        return f"mode {tree.mode} is not known"
     return f"mode {tree.mode} is evaluated inside the data plane by the resource provider"
 
 

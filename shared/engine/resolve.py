@@ -82,7 +82,7 @@ class _Details:
             conflict=details.conflict,
             roles=details.roles,
             deployment=self.deployment(low.get("deployment")),
-            scope=str(low.get("deploymentscope") or "resourceGroup"),
+            scope=details.deployment_scope,
             related=self.related(),
             existence=low.get("existencecondition"),
             delay=None if delay is None else expect_text(delay),

@@ -20,13 +20,17 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`type` (lower case) is None while a program serves every type."""
+    """`type` (lower case) is None while a program serves every type.
+
+    `origin` is the scope of the resource that the `if` was about, inside an existenceCondition.
+    """
 
     catalog: AliasCatalog
     parameters: Mapping[str, Json]
     type: str | None = None
     api_version: str | None = None
     bindings: tuple[Binding, ...] = ()
+    origin: "Scope | None" = None
 
     def on(self, resource_type: str, api_version: str | None) -> "Scope":
         """The same scope for the resources of one type, where it is not for one already."""

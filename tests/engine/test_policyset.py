@@ -61,7 +61,7 @@ def test_policies_tell_what_they_match_and_look_up(policies: PolicySet) -> None:
     assert found["tag"].types is None
     assert found["parts"].related == {"t.one/a/parts": {"t.one/a"}}
     assert found["value"].related == {}
-    assert (found["parts"].effect, found["parts"].mode) == ("auditIfNotExists", "All")
+    assert (found["parts"].effect, found["parts"].mode) == ("auditIfNotExists", "Indexed")
 
 
 def test_errors_are_verdicts_among_the_others(policies: PolicySet) -> None:

@@ -1,0 +1,104 @@
+"""Related resources: what auditIfNotExists and deployIfNotExists look up for a resource, and whether it will do.
+
+Source: "Azure Policy definitions auditIfNotExists effect" and "… deployIfNotExists effect", properties of the details.
+"""
+
+from collections.abc import Callable
+
+from shared.domain.resource import Json, Resource, Unread, parent_of, resource_group_of
+from shared.engine.context import Frame
+from shared.engine.field import full_name
+from shared.engine.policy import Policy
+from shared.engine.tree import Operand
+from shared.engine.unknown import Unknown, unknown_of
+from shared.engine.value import expect_text
+
+Within = Callable[[Resource], bool]
+
+
+def any_related(policy: Policy, frame: Frame) -> bool | None:
+    """Whether a related resource exists and meets the existenceCondition."""
+    related = related_resources(policy, frame)
+    if isinstance(related, Unknown):
+        return None
+    answer: bool | None = False
+    for each in related:
+        found = meets(policy, each, frame)
+        if found:
+            return True
+        if found is None:
+            answer = None
+    return answer
+
+
+def meets(policy: Policy, related: Resource, frame: Frame) -> bool | None:
+    """Whether one related resource meets the existenceCondition; true without one."""
+    clause = policy.existence(related.api_version, frame)
+    if clause is None:
+        return True
+    inner = Frame(related, frame.context, frame)
+    return clause.test(inner.body, inner)
+
+
+def related_resources(policy: Policy, frame: Frame) -> "tuple[Resource, ...] | Unknown":
+    """The related resources that the details select; `Unknown` where they were not collected."""
+    details, low = policy.details, policy.details.type.lower()
+    name = lookup_text(policy, frame, details.name)
+    group = lookup_text(policy, frame, details.resource_group)
+    found = frame.resource.related.get(low)
+    if isinstance(name, Unknown):
+        return name
+    if found is None:
+        if low == frame.type and (name is None or _is_named(frame.resource, name)):
+            return (frame.resource,)
+        return Unknown(f"related {details.type}", "notCollected", f"{details.type}/read", frame.resource.id or None)
+    if isinstance(found, Unread):
+        return unknown_of(f"related {details.type}", found)
+    if isinstance(group, Unknown):
+        return group
+    within = _within(policy, frame, group)
+    return tuple(each for each in found if (name is None or _is_named(each, name)) and within(each))
+
+
+def _within(policy: Policy, frame: Frame, group: str | None) -> Within:
+    """Where the related resource has to be.
+
+    A type underneath the resource's own, and an extension, belongs to the resource; neither resourceGroupName nor
+    existenceScope applies to it. Anything else is in the group, or anywhere in the subscription.
+    """
+    own = frame.resource.id.lower()
+    child = policy.details.type.lower().startswith(f"{frame.type}/")
+    anywhere = policy.details.scope.lower() == "subscription"
+    wanted = None if anywhere else (group or resource_group_of(own) or "").lower() or None
+
+    def within(related: Resource) -> bool:
+        low = related.id.lower()
+        if not own or not low:
+            return True
+        if child or _extends(low):
+            return low == own or low.startswith(f"{own}/")
+        return wanted is None or resource_group_of(low) in {None, wanted}
+
+    return within
+
+
+def _extends(low: str) -> bool:
+    """Whether an id is that of an extension of a resource, such as a diagnostic setting."""
+    parent = parent_of(low)
+    return parent is not None and "/providers/" in parent and low.startswith(f"{parent}/providers/")
+
+
+def lookup_text(policy: Policy, frame: Frame, operand: Operand | None) -> "str | Unknown | None":
+    """An operand of the details as text; None where it is not given."""
+    if operand is None:
+        return None
+    value: Json = policy.lookup(operand, frame.type, frame.resource.api_version).read(frame.body, frame)
+    return value if isinstance(value, Unknown) else expect_text(value)
+
+
+def _is_named(resource: Resource, name: str) -> bool:
+    """By its name, with those of its parents as far as both tell them; `?` as last part stands for any name."""
+    wanted = name.lower().split("/")
+    known = str(full_name(dict(resource.body)) or "").lower().split("/")
+    pairs = zip(reversed(wanted), reversed(known), strict=False)
+    return all(one == two or (one == "?" and at == 0) for at, (one, two) in enumerate(pairs))
