@@ -266,6 +266,8 @@ def _utc_now(node: Call, scope: Scope) -> Computed:
     return Computed(read)
 
 
+SURROUNDINGS = frozenset({"field", "current", "utcnow", "resourcegroup", "subscription", "requestcontext", "policy"})
+"""Functions (lower case) that give what the definition and its parameters alone do not tell."""
 _SPECIAL: Mapping[str, Callable[[Call, Scope], Computed]] = {
     "parameters": _parameters,
     "field": _field,
@@ -280,5 +282,3 @@ _SPECIAL: Mapping[str, Callable[[Call, Scope], Computed]] = {
     "requestcontext": lambda _node, _scope: Computed(lambda _, frame: frame.request_context()),
     "policy": lambda _node, _scope: Computed(lambda _, frame: frame.policy()),
 }
-SURROUNDINGS = frozenset({"field", "current", "utcnow", "resourcegroup", "subscription", "requestcontext", "policy"})
-"""Functions (lower case) that give what the definition and its parameters alone do not tell."""
