@@ -34,7 +34,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One record's text, or why there is none. `head` is what its container says before its records."""
+    """One record's text, which need not be JSON, or why there is none. `head` is what its container says before its records."""
 
     offset: int
     format: Format
@@ -51,7 +51,10 @@ _START = re.compile(rb"(?:[\s\x1e,]|\xef\xbb\xbf)*+(?=[^\s\x1e,\xef]|\xef[^\xbb]
 _NAME = re.compile(_TEXT + rb'"\s*+:\s*+(?=\S)')
 _SCALAR = re.compile(_TEXT + rb'"|[^\s,\[\]{}"]++(?=[\s,\[\]{}"])')
 _LINE = re.compile(rb"[^\n]++\n?|\n")
+_RECORD_LINE = re.compile(rb"\{[^\n]*+(?:(?<=\})|(?<=\}\r))\n(?=\{)")
+_TOGETHER = re.compile(rb"\}\s*+\{")
 _CONTAINER = re.compile(rb'"(data|value|resources)"\s*+:\s*+\Z')
+_CONTAINERS = (b'"data"', b'"value"', b'"resources"')
 _ROWS = re.compile(rb'"rows"\s*+:\s*+\Z')
 _KINDS = {b"data": Format.GRAPH_PAGE, b"value": Format.ARM_PAGE, b"resources": Format.TEMPLATE}
 _PAIRS = {ord("]"): ord("["), ord("}"): ord("{")}
@@ -120,13 +123,29 @@ class Splitter:
 
     def _document(self) -> Iterator[Piece]:
         first = self._text.peek(self._at)
-        if first == ord("["):
+        if line := self._line():
+            yield line
+        elif first == ord("["):
             self._at += 1
             yield from self._elements(Format.LIST, {}, named=False)
         elif first == ord("{"):
             yield from self._object()
         else:
             raise Broken(self._at, "neither an object nor an array begins here")
+
+    def _line(self) -> Piece | None:
+        """A line of JSON lines that is one record as a whole, without following its brackets.
+
+        Within one JSON value no object begins right after another one and a line end.
+        """
+        found = self._text.held(_RECORD_LINE, self._at)
+        if found is None or len(found[0]) > window.RECORD_LIMIT:
+            return None
+        text = found[0].rstrip()
+        if any(name in text for name in _CONTAINERS) or _TOGETHER.search(text):
+            return None
+        start, self._at = self._at, self._text.end(found)
+        return Piece(start, Format.OBJECT, text)
 
     def _elements(self, kind: Format, head: Mapping[str, Any], *, named: bool) -> Iterator[Piece]:
         """The records of a container, from after its opening bracket to after its closing one."""
@@ -228,6 +247,6 @@ class Splitter:
     def _broken(self, reason: str) -> Broken:
         if self._text.failure is not None:
             return Broken(self._at, self._text.failure.message)
-        if self._text.holds(_BROKEN_TEXT, self._at):
+        if self._text.held(_BROKEN_TEXT, self._at):
             return Broken(self._at, "a text lacks its closing quote, or holds a control character")
         return Broken(self._at, reason)

@@ -72,9 +72,9 @@ class Window:
             index -= 1
         return self._window[index]
 
-    def holds(self, pattern: re.Pattern[bytes], at: int) -> bool:
-        """Whether a pattern matches what is held, without reading on."""
-        return pattern.match(self._window, at - self._base) is not None
+    def held(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
+        """The match at a position in what is held, without reading on."""
+        return pattern.match(self._window, at - self._base)
 
     def _more(self) -> bool:
         """Read as much again as is held, so that reading on costs the same per byte however long the record."""

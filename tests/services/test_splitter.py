@@ -122,9 +122,8 @@ def test_a_container_says_what_comes_before_its_records() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"a": {"b": 1}', "missing"),
-        ('{"a": "unclosed}', "closing quote"),
-        ('{"a": [1}', "closes nothing"),
+        ('{"a": "unclosed', "closing quote"),
+        ('{"a": [1', "missing"),
         ("plain words", "neither"),
         ('{"a": 1]', "closes nothing"),
     ],
@@ -135,6 +134,17 @@ def test_a_broken_line_costs_only_itself(line: str, reason: str) -> None:
     broken = [piece for piece in pieces if piece.reason]
     assert len(broken) == 1
     assert reason in broken[0].reason
+
+
+@pytest.mark.parametrize("line", ['{"a": {"b": 1}', '{"a": "unclosed}', '{"a": [1}', "{}}"])
+def test_a_line_that_looks_like_a_record_is_given_whole(line: str) -> None:
+    pieces = _split(f'{{"id": 1}}\n{line}\r\n{{"id": 2}}\n')
+    assert [piece.text for piece in pieces] == [b'{"id": 1}', line.encode(), b'{"id": 2}']
+
+
+def test_lines_that_hold_more_than_a_record_are_followed() -> None:
+    text = '{"id": 1} {"id": 2}\n{"data": [{"a": 1}, {"a": 2}]}\n{"id": 3}\n'
+    assert [json.loads(piece.text) for piece in _split(text)] == [{"id": 1}, {"id": 2}, {"a": 1}, {"a": 2}, {"id": 3}]
 
 
 def test_a_break_within_a_list_ends_it_and_says_where() -> None:
