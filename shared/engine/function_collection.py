@@ -26,7 +26,7 @@ def empty(value: Json) -> bool:
 
 
 def contains(container: Json, sought: Json) -> bool:
-    """A substring without case, a key without case, or a member by equality."""
+    """A substring with case, a key without case, or a member by equality."""
     if isinstance(container, list):
         return any(same(each, sought) for each in container)
     if isinstance(container, dict):
@@ -34,7 +34,7 @@ def contains(container: Json, sought: Json) -> bool:
         return any(key.lower() == low for key in container)
     if container is None:
         return False
-    return (text(sought) if not isinstance(sought, str) else sought).lower() in expect_text(container).lower()
+    return (sought if isinstance(sought, str) else text(sought)) in expect_text(container)
 
 
 def first(value: Json) -> Json:
@@ -104,6 +104,21 @@ def _merged(base: dict[str, Json], patch: dict[str, Json]) -> dict[str, Json]:
     return result
 
 
+def shallow_merge(objects: Json) -> dict[str, Json]:
+    """The objects of an array as one, later ones winning; what is nested in them is not merged."""
+    merged: dict[str, Json] = {}
+    for each in expect_array(objects):
+        if not isinstance(each, dict):
+            raise EvaluationError(f"expected an array of objects, found {kind(each)}")
+        merged.update(each)
+    return merged
+
+
+def flatten(arrays: Json) -> list[Json]:
+    """The members of the arrays in an array, one level deep."""
+    return [each for array in expect_array(arrays) for each in expect_array(array)]
+
+
 def create_object(*pairs: Json) -> dict[str, Json]:
     """An object from keys and values in turn."""
     if len(pairs) % 2:
@@ -158,6 +173,8 @@ COLLECTION: dict[str, tuple[Callable[..., Json], int, int | None]] = {
     "skip": (skip, 2, 2),
     "intersection": (intersection, 2, None),
     "union": (union, 2, None),
+    "shallowMerge": (shallow_merge, 1, 1),
+    "flatten": (flatten, 1, 1),
     "array": (lambda value: value if isinstance(value, list) else [value], 1, 1),
     "createArray": (lambda *values: list(values), 0, None),
     "createObject": (create_object, 0, None),

@@ -72,52 +72,80 @@ def date_time_to_epoch(value: Json) -> int:
     return int(moment(value)[0].timestamp())
 
 
-_PATTERN = re.compile(r"'[^']*'|yyyy|yy|MMMM|MMM|MM|M|dddd|ddd|dd|d|HH|H|hh|h|mm|m|ss|s|f{1,7}|tt|zzz|K|\\.")
-_WRITERS: dict[str, Callable[[datetime], str]] = {
-    "yyyy": lambda when: f"{when.year:04d}",
-    "yy": lambda when: f"{when.year % 100:02d}",
-    "MMMM": lambda when: f"{when:%B}",
-    "MMM": lambda when: f"{when:%b}",
-    "MM": lambda when: f"{when.month:02d}",
-    "M": lambda when: str(when.month),
-    "dddd": lambda when: f"{when:%A}",
-    "ddd": lambda when: f"{when:%a}",
-    "dd": lambda when: f"{when.day:02d}",
-    "d": lambda when: str(when.day),
-    "HH": lambda when: f"{when.hour:02d}",
-    "H": lambda when: str(when.hour),
-    "hh": lambda when: f"{when:%I}",
-    "h": lambda when: str(int(f"{when:%I}")),
-    "mm": lambda when: f"{when.minute:02d}",
-    "m": lambda when: str(when.minute),
-    "ss": lambda when: f"{when.second:02d}",
-    "s": lambda when: str(when.second),
-    "tt": lambda when: f"{when:%p}",
-    "zzz": lambda when: when.isoformat()[-6:],
-    "K": lambda when: written(when)[19:],
-}
+_PATTERN = re.compile(r"'[^']*'|\"[^\"]*\"|\\.|%|\.F+|([yMdHhmsfFtzgK])\1*")
+_FULL = "dddd, dd MMMM yyyy"
 _STANDARD = {
     "d": "MM/dd/yyyy",
-    "D": "dddd, dd MMMM yyyy",
+    "D": _FULL,
+    "f": f"{_FULL} HH:mm",
+    "F": f"{_FULL} HH:mm:ss",
+    "g": "MM/dd/yyyy HH:mm",
+    "G": "MM/dd/yyyy HH:mm:ss",
+    "m": "MMMM dd",
+    "M": "MMMM dd",
     "o": "yyyy-MM-ddTHH:mm:ss.fffffffK",
     "O": "yyyy-MM-ddTHH:mm:ss.fffffffK",
     "s": "yyyy-MM-ddTHH:mm:ss",
+    "t": "HH:mm",
+    "T": "HH:mm:ss",
     "u": "yyyy-MM-dd HH:mm:ss'Z'",
+    "U": f"{_FULL} HH:mm:ss",
     "R": "ddd, dd MMM yyyy HH:mm:ss 'GMT'",
     "r": "ddd, dd MMM yyyy HH:mm:ss 'GMT'",
+    "y": "yyyy MMMM",
+    "Y": "yyyy MMMM",
+}
+_IN_UTC = frozenset("RruU")
+_MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
+_WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+
+
+def _named(number: int, size: int, names: list[str], at: int) -> str:
+    return f"{number:0{size}d}" if size < 3 else names[at][:3] if size == 3 else names[at]  # noqa: PLR2004 - ddd, dddd
+
+
+def _offset(when: datetime, size: int) -> str:
+    written_ = f"{when:%:z}"[:6]
+    return written_ if size > 2 else written_[:3] if size == 2 else written_[0] + str(int(written_[1:3]))  # noqa: PLR2004
+
+
+_WRITERS: dict[str, Callable[[datetime, int], str]] = {
+    "y": lambda when, size: f"{when.year if size > 2 else when.year % 100:0{size}d}",  # noqa: PLR2004 - yyyy
+    "M": lambda when, size: _named(when.month, size, _MONTHS, when.month - 1),
+    "d": lambda when, size: _named(when.day, size, _WEEKDAYS, when.weekday()),
+    "H": lambda when, size: f"{when.hour:0{min(size, 2)}d}",
+    "h": lambda when, size: f"{when.hour % 12 or 12:0{min(size, 2)}d}",
+    "m": lambda when, size: f"{when.minute:0{min(size, 2)}d}",
+    "s": lambda when, size: f"{when.second:0{min(size, 2)}d}",
+    "f": lambda when, size: f"{when.microsecond:06d}0"[:size],
+    "F": lambda when, size: f"{when.microsecond:06d}0"[:size].rstrip("0"),
+    "t": lambda when, size: ("AM" if when.hour < 12 else "PM")[:size],  # noqa: PLR2004 - noon
+    "z": _offset,
+    "K": lambda when, _: written(when)[19:],
+    "g": lambda _when, _size: "A.D.",
 }
 
 
 def formatted(when: datetime, pattern: str) -> str:
     """A time in a .NET standard or custom format (the invariant culture)."""
+    if len(pattern) == 1 and pattern not in _STANDARD:
+        raise EvaluationError(f"unknown date format {pattern!r}")
+    when = when.astimezone(UTC) if pattern in _IN_UTC else when
+    return _PATTERN.sub(lambda found: _part(when, found[0]), _STANDARD.get(pattern, pattern)[:200])
 
-    def write(found: re.Match[str]) -> str:
-        code = found[0]
-        if code[0] in "'\\":
-            return code[1:].rstrip("'")
-        return f"{when.microsecond:06d}0"[: len(code)] if code[0] == "f" else _WRITERS[code](when)
 
-    return _PATTERN.sub(write, _STANDARD.get(pattern, pattern)[:200])
+def _part(when: datetime, code: str) -> str:
+    if code[0] in "'\"":
+        return code[1:-1]
+    if code[0] in "\\%":
+        return code[1:]
+    if code[0] == ".":  # a fraction without digits goes with its point
+        digits = _WRITERS["F"](when, len(code) - 1)
+        return f".{digits}" if digits else ""
+    return _WRITERS[code[0]](when, len(code))
 
 
 DATE: dict[str, tuple[Callable[..., Json], int, int | None]] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.value import expect_boolean, is_number, kind, same
+from shared.engine.value import collated, expect_boolean, is_number, kind, same
 
 
 def equals(left: Json, right: Json) -> bool:
@@ -13,9 +13,11 @@ def equals(left: Json, right: Json) -> bool:
 
 
 def _order(left: Json, right: Json) -> int:
+    """Of numbers, or of strings as in the invariant culture: a capital letter comes after the small one."""
     one, two = ("" if left is None else left), ("" if right is None else right)
     if isinstance(one, str) and isinstance(two, str):
-        return (one > two) - (one < two)
+        first, second = (*collated(one), one.swapcase()), (*collated(two), two.swapcase())
+        return (first > second) - (first < second)
     if is_number(one) and is_number(two):
         return (one > two) - (one < two)
     raise EvaluationError(f"cannot order {kind(left)} and {kind(right)}")

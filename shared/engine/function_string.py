@@ -7,12 +7,13 @@ import re
 import uuid
 from collections.abc import Callable
 from typing import NoReturn
-from urllib.parse import quote, unquote_plus, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
+from shared.engine.function_format import format_
 from shared.engine.hashing import murmur64
-from shared.engine.value import LARGEST_TEXT, expect_array, expect_integer, expect_text, is_number, text
+from shared.engine.value import bounded, expect_array, expect_integer, expect_text, text
 
 GUID_NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -30,20 +31,12 @@ def concat(*parts: Json) -> Json:
     )
 
 
-def bounded(result: str) -> str:
-    """Refuse strings that grow beyond all reason."""
-    if len(result) > LARGEST_TEXT:
-        raise EvaluationError(f"the result has more than {LARGEST_TEXT} characters")
-    return result
-
-
 def replace(original: Json, old: Json, new: Json) -> str:
-    """Every occurrence, compared without case."""
+    """Every occurrence, compared with case."""
     found = expect_text(old, null=None)
     if not found:
         raise EvaluationError("the text to replace is empty")
-    fresh = expect_text(new)
-    return bounded(re.sub(re.escape(found), lambda _: fresh, expect_text(original), flags=re.IGNORECASE))
+    return bounded(expect_text(original).replace(found, expect_text(new)))
 
 
 def pad_left(value: Json, width: Json, fill: Json = " ") -> str:
@@ -171,57 +164,8 @@ def data_uri_to_string(value: Json) -> str:
     head, comma, data = expect_text(value, null=None).partition(",")
     if not comma or not head.lower().startswith("data:"):
         raise EvaluationError("not a data address")
-    return from_base64(data) if head.lower().endswith(";base64") else unquote_plus(data)
+    return from_base64(data) if head.lower().endswith(";base64") else unquote(data)
 
-
-_HOLE = re.compile(r"\{\{|\}\}|\{(\d{1,3})(?:,(-?\d{1,4}))?(?::([^{}]*))?\}|[{}]")
-
-
-def format_(template: Json, *arguments: Json) -> str:
-    """.NET composite formatting: {0}, {1:F2}, {0,10}, doubled braces for braces."""
-
-    def fill(found: re.Match[str]) -> str:
-        if found[0] in {"{{", "}}"}:
-            return found[0][0]
-        if found[1] is None or int(found[1]) >= len(arguments):
-            raise EvaluationError(f"cannot fill {found[0]!r} with {len(arguments)} arguments")
-        shown = _formatted(arguments[int(found[1])], found[3] or "")
-        width = int(found[2] or 0)
-        return shown.rjust(width) if width >= 0 else shown.ljust(-width)
-
-    return bounded(_HOLE.sub(fill, expect_text(template, null=None)))
-
-
-def _formatted(value: Json, code: str) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, list | dict):
-        return text(value).replace('"', "'")
-    return _number_formatted(value, code) if code and is_number(value) else text(value)
-
-
-def _number_formatted(value: float, code: str) -> str:
-    letter, digits = code[0], code[1:]
-    if digits and not digits.isdigit():
-        raise EvaluationError(f"unknown number format {code!r}")
-    writer = _FORMATS.get(letter.upper())
-    if writer is None:
-        raise EvaluationError(f"unknown number format {code!r}")
-    shown = writer(value, min(int(digits), 99) if digits else None)
-    return shown.lower() if letter == "x" else shown
-
-
-_FORMATS: dict[str, Callable[[float, int | None], str]] = {
-    "D": lambda value, digits: f"{'-' if value < 0 else ''}{abs(int(value)):0{digits or 1}d}",
-    "E": lambda value, digits: f"{value:.{6 if digits is None else digits}E}",
-    "F": lambda value, digits: f"{value:.{2 if digits is None else digits}f}",
-    "G": lambda value, digits: text(value) if not digits else f"{value:.{digits}G}",
-    "N": lambda value, digits: f"{value:,.{2 if digits is None else digits}f}",
-    "P": lambda value, digits: f"{value * 100:,.{2 if digits is None else digits}f} %",
-    "X": lambda value, digits: f"{int(value) & 0xFFFFFFFFFFFFFFFF:0{digits or 1}X}",
-}
 
 STRING: dict[str, tuple[Callable[..., Json], int, int | None]] = {
     "concat": (concat, 1, None),
@@ -246,7 +190,7 @@ STRING: dict[str, tuple[Callable[..., Json], int, int | None]] = {
     "string": (string, 1, 1),
     "uri": (uri, 2, 2),
     "uriComponent": (lambda value: quote(expect_text(value), safe="-._~"), 1, 1),
-    "uriComponentToString": (lambda value: unquote_plus(expect_text(value)), 1, 1),
+    "uriComponentToString": (lambda value: unquote(expect_text(value)), 1, 1),
     "dataUri": (data_uri, 1, 1),
     "dataUriToString": (data_uri_to_string, 1, 1),
     "format": (format_, 1, None),

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Hashable
 from datetime import datetime
+from unicodedata import combining, normalize
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
 
 Number = int | float
-LARGEST_TEXT = 1 << 20
+LARGEST_TEXT = 131_072
+_SORTED = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789"
+_RANKS = str.maketrans({character: chr(rank) for rank, character in enumerate(_SORTED, 1)})
 
 
 def kind(value: Json) -> str:
@@ -39,7 +42,16 @@ def text(value: Json) -> str:
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - exact in a double
         return str(int(value))
+    if isinstance(value, float):
+        return repr(value).replace("e", "E")
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def bounded(result: str) -> str:
+    """Refuse strings longer than a policy function may return."""
+    if len(result) > LARGEST_TEXT:
+        raise EvaluationError(f"the result has more than {LARGEST_TEXT} characters")
+    return result
 
 
 def expect_text(value: Json, *, null: str | None = "") -> str:
@@ -151,10 +163,19 @@ def _decimal(value: str) -> float | None:
 def order(left: Json, right: Json) -> int:
     """-1, 0 or 1. Numbers, dates and strings compare with their own kind only; anything else is an error."""
     if isinstance(left, str) and isinstance(right, str):
-        return _order(*(_moments(left, right) or (left.lower(), right.lower())))
+        return _order(*(_moments(left, right) or (collated(left), collated(right))))
     if is_number(left) and is_number(right):
         return _order(left, right)
     raise EvaluationError(f"cannot order {_shown(left)} and {_shown(right)}: the types differ")
+
+
+def collated(written: str) -> tuple[str, str]:
+    """What strings sort by without case, as in .NET's invariant culture: signs, digits, letters; accents count last."""
+    low = written.lower()
+    if low.isascii():
+        return low.translate(_RANKS), ""
+    parts = normalize("NFD", low)
+    return "".join(each for each in parts if not combining(each)).translate(_RANKS), parts
 
 
 def _order(left: Json, right: Json) -> int:

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-WORDS = ["a", "A", "b", "ab", "", "x1", "10", "9", "true", "TRUE", "a*"]
+WORDS = ["a", "A", "b", "ab", "", "x1", "x~", "10", "9", "true", "TRUE", "a*"]
 SCALARS = [*WORDS, 0, 1, 2, 10, 3.5, True, False]
 FIELDS = ["Test/a", "Test/b", "Test/num", "Test/nest.deep", "kind", "location", "tags.env", "tags.Env", "Test/obj"]
 ARRAYS = ["Test/list[*]", "Test/items[*].name", "Test/items[*].port", "Test/items[*].tags[*]", "Test/flat.value"]

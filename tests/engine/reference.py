@@ -155,12 +155,15 @@ def positive(operator: str, value: Any, expected: Any) -> bool | None:
     return TESTS[operator](value, expected)
 
 
+SIGNS = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz"
+
+
 def ordered(accept: Callable[[int], bool]) -> Callable[[Any, Any], bool]:
     def test(value: Any, expected: Any) -> bool:
         if value is None:
             return False
         if isinstance(value, str) and isinstance(expected, str):
-            value, expected = value.lower(), expected.lower()
+            value, expected = ([SIGNS.find(each) for each in side.lower()] for side in (value, expected))
         elif not (is_number(value) and is_number(expected)):
             raise Failure
         return accept((value > expected) - (value < expected))

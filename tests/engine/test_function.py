@@ -13,18 +13,18 @@ ANY = None
 ONE = (
     "toLower toUpper trim base64 base64ToString base64ToJson json string uriComponent uriComponentToString dataUri "
     "dataUriToString int float length empty first last array items objectKeys bool not dateTimeFromEpoch "
-    "dateTimeToEpoch"
+    "dateTimeToEpoch parseCidr shallowMerge flatten"
 )
 TWO = (
     "split join indexOf lastIndexOf startsWith endsWith uri add sub mul div mod range contains take skip indexFromEnd "
-    "tryIndexFromEnd equals less lessOrEquals greater greaterOrEquals addDays ipRangeContains"
+    "tryIndexFromEnd equals less lessOrEquals greater greaterOrEquals addDays ipRangeContains cidrHost"
 )
 CONTEXT = "parameters field current resourceGroup subscription requestContext policy utcNow"
 ARITY = {
     (0, 0): "true false null",
     (1, 1): ONE,
     (2, 2): TWO,
-    (3, 3): "replace if",
+    (3, 3): "replace if cidrSubnet",
     (2, 3): "padLeft substring dateTimeAdd",
     (1, ANY): "concat uniqueString guid format min max coalesce",
     (2, ANY): "intersection union tryGet and or",
@@ -174,6 +174,7 @@ MESSAGES = [
     ("format('{1}', 1)", "format(): cannot fill '{1}' with 1 arguments"),
     ("format('{0:D2x}', 1)", "format(): unknown number format 'D2x'"),
     ("format('{0:Q2}', 1)", "format(): unknown number format 'Q2'"),
+    ("format('{0:D}', 1.5)", "format(): 'D' formats integers, found 1.5"),
     ("toLower(1)", "toLower(): expected a string, found number 1"),
     ("not(1)", "not(): expected a boolean, found number 1"),
     ("join('x', ',')", "join(): expected an array, found string x"),
