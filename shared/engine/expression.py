@@ -14,6 +14,7 @@ from shared.engine.error import InvalidDefinition
 LONGEST = 24_576
 DEEPEST = 64
 _LONGEST_NUMBER = 32
+_LONG = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name(arguments)`; names compare without case."""
+    """`name(arguments)`, or `namespace.name(arguments)` of templates; names compare without case."""
 
     name: str
     arguments: "tuple[Expression, ...]"
@@ -105,12 +106,16 @@ class _Reader:
         return node
 
     def _expression(self) -> Expression:
+        around = self.depth
+        self._deepen()
+        node = self._accesses(self._primary())
+        self.depth = around
+        return node
+
+    def _deepen(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
             raise self._error(f"the expression nests more than {DEEPEST} levels")
-        node = self._accesses(self._primary())
-        self.depth -= 1
-        return node
 
     def _primary(self) -> Expression:
         kind, value = self.kind, self.value
@@ -122,13 +127,18 @@ class _Reader:
             return Literal(self._number(value))
         if kind == "name":
             self._next()
-            return Call(value, self._arguments())
+            return Call(self._qualified(value), self._arguments())
         raise self._error(f"expected a value, found {value or 'the end'!r}")
 
     def _number(self, written: str) -> Json:
         if len(written) > _LONGEST_NUMBER:
             raise self._error(f"the number has more than {_LONGEST_NUMBER} characters")
-        return float(written) if "." in written else int(written)
+        if "." in written:
+            return float(written)
+        found = int(written)
+        if not -_LONG <= found < _LONG:
+            raise self._error("the number does not fit in 64 bits")
+        return found
 
     def _arguments(self) -> tuple[Expression, ...]:
         self._take("(")
@@ -142,19 +152,24 @@ class _Reader:
 
     def _accesses(self, node: Expression) -> Expression:
         while self.kind == "mark" and self.value in {".", "["}:
-            self.depth += 1
-            if self.depth > DEEPEST:
-                raise self._error(f"the expression nests more than {DEEPEST} levels")
+            self._deepen()
             node = self._dotted(node) if self.value == "." else self._indexed(node)
         return node
 
+    def _qualified(self, name: str) -> str:
+        """The name of a function, with its namespace where it has one."""
+        return f"{name}.{self._member()}" if self.kind == "mark" and self.value == "." else name
+
     def _dotted(self, base: Expression) -> Access:
+        return Access(base, Literal(self._member()))
+
+    def _member(self) -> str:
         self._next()
         if self.kind != "name":
-            raise self._error(f"expected a property name after '.', found {self.value or 'the end'!r}")
-        node = Access(base, Literal(self.value))
+            raise self._error(f"expected a name after '.', found {self.value or 'the end'!r}")
+        name = self.value
         self._next()
-        return node
+        return name
 
     def _indexed(self, base: Expression) -> Access:
         self._next()

@@ -9,6 +9,9 @@ from shared.domain.resource import Json, Resource, subscription_of, type_of
 from shared.engine import Context, EffectConflict, Effects, EvaluationError, apply, effects, expand_template
 from shared.services.policy import Book
 
+_NAMED = 5
+"""Unknown parts of a fix that are named; there may be many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -54,15 +57,35 @@ def _deployed(effect: Effects, resource: Resource, context: Context) -> Iterator
         raise InvalidInput("the policy has no template to deploy")
     if str(properties.get("mode", "incremental")).lower() != "incremental":
         raise InvalidInput("only incremental deployments are done: a complete one deletes what it does not name")
-    scope = _scope(effect, resource, context)
-    for each in expand_template(template, properties.get("parameters"), scope):
-        identity = each.get("id")
-        if not isinstance(identity, str):
-            raise InvalidInput(f"the scope of {each['type']} {each['name']} cannot be told")
+    location = (effect.deployment or {}).get("location")
+    found = expand_template(
+        template,
+        properties.get("parameters"),
+        _scope(effect, resource, context),
+        {} if location is None else {"location": location},
+    )
+    _refuse_unknown(found)
+    for each in found:
+        identity = each["id"]
         if subscription_of(identity) != subscription_of(resource.id):
             raise InvalidInput(f"the template writes {identity}, which is not in the resource's subscription")
         named = {"id": identity, "name": identity.rpartition("/")[2], "type": type_of(identity)}
         yield Wanted(identity, {**each["body"], **named}, over=True, api_version=each["apiVersion"])
+
+
+def _refuse_unknown(found: list[dict[str, Json]]) -> None:
+    """Refuse to write what only a running deployment can compute, and say what that is."""
+    parts = [
+        f"{part} of {each['type']} {each['name']} ({why})"
+        for each in found
+        for part, why in each.get("unknown", {}).items()
+    ]
+    if parts:
+        more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
+        raise InvalidInput(
+            f"parts of the fix cannot be told before it is deployed: {', '.join(parts[:_NAMED])}{more}; "
+            "start a remediation task for the policy in Azure, which deploys its template"
+        )
 
 
 def _scope(effect: Effects, resource: Resource, context: Context) -> Context:
