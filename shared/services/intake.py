@@ -32,6 +32,8 @@ _LISTED = frozenset({Format.LIST, Format.GRAPH_PAGE, Format.GRAPH_TABLE, Format.
 _HEAD = 1 << 16
 MOST_BAD = 100_000
 """Bad records after which a file is given up: each costs as much as a good one and says less."""
+_WHETHER = frozenset({"name", "type", "condition", "copy.count"})
+"""Parts of a resource in a template without which it is not known that there is one."""
 _NOT_COLLECTED = {"properties": Unread("notCollected")}
 
 
@@ -188,13 +190,16 @@ def _deployed(piece: Piece, value: Any, context: Context) -> Iterator[Resource]:
     """The resources that an exported template would deploy: one with its children."""
     declared = {name: piece.head[name] for name in ("parameters", "variables") if piece.head.get(name)}
     for found in expand_template({**declared, "resources": [value]}, context=context):
-        if not found["name"]:
-            raise ValueError("the resource has no name")
+        unknown = found.get("unknown", {})
+        for part, why in unknown.items():
+            if part in _WHETHER or "['" in part:
+                raise ValueError(f"{part} is {why}")
         if "id" not in found:
             raise ValueError(
                 "a template does not say where its resources are: name the subscription and resource group"
             )
-        yield Resource({"id": found["id"], **found["body"]}, found["apiVersion"])
+        unread = {part.partition("[")[0]: Unread("notCollected") for part in unknown}
+        yield Resource({"id": found["id"], **found["body"]}, found["apiVersion"], unread=unread)
 
 
 _READERS: Mapping[Format, Callable[[Piece, Any, Context], Iterator[Resource]]] = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.domain.error import TooLarge
 from shared.domain.inventory import BadRecord
-from shared.domain.resource import Resource
+from shared.domain.resource import Resource, Unread
 from shared.services import intake
 from shared.services.intake import detect, records
 from shared.services.splitter import Format
@@ -172,6 +172,28 @@ def test_a_template_does_not_say_where_it_is_from() -> None:
     found = _read({**TEMPLATE, "resources": [{"type": STORAGE, "name": "a", "apiVersion": "1"}]})
     assert isinstance(found[0], BadRecord)
     assert "name the subscription and resource group" in found[0].reason
+
+
+def test_what_only_a_deployment_knows_counts_as_unread() -> None:
+    properties = {"key": "[listKeys('x', '1').key]", "list": [1, "[reference('x').id]"], "plain": 1}
+    source = {"type": STORAGE, "name": "a", "apiVersion": "1", "properties": properties}
+    (found,) = _good(_read({**TEMPLATE, "resources": [source]}, subscription=SUBSCRIPTION, resource_group="rg"))
+    assert found.unread == {"properties.key": Unread("notCollected"), "properties.list": Unread("notCollected")}
+    assert found.body["properties"]["plain"] == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"condition": "[reference('x').on]"}, "condition is known after deployment"),
+        ({"tags": {"a.b": "[reference('x').id]"}}, "known after deployment"),
+    ],
+)
+def test_what_may_not_be_there_is_left_out(members: Any, why: str) -> None:
+    source = {"type": STORAGE, "name": "a", "apiVersion": "1", **members}
+    (bad,) = _read({**TEMPLATE, "resources": [source]}, subscription=SUBSCRIPTION, resource_group="rg")
+    assert isinstance(bad, BadRecord)
+    assert why in bad.reason
 
 
 @pytest.mark.parametrize(
