@@ -9,7 +9,7 @@ from copy import deepcopy
 from shared.domain.resource import Body, Json
 from shared.engine.error import EffectConflict
 from shared.engine.resolve import Effects, Operation
-from shared.engine.value import alike, same
+from shared.engine.value import alike
 
 Act = Callable[[Json, str], None]
 
@@ -43,7 +43,7 @@ def _visit(node: Json, steps: tuple[str, ...], act: Act, *, create: bool = True)
     """Go down the steps and act at the last one, in every member of an array on the way."""
     step, rest = steps[0], steps[1:]
     if not rest:
-        act(node, step if step.endswith("[*]") else _spelling(node, step))
+        act(node, _spelling(node, step))
         return
     if step.endswith("[*]"):
         key = _spelling(node, step[:-3])
@@ -73,7 +73,7 @@ def _replacer(value: Json) -> Act:
     def act(node: dict[str, Json], step: str) -> None:
         if step.endswith("[*]"):
             node[_spelling(node, step[:-3])] = [deepcopy(value)]
-        elif step not in node or not same(node[step], value):
+        else:
             node[step] = deepcopy(value)
 
     return act

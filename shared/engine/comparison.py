@@ -15,7 +15,7 @@ from shared.domain.resource import Json
 from shared.engine.context import LONGEST_KEPT, MOST_KEPT
 from shared.engine.error import EvaluationError
 from shared.engine.unknown import Partial, Unknown, hole
-from shared.engine.value import alike, is_number, kind, order, text
+from shared.engine.value import alike, flag_of, is_number, kind, order, text
 
 Check = Callable[[Json], bool | None]
 _CONTAINERS = frozenset({dict, list, Partial})
@@ -78,7 +78,7 @@ def _is_in(expected: Json, *, wanted: bool) -> Check:
 
 def contains(expected: Json) -> Check:
     """A substring, or a member of an array."""
-    sought = (expected if isinstance(expected, str) else text(expected)).lower()
+    sought = text(expected).lower()
 
     def check(value: Json) -> bool | None:
         if value.__class__ is str:
@@ -98,7 +98,7 @@ def _any(answers: list[bool | None]) -> bool | None:
 
 def like(expected: Json) -> Check:
     """The whole text, with `*` for any characters."""
-    pieces = (expected if isinstance(expected, str) else text(expected)).lower().split("*")
+    pieces = text(expected).lower().split("*")
     once, head, tail = len(pieces) == 2, pieces[0], pieces[-1]  # noqa: PLR2004 - one star, as documented
     shortest = len(head) + len(tail)
 
@@ -132,14 +132,14 @@ def fits(value: str, pieces: list[str]) -> bool:
 
 
 def _matcher(expected: Json, fold: Callable[[str], str]) -> Check:
-    pattern = fold(expected if isinstance(expected, str) else text(expected))
+    pattern = fold(text(expected))
 
     def check(value: Json) -> bool | None:
         if _hidden(value):
             return None
         if value is None or isinstance(value, list | dict | bool):
             return False
-        return matches(fold(value if isinstance(value, str) else text(value)), pattern)
+        return matches(fold(text(value)), pattern)
 
     return check
 
@@ -169,7 +169,7 @@ def match_insensitively(expected: Json) -> Check:
 
 def contains_key(expected: Json) -> Check:
     """An object that has the key."""
-    low = (expected if isinstance(expected, str) else text(expected)).lower()
+    low = text(expected).lower()
 
     def check(value: Json) -> bool | None:
         if isinstance(value, dict) and any(key.lower() == low for key in value):
@@ -181,7 +181,9 @@ def contains_key(expected: Json) -> Check:
 
 def exists(expected: Json) -> Check:
     """Whether the property is there and not null."""
-    wanted = _flag(expected)
+    wanted = flag_of(expected)
+    if wanted is None:
+        raise EvaluationError(f"the right side of exists must be true or false, found {text(expected)[:40]}")
 
     def check(value: Json) -> bool | None:
         if value.__class__ is Unknown:
@@ -189,14 +191,6 @@ def exists(expected: Json) -> Check:
         return (value is not None) is wanted
 
     return check
-
-
-def _flag(expected: Json) -> bool:
-    if isinstance(expected, bool):
-        return expected
-    if isinstance(expected, str) and expected.lower() in {"true", "false"}:
-        return expected.lower() == "true"
-    raise EvaluationError(f"the right side of exists must be true or false, found {text(expected)[:40]}")
 
 
 def _ordered(expected: Json, *, accepts: Callable[[int, int], bool]) -> Check:
@@ -229,8 +223,7 @@ def _needs_list(expected: Json) -> str | None:
 
 
 def _needs_flag(expected: Json) -> str | None:
-    known = isinstance(expected, bool) or (isinstance(expected, str) and expected.lower() in {"true", "false"})
-    return None if known else "expected true or false"
+    return "expected true or false" if flag_of(expected) is None else None
 
 
 def _needs_scalar(expected: Json) -> str | None:

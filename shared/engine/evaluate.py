@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from shared.domain.resource import Json
@@ -13,6 +14,7 @@ from shared.engine.expression import Access, Call, Literal
 from shared.engine.field import FieldReader, Read, resolve
 from shared.engine.function import FUNCTIONS, Function, call
 from shared.engine.function_date import formatted, written
+from shared.engine.function_logic import choose
 from shared.engine.path import is_collection, pick
 from shared.engine.scope import Scope
 from shared.engine.tree import ArrayOf, ObjectOf, Operand
@@ -116,28 +118,32 @@ _ACCESS = Function("access", access, 2, 2)
 
 def _parameters(node: Call, scope: Scope) -> Computed:
     name = compile_operand(node.arguments[0], scope)
+    if isinstance(name.value, str) and name.value.lower() in scope.parameters:
+        return fixed(scope.parameters[name.value.lower()])
+
+    def reader(written: str, _: Frame) -> Read:
+        if written.lower() not in scope.parameters:
+            raise EvaluationError(f"the parameter {written[:60]!r} has no value")
+        return fixed(scope.parameters[written.lower()]).read
+
+    return _by_text(name, reader)
+
+
+def _by_text(text: Computed, reader: Callable[[str, Frame], Read]) -> Computed:
+    """What is read by a text that the resource decides; a text that was not read gives its gap."""
 
     def read(body: Json, frame: Frame) -> Json:
-        low = expect_text(name.read(body, frame)).lower()
-        if low not in scope.parameters:
-            raise EvaluationError(f"the parameter {low!r} has no value")
-        return scope.parameters[low]
+        found = text.read(body, frame)
+        return found if found.__class__ is Unknown else reader(expect_text(found), frame)(body, frame)
 
-    known = name.fixed and isinstance(name.value, str) and name.value.lower() in scope.parameters
-    return fixed(scope.parameters[name.value.lower()]) if known else Computed(read)
+    return Computed(read)
 
 
 def _field(node: Call, scope: Scope) -> Computed:
     name = compile_operand(node.arguments[0], scope)
     if name.fixed:
         return Computed(_field_read(expect_text(name.value), scope))
-    lookup = lookup_by_name(scope, _field_read)
-
-    def read(body: Json, frame: Frame) -> Json:
-        found = name.read(body, frame)
-        return found if found.__class__ is Unknown else lookup(expect_text(found), frame)(body, frame)
-
-    return Computed(read)
+    return _by_text(name, lookup_by_name(scope, _field_read))
 
 
 def _field_read(name: str, scope: Scope) -> Read:
@@ -200,7 +206,7 @@ def _current(node: Call, scope: Scope) -> Computed:
     name = compile_operand(node.arguments[0], scope)
     if name.fixed:
         return Computed(_current_reader(expect_text(name.value), scope))
-    return Computed(lambda body, frame: _current_reader(expect_text(name.read(body, frame)), scope)(body, frame))
+    return _by_text(name, lambda written, _: _current_reader(written, scope))
 
 
 def _current_reader(name: str, scope: Scope) -> Read:
@@ -221,9 +227,7 @@ def _if(node: Call, scope: Scope) -> Computed:
 
     def read(body: Json, frame: Frame) -> Json:
         value = test.read(body, frame)
-        if value.__class__ is Unknown:
-            return value
-        return (then if expect_boolean(value) else other).read(body, frame)
+        return value if value.__class__ is Unknown else choose(value, then, other).read(body, frame)
 
     return Computed(read)
 
@@ -255,15 +259,16 @@ def _logical(node: Call, scope: Scope, *, decisive: bool) -> Computed:
 
 
 def _utc_now(node: Call, scope: Scope) -> Computed:
-    pattern = compile_operand(node.arguments[0], scope).value if node.arguments else None
+    if not node.arguments:
+        return Computed(lambda _, frame: written(_now(frame), 7))
+    pattern = compile_operand(node.arguments[0], scope)
+    return _by_text(pattern, lambda found, frame: fixed(formatted(_now(frame), found)).read)
 
-    def read(_: Json, frame: Frame) -> Json:
-        now = frame.context.now
-        if now is None:
-            raise EvaluationError("utcNow(): the context has no time")
-        return written(now, 7) if pattern is None else formatted(now, expect_text(pattern))
 
-    return Computed(read)
+def _now(frame: Frame) -> datetime:
+    if frame.context.now is None:
+        raise EvaluationError("utcNow(): the context has no time")
+    return frame.context.now
 
 
 SURROUNDINGS = frozenset({"field", "current", "utcnow", "resourcegroup", "subscription", "requestcontext", "policy"})

@@ -16,7 +16,7 @@ from shared.engine.count import MANY, points
 from shared.engine.error import EvaluationError
 from shared.engine.path import NOWHERE, Places, placed, standing
 from shared.engine.unknown import Unknown
-from shared.engine.value import is_number
+from shared.engine.value import flag_of, is_number
 
 UNCHANGEABLE = frozenset({"type", "name", "fullname", "id", "kind", "location", "apiversion"})
 _NEGATION = {
@@ -148,20 +148,14 @@ def _shown(value: Json) -> str:
     return ", ".join(map(str, value[:8])) if isinstance(value, list) else str(value)
 
 
-def _flag(value: Json) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    return value.lower() == "true" if isinstance(value, str) and value.lower() in {"true", "false"} else None
-
-
 def _opposite_flag(value: Json) -> Json:
-    flag = _flag(value)
+    flag = flag_of(value)
     return None if flag is None else not flag
 
 
 def _typed(value: Json) -> Json:
     """The value to write: a boolean written as a string becomes one."""
-    flag = _flag(value)
+    flag = flag_of(value)
     return value if flag is None else flag
 
 

@@ -39,4 +39,4 @@ def call(function: Function, arguments: list[Json]) -> Json:
     except EvaluationError as error:
         raise EvaluationError(f"{function.name}(): {error}") from None
     except (TypeError, ValueError, OSError, RecursionError, ArithmeticError) as error:
-        raise EvaluationError(f"{function.name}(): {error or 'arguments of a wrong type'}") from None
+        raise EvaluationError(f"{function.name}(): {error}") from None

@@ -34,12 +34,12 @@ def contains(container: Json, sought: Json) -> bool:
         return any(key.lower() == low for key in container)
     if container is None:
         return False
-    return (sought if isinstance(sought, str) else text(sought)) in expect_text(container)
+    return text(sought) in expect_text(container)
 
 
 def first(value: Json) -> Json:
     """The first member or character; null or "" when there is none."""
-    return _end(value, slice(0, 1))
+    return _end(value, slice(1))
 
 
 def last(value: Json) -> Json:
@@ -123,7 +123,7 @@ def create_object(*pairs: Json) -> dict[str, Json]:
     """An object from keys and values in turn."""
     if len(pairs) % 2:
         raise EvaluationError(f"expected an even number of arguments, found {len(pairs)}")
-    return {text(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    return {text(pairs[at]): pairs[at + 1] for at in range(0, len(pairs), 2)}
 
 
 def items(value: Json) -> list[Json]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.value import expect_integer, expect_text
+from shared.engine.value import bounded, expect_integer, expect_text
 
 _DURATION = re.compile(
     r"(?P<sign>-)?P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
@@ -14,14 +14,13 @@ _DURATION = re.compile(
 )
 _FRACTION = re.compile(r"\.(\d{1,9})")
 _DAYS = {"years": 365, "months": 30, "weeks": 7, "days": 1}
-_LONGEST = 40
 
 
 def moment(value: Json) -> tuple[datetime, int]:
     """A point in time, UTC where no offset is written, and the number of digits of its fraction of a second."""
-    written = expect_text(value, null=None).strip()
+    written = expect_text(value).strip()
     try:
-        found = datetime.fromisoformat(written[:_LONGEST])
+        found = datetime.fromisoformat(written)
     except ValueError:
         raise EvaluationError(f"{written[:40]!r} is not an ISO 8601 time") from None
     fraction = _FRACTION.search(written)
@@ -37,9 +36,10 @@ def written(when: datetime, digits: int = 0) -> str:
 
 def duration(value: Json) -> timedelta:
     """An ISO 8601 duration; a year counts 365 days and a month 30, as .NET reads them."""
-    found = _DURATION.fullmatch(expect_text(value, null=None)[:_LONGEST])
+    written = expect_text(value)
+    found = _DURATION.fullmatch(written)
     if found is None or not any(found[name] for name in (*_DAYS, "hours", "minutes", "seconds")):
-        raise EvaluationError(f"{value!r} is not an ISO 8601 duration")
+        raise EvaluationError(f"{written[:40]!r} is not an ISO 8601 duration")
     span = timedelta(
         days=sum(int(found[name] or 0) * days for name, days in _DAYS.items()),
         hours=int(found["hours"] or 0),
@@ -134,7 +134,7 @@ def formatted(when: datetime, pattern: str) -> str:
     if len(pattern) == 1 and pattern not in _STANDARD:
         raise EvaluationError(f"unknown date format {pattern!r}")
     when = when.astimezone(UTC) if pattern in _IN_UTC else when
-    return _PATTERN.sub(lambda found: _part(when, found[0]), _STANDARD.get(pattern, pattern)[:200])
+    return bounded(_PATTERN.sub(lambda found: _part(when, found[0]), _STANDARD.get(pattern, pattern)))
 
 
 def _part(when: datetime, code: str) -> str:

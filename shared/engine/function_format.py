@@ -23,12 +23,12 @@ def format_(template: Json, *arguments: Json) -> str:
 
     def fill(found: re.Match[str]) -> str:
         if found[0] in {"{{", "}}"}:
-            return found[0][0]
+            return found[0][1:]
         if found[1] is None or int(found[1]) >= len(arguments):
             raise EvaluationError(f"cannot fill {found[0]!r} with {len(arguments)} arguments")
         shown = _shown(arguments[int(found[1])], found[3] or "")
         width = int(found[2] or 0)
-        return shown.rjust(width) if width >= 0 else shown.ljust(-width)
+        return shown.rjust(width).ljust(-width)
 
     return bounded(_HOLE.sub(fill, expect_text(template, null=None)))
 

@@ -1,33 +1,32 @@
 """Network functions of template expressions ("CIDR functions for ARM templates", `ipRangeContains` of Azure Policy)."""
 
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
 from shared.engine.value import expect_integer, expect_text
 
 Range = tuple[int, int, int]
-_LONGEST = 100
 
 
 def address_range(value: Json) -> Range:
     """Version, first and last address of an address, a CIDR block or a range `first-last`."""
-    written = expect_text(value, null=None).strip()[:_LONGEST]
+    written = expect_text(value).strip()
     try:
         return _range(written)
-    except ValueError as error:
-        raise EvaluationError(f"{written[:50]!r} is no address or range: {error}") from None
+    except ValueError:
+        raise EvaluationError(f"{written[:50]!r} is no address or range") from None
 
 
 def _range(written: str) -> Range:
     if "/" in written:
-        block = ip_network(written, strict=False)
+        block = ip_interface(written).network
         return block.version, int(block.network_address), int(block.broadcast_address)
     low, _, high = written.partition("-")
     first, last = ip_address(low.strip()), ip_address((high or low).strip())
     if first.version != last.version or int(first) > int(last):
-        raise ValueError("the range is empty")
+        raise EvaluationError(f"the range {written!r} is empty")
     return first.version, int(first), int(last)
 
 
@@ -41,13 +40,13 @@ def ip_range_contains(outer: Json, inner: Json) -> bool:
 
 
 def _network(value: Json) -> IPv4Network | IPv6Network:
-    written = expect_text(value, null=None).strip()[:_LONGEST]
-    if "/" not in written:
-        raise EvaluationError(f"{written[:50]!r} is not in CIDR notation")
+    written = expect_text(value).strip()
     try:
-        return ip_network(written, strict=False)
-    except ValueError as error:
-        raise EvaluationError(f"{written[:50]!r} is not in CIDR notation: {error}") from None
+        if "/" in written:
+            return ip_interface(written).network
+    except ValueError:
+        pass
+    raise EvaluationError(f"{written[:50]!r} is not in CIDR notation")
 
 
 def _usable(network: IPv4Network | IPv6Network) -> tuple[int, int]:

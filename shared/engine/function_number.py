@@ -37,8 +37,8 @@ def div(left: Json, right: Json) -> int:
     one, two = expect_integer(left), expect_integer(right)
     if two == 0:
         raise EvaluationError("division by zero")
-    quotient = abs(one) // abs(two)
-    return quotient if (one < 0) == (two < 0) else -quotient
+    quotient, rest = divmod(one, two)
+    return _within(quotient + 1 if quotient < 0 and rest else quotient)
 
 
 def mod(left: Json, right: Json) -> int:

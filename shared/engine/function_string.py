@@ -33,7 +33,7 @@ def concat(*parts: Json) -> Json:
 
 def replace(original: Json, old: Json, new: Json) -> str:
     """Every occurrence, compared with case."""
-    found = expect_text(old, null=None)
+    found = expect_text(old)
     if not found:
         raise EvaluationError("the text to replace is empty")
     return bounded(expect_text(original).replace(found, expect_text(new)))
@@ -146,7 +146,7 @@ def string(value: Json) -> str:
 
 def uri(base: Json, relative: Json) -> str:
     """An absolute address from a base and a relative one."""
-    root = expect_text(base, null=None)
+    root = expect_text(base)
     if not urlsplit(root).scheme:
         raise EvaluationError(f"{root[:80]!r} is not an absolute address")
     joined = urljoin(root, expect_text(relative, null=None))
@@ -161,7 +161,7 @@ def data_uri(value: Json) -> str:
 
 def data_uri_to_string(value: Json) -> str:
     """What a data address holds."""
-    head, comma, data = expect_text(value, null=None).partition(",")
+    head, comma, data = expect_text(value).partition(",")
     if not comma or not head.lower().startswith("data:"):
         raise EvaluationError("not a data address")
     return from_base64(data) if head.lower().endswith(";base64") else unquote(data)

@@ -23,7 +23,7 @@ _KEYS = (
 
 def _is_time(value: Json) -> bool:
     try:
-        return isinstance(value, str) and bool(datetime.fromisoformat(value[:40]))
+        return isinstance(value, str) and bool(datetime.fromisoformat(value))
     except ValueError:
         return False
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Hashable
 from datetime import datetime
+from math import isfinite
 from unicodedata import combining, normalize
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
+from shared.engine.unknown import hole
 
 Number = int | float
 LARGEST_TEXT = 131_072
@@ -54,6 +56,13 @@ def bounded(result: str) -> str:
     return result
 
 
+def flag_of(value: Json) -> bool | None:
+    """A boolean, also one written as text; None for anything else."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
 def expect_text(value: Json, *, null: str | None = "") -> str:
     """A string argument; null counts as `null` where that is not None."""
     if isinstance(value, str):
@@ -91,7 +100,7 @@ def same(left: Json, right: Json) -> bool:
     if kind(left) != kind(right):
         return False
     if isinstance(left, list):
-        return len(left) == len(right) and all(same(one, two) for one, two in zip(left, right, strict=True))
+        return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
     return bool(left == right)
@@ -100,9 +109,9 @@ def same(left: Json, right: Json) -> bool:
 def frozen(value: Json) -> Hashable:
     """Something hashable that is equal for what `same` holds equal."""
     if isinstance(value, list):
-        return ("array", tuple(map(frozen, value)))
+        return tuple(map(frozen, value))
     if isinstance(value, dict):
-        return ("object", frozenset((key, frozen(each)) for key, each in value.items()))
+        return frozenset((key, frozen(each)) for key, each in value.items())
     return (kind(value), value)
 
 
@@ -111,7 +120,7 @@ def alike(left: Json, right: Json) -> bool:
     if left is None or right is None:
         return (left is None or left == "") and (right is None or right == "")
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(alike(one, two) for one, two in zip(left, right, strict=True))
+        return len(left) == len(right) and all(map(alike, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
         return _alike_objects(left, right)
     return _alike_scalars(left, right)
@@ -157,7 +166,7 @@ def _decimal(value: str) -> float | None:
         found = float(value)
     except ValueError:
         return None
-    return found if abs(found) != float("inf") else None
+    return found if isfinite(found) else None
 
 
 def order(left: Json, right: Json) -> int:
@@ -194,4 +203,4 @@ def _moments(left: str, right: str) -> tuple[datetime, datetime] | None:
 
 
 def _shown(value: Json) -> str:
-    return f"{kind(value)} {text(value)[:60]}"
+    return f"{kind(value)} {text(value)[:60]}" if hole(value) is None else f"{kind(value)} that was not read in full"

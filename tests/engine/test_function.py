@@ -151,7 +151,7 @@ MESSAGES = [
     ("dateTimeAdd('2024-01-01T00:00:00Z', 'x')", "dateTimeAdd(): 'x' is not an ISO 8601 duration"),
     ("less('a', 1)", "less(): cannot order string and number"),
     ("bool(createArray())", "bool(): cannot make a boolean from a value of type array"),
-    ("ipRangeContains('x', '10.0.0.1')", "ipRangeContains(): 'x' is no address or range: "),
+    ("ipRangeContains('x', '10.0.0.1')", "ipRangeContains(): 'x' is no address or range"),
     ("ipRangeContains('10.0.0.0/8', '::1')", "ipRangeContains(): cannot compare IPv4 and IPv6"),
     ("add(9223372036854775807, 1)", "add(): the result does not fit in 64 bits"),
     ("div(1, 0)", "div(): division by zero"),
