@@ -50,7 +50,7 @@ def _number(value: Number, code: str) -> str:
     letter, digits = found[1], int(found[2]) if found[2] else None
     writer = _WRITERS.get(letter.upper())
     if writer is None:
-        raise EvaluationError(f"unknown number format {code!r}")
+        raise EvaluationError(f"unknown number format {code[:20]!r}")
     if letter.upper() in "DX" and not isinstance(value, int):
         raise EvaluationError(f"{code!r} formats integers, found {text(value)}")
     shown = writer(value, digits)
@@ -99,7 +99,7 @@ def _custom(value: Number, pattern: str) -> str:
     """A pattern such as `000`, `#,##0.00` or `0.#%` with text around it."""
     found = _CUSTOM.fullmatch(pattern)
     if found is None or not (found[2] or found[3]):
-        raise EvaluationError(f"unknown number format {pattern!r}")
+        raise EvaluationError(f"unknown number format {pattern[:20]!r}")
     head, integer, fraction, percent, tail = (part or "" for part in found.groups())
     whole, _, part = f"{_rounded(abs(value) * (100 if percent else 1), len(fraction)):f}".partition(".")
     part = part.rstrip("0").ljust(fraction.rfind("0") + 1, "0")

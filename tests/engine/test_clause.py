@@ -1,6 +1,7 @@
 """Kleene's logic, truth table by truth table, and what clauses tell of themselves."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -8,13 +9,19 @@ from shared.domain.resource import Resource
 from shared.engine.clause import Clause, all_of, any_of, constant, negation
 from shared.engine.context import EMPTY, Frame
 
-FRAME = Frame(Resource({}), EMPTY)
+BODY: dict[str, Any] = {}
+FRAME = Frame(Resource(BODY), EMPTY)
 Answers = tuple[bool | None, ...]
 TABLE: list[Answers] = [answers for size in (1, 2, 3, 4) for answers in product((True, False, None), repeat=size)]
 
 
 def leaf(answer: bool | None) -> Clause:  # noqa: FBT001 - the answer is the subject
-    return Clause("field", "$.x", lambda _body, _frame: answer)
+    def test(body: Any, frame: Frame) -> bool | None:
+        assert body is BODY
+        assert frame is FRAME
+        return answer
+
+    return Clause("field", "$.x", test)
 
 
 def fixed(answer: bool) -> Clause:  # noqa: FBT001 - the answer is the subject
@@ -25,8 +32,8 @@ def fixed(answer: bool) -> Clause:  # noqa: FBT001 - the answer is the subject
 def test_all_of_and_any_of(answers: Answers) -> None:
     parts = tuple(map(leaf, answers))
     every, some = all_of("$.all", parts), any_of("$.any", parts)
-    assert every.test({}, FRAME) is (False if False in answers else None if None in answers else True)
-    assert some.test({}, FRAME) is (True if True in answers else None if None in answers else False)
+    assert every.test(BODY, FRAME) is (False if False in answers else None if None in answers else True)
+    assert some.test(BODY, FRAME) is (True if True in answers else None if None in answers else False)
     assert (every.kind, every.path, every.parts, every.always) == ("allOf", "$.all", parts, None)
     assert (some.kind, some.path, some.parts, some.always) == ("anyOf", "$.any", parts, None)
 
@@ -35,8 +42,8 @@ def test_all_of_and_any_of(answers: Answers) -> None:
 def test_what_does_not_depend_on_the_resource_is_known_before(answers: Answers) -> None:
     parts = tuple(fixed(bool(answer)) for answer in answers)
     every, some = all_of("$.all", parts), any_of("$.any", parts)
-    assert every.test({}, FRAME) is every.always is all(answers)
-    assert some.test({}, FRAME) is some.always is any(answers)
+    assert every.test(BODY, FRAME) is every.always is all(answers)
+    assert some.test(BODY, FRAME) is some.always is any(answers)
     assert (every.kind, every.path, every.parts) == ("allOf", "$.all", parts)
     assert (some.kind, some.path, some.parts) == ("anyOf", "$.any", parts)
 
@@ -45,15 +52,15 @@ def test_constants_beside_others_decide_or_drop_out() -> None:
     open_ = leaf(None)
     assert all_of("$", (open_, fixed(answer=False))).always is False
     assert any_of("$", (open_, fixed(answer=True))).always is True
-    assert all_of("$", (open_, fixed(answer=True))).test({}, FRAME) is None
-    assert any_of("$", (open_, fixed(answer=False))).test({}, FRAME) is None
+    assert all_of("$", (open_, fixed(answer=True))).test(BODY, FRAME) is None
+    assert any_of("$", (open_, fixed(answer=False))).test(BODY, FRAME) is None
 
 
 @pytest.mark.parametrize(("answer", "wanted"), [(True, False), (False, True), (None, None)])
 def test_not(answer: bool | None, wanted: bool | None) -> None:  # noqa: FBT001 - a table
     part = leaf(answer)
     found = negation("$.not", part)
-    assert found.test({}, FRAME) is wanted
+    assert found.test(BODY, FRAME) is wanted
     assert (found.kind, found.path, found.parts, found.always) == ("not", "$.not", (part,), None)
 
 
@@ -61,6 +68,6 @@ def test_not(answer: bool | None, wanted: bool | None) -> None:  # noqa: FBT001 
 def test_not_of_a_constant(answer: bool) -> None:  # noqa: FBT001 - a table
     part = fixed(answer)
     found = negation("$.not", part)
-    assert found.test({}, FRAME) is (not answer)
+    assert found.test(BODY, FRAME) is (not answer)
     assert found.always is (not answer)
     assert (found.kind, found.path, found.parts) == ("not", "$.not", (part,))

@@ -1,13 +1,28 @@
 """How many arguments each function takes, and what kinds of values are to the language."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shared.engine import EvaluationError, InvalidDefinition, evaluate_expression
-from shared.engine.function import FUNCTIONS
+from shared.engine.function import FUNCTIONS, call
 from shared.engine.operand import CONTEXTUAL, parse_operand
-from shared.engine.value import alike, frozen, kind, number_of, order, same, text
+from shared.engine.unknown import Partial, Unknown
+from shared.engine.value import (
+    LARGEST_TEXT,
+    alike,
+    bounded,
+    expect_text,
+    flag_of,
+    frozen,
+    kind,
+    number_of,
+    order,
+    same,
+    text,
+)
 
 ANY = None
 ONE = (
@@ -81,6 +96,8 @@ def test_kinds_and_texts(value: Any, name: str, shown: str) -> None:
         ("1a", None),
         ("nan", None),
         ("inf", None),
+        ("-nan", None),
+        ("-inf", None),
         ("1e999", None),
         ("9" * 40, int("9" * 40)),
         ("9" * 41, None),
@@ -101,6 +118,9 @@ PAIRS = [
     ({"a": 1}, {"a": 1, "b": 1}, False),
     ({"a": 1}, {"a": 2}, False),
     (None, "", False),
+    ([], {}, False),
+    ([1, 2], [1, 3], False),
+    ("1", 1, False),
 ]
 
 
@@ -125,12 +145,35 @@ def test_operators_hold_null_and_empty_text_equal(left: Any, right: Any, *, equa
         ("2024-01-01T00:00:00Z", "2024-01-01", 1),
         ("2024-01-01", "2024-01-01T00:00:00Z", -1),
         ("2024-01-01T00:00:00", "2024-01-01T00:00:00Z", -1),
+        ("2024-01-01T00:00:00", "2024-01-01", 1),
+        ("2024-01-01", "2024-01-01T00:00:00", -1),
         ("2024-13-01T00:00:00Z", "2024-01-01T00:00:00Z", 1),
         (1, 1.5, -1),
     ],
 )
 def test_order_of_times_and_numbers(left: Any, right: Any, sign: int) -> None:
     assert order(left, right) == sign
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [(True, True), (False, False), ("TRUE", True), ("False", False), ("", None), ("1", None), (1, None), (None, None)],
+)
+def test_flags_may_be_written_as_text(value: Any, flag: Any) -> None:
+    assert flag_of(value) is flag
+
+
+def test_text_has_a_largest_size() -> None:
+    assert len(bounded("x" * LARGEST_TEXT)) == LARGEST_TEXT
+    with pytest.raises(EvaluationError, match=f"^the result has more than {LARGEST_TEXT} characters$"):
+        bounded("x" * (LARGEST_TEXT + 1))
+
+
+def test_a_value_that_was_not_read_in_full_is_not_shown() -> None:
+    gap = Unknown("p", "forbidden")
+    for value, named in ((Partial({}, gap), "object"), ([gap], "array")):
+        with pytest.raises(EvaluationError, match=f"^expected a string, found {named} that was not read in full$"):
+            expect_text(value)
 
 
 def test_a_literal_expression_is_computed() -> None:
@@ -192,7 +235,50 @@ def test_failures_say_what_was_wrong(expression: str, message: str) -> None:
     assert str(failed.value).startswith(message)
 
 
+LONG = "x" * 100
+EXACT = [
+    ("indexFromEnd(createArray(1), 2)", "indexFromEnd(): position 2 is out of bounds of an array of 1"),
+    (f"uri('{LONG}', 'y')", f"uri(): '{LONG[:80]}' is not an absolute address"),
+    (f"addDays('{LONG}', 1)", f"addDays(): '{LONG[:40]}' is not an ISO 8601 time"),
+    (
+        f"dateTimeAdd('2024-01-01T00:00:00Z', '{LONG}')",
+        f"dateTimeAdd(): '{LONG[:40]}' is not an ISO 8601 duration",
+    ),
+    (f"ipRangeContains('{LONG}', '::1')", f"ipRangeContains(): '{LONG[:50]}' is no address or range"),
+    (
+        "ipRangeContains('10.0.0.9-10.0.0.1', '10.0.0.2')",
+        "ipRangeContains(): the range '10.0.0.9-10.0.0.1' is empty",
+    ),
+    (f"format('{{0:{LONG}}}', 1)", f"format(): unknown number format '{LONG[:20]}'"),
+    (f"toLower(createArray('{LONG}'))", f'toLower(): expected a string, found array ["{LONG[:58]}'),
+]
+
+
+@pytest.mark.parametrize(("expression", "message"), EXACT)
+def test_failures_show_a_part_of_what_was_wrong(expression: str, message: str) -> None:
+    with pytest.raises(EvaluationError) as failed:
+        evaluate_expression(f"[{expression}]")
+    assert str(failed.value) == message
+
+
+@pytest.fixture
+def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+def test_times_do_not_depend_on_where_the_machine_stands() -> None:
+    assert evaluate_expression("[dateTimeFromEpoch(0)]") == "1970-01-01T00:00:00Z"
+    assert evaluate_expression("[dateTimeToEpoch('1970-01-01T00:00:00')]") == 0
+
+
 VALUES = [
+    ("coalesce(null(), 'a', 'b')", "a"),
+    ("coalesce(null(), null())", None),
     ("and(true(), true(), false())", False),
     ("and(true(), true())", True),
     ("or(false(), false())", False),
@@ -225,3 +311,20 @@ def test_logic_takes_booleans_only(call: str) -> None:
 def test_parts_are_of_strings_and_arrays(name: str) -> None:
     with pytest.raises(EvaluationError, match="expected an array"):
         evaluate_expression(f"[{name}(createObject('a', 1), 1)]")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "value"),
+    [
+        ("if", [True, 1, 2], 1),
+        ("if", [False, 1, 2], 2),
+        ("coalesce", [None, 1, 2], 1),
+        ("coalesce", [None], None),
+        ("and", [True, False], False),
+        ("and", [True, True], True),
+        ("or", [False, True], True),
+        ("or", [False, False], False),
+    ],
+)
+def test_logic_on_values_that_are_known(name: str, arguments: list[Any], value: Any) -> None:
+    assert call(FUNCTIONS[name], arguments) is value

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.engine.path import arrays, collector, placed, segments, standing, value_reader
+from shared.engine.path import arrays, collector, placed, segments, split, standing, value_reader
 from shared.engine.unknown import Partial, Unknown
 
 GAP = Unknown("p", "forbidden")
@@ -47,6 +47,20 @@ def test_what_was_not_read_stays_unknown(depth: int) -> None:
         assert read(nest(keys[:level], GAP)) is GAP
         assert read(nest(keys[:level], Partial({}, GAP))) is GAP
         assert read(nest(keys[:level], Partial(nest(keys[level:], 7), GAP))) == 7
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_of_several_spellings_the_exact_one_is_read(depth: int) -> None:
+    keys = [f"key{at}" for at in range(depth)]
+    read = value_reader(tuple(keys))
+    for level in range(depth):
+        inner = {keys[level].upper(): nest(keys[level + 1 :], 8), keys[level]: nest(keys[level + 1 :], 7)}
+        assert read(nest(keys[:level], inner)) == 7
+
+
+def test_steps_of_a_path() -> None:
+    assert split("") == ()
+    assert split("a.b[*].c") == ("a", "b[*]", "c")
 
 
 def test_no_keys_read_the_value_itself() -> None:

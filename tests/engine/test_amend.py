@@ -1,0 +1,80 @@
+"""Append and modify carried out on a body."""
+
+from typing import Any
+
+import pytest
+
+from shared.engine import EffectConflict
+from shared.engine.amend import apply
+from shared.engine.resolve import Effects, Operation
+
+
+def change(operation: str, path: str, value: Any = None, conflict: str = "deny") -> Effects:
+    return Effects("modify", (Operation(operation, "Test/field", tuple(path.split(".")), value),), conflict)
+
+
+@pytest.mark.parametrize(
+    ("body", "operation", "path", "value", "wanted"),
+    [
+        ({"A": 1, "a": 2}, "addOrReplace", "a", 3, {"A": 1, "a": 3}),
+        ({"A": {"B": 1}}, "addOrReplace", "a.b", 3, {"A": {"B": 3}}),
+        ({}, "addOrReplace", "a.b.c", 3, {"a": {"b": {"c": 3}}}),
+        ({"a": "text"}, "addOrReplace", "a.b", 3, {"a": {"b": 3}}),
+        ({"a": [1, 2]}, "addOrReplace", "a[*]", 3, {"a": [3]}),
+        ({"A": [1, 2]}, "addOrReplace", "a[*]", 3, {"A": [3]}),
+        ({"a": [{"b": 1}, {}, 7]}, "addOrReplace", "a[*].b", 3, {"a": [{"b": 3}, {"b": 3}, 7]}),
+        ({"a": [{"b": {"c": 1}}, {}]}, "addOrReplace", "a[*].b.c", 3, {"a": [{"b": {"c": 3}}, {"b": {"c": 3}}]}),
+        ({"a": {"b": 1}}, "addOrReplace", "a[*].b", 3, {"a": {"b": 1}}),
+        ({"a": [1]}, "add", "a[*]", 2, {"a": [1, 2]}),
+        ({"A": [1]}, "add", "a[*]", 2, {"A": [1, 2]}),
+        ({"a": ["x"]}, "add", "a[*]", "X", {"a": ["x"]}),
+        ({"a": "x"}, "add", "a[*]", 2, {"a": [2]}),
+        ({"a": None}, "add", "a", 2, {"a": 2}),
+        ({}, "append", "a.b", 2, {"a": {"b": 2}}),
+        ({"a": "X"}, "append", "a", "x", {"a": "X"}),
+        ({"a": 1, "B": 2}, "remove", "b", None, {"a": 1}),
+        ({"a": 1}, "remove", "b", None, {"a": 1}),
+        ({"a": 1}, "remove", "b.c", None, {"a": 1}),
+        ({"a": {"b": 1, "c": 2}}, "remove", "a.b", None, {"a": {"c": 2}}),
+        ({"a": [1, 2], "b": 3}, "remove", "a[*]", None, {"b": 3}),
+        ({"a": [{"b": 1}, {"c": 2}]}, "remove", "a[*].b", None, {"a": [{}, {"c": 2}]}),
+        ({"a": [{"b": {"c": 1}}, {}]}, "remove", "a[*].b.c", None, {"a": [{"b": {}}, {}]}),
+    ],
+)
+def test_operations_are_carried_out_once_and_the_body_stays(
+    body: Any, operation: str, path: str, value: Any, wanted: Any
+) -> None:
+    before = repr(body)
+    effects = change(operation, path, value)
+    changed = apply(body, effects)
+    assert changed == wanted
+    assert apply(changed, effects) == wanted
+    assert repr(body) == before
+
+
+@pytest.mark.parametrize(("operation", "path"), [("addOrReplace", "a"), ("addOrReplace", "a[*]"), ("add", "a[*]")])
+def test_a_value_is_not_shared_with_the_operation(operation: str, path: str) -> None:
+    value: dict[str, Any] = {"deep": {}}
+    changed = apply({}, change(operation, path, value))
+    found = changed["a"] if path == "a" else changed["a"][0]
+    found["deep"]["x"] = 1
+    assert value == {"deep": {}}
+
+
+def test_another_value_is_a_conflict_that_names_the_field() -> None:
+    with pytest.raises(EffectConflict) as conflict:
+        apply({"a": {"b": "x"}}, change("append", "a.b", "y"))
+    assert str(conflict.value) == (
+        "append of Test/field: the resource already has another value, which only addOrReplace may change"
+    )
+    assert conflict.value.path == "a.b"
+
+
+@pytest.mark.parametrize("conflict", ["audit", "disabled"])
+def test_a_conflict_may_leave_the_operation_out(conflict: str) -> None:
+    assert apply({"a": "x"}, change("add", "a", "y", conflict)) == {"a": "x"}
+
+
+def test_operations_whose_condition_is_false_are_left_out() -> None:
+    one, two = (Operation("add", "f", (key,), 1, applies=key == "b") for key in "ab")
+    assert apply({}, Effects("modify", (one, two))) == {"b": 1}
