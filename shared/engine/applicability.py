@@ -56,37 +56,20 @@ def relevant(node: Node) -> frozenset[str]:
     return frozenset({"type", "name", "kind"}) & names
 
 
-def skeleton(node: Node, fields: frozenset[str]) -> Node | None:
-    """The rule with only the conditions on these fields; None stands for a condition that is not considered."""
+def skeleton(node: Node, fields: frozenset[str], *, negated: bool = False) -> Node | None:
+    """The rule with only the conditions on these fields; None stands for a condition that is not considered.
+
+    Such a condition is taken as it makes the rule true: as true, and below a `not` (`negated`) as false.
+    """
     match node:
         case AllOf() | AnyOf():
-            parts = tuple(skeleton(each, fields) for each in node.parts)
+            parts = tuple(skeleton(each, fields, negated=negated) for each in node.parts)
             kept = tuple(each for each in parts if each is not None)
-            if isinstance(node, AnyOf) and len(kept) < len(parts):
-                return None  # the part that is not considered may be true
+            if isinstance(node, AllOf if negated else AnyOf) and len(kept) < len(parts):
+                return None  # the part that is not considered decides
             return type(node)(node.path, kept) if kept else None
         case Not():
-            return _negated(node, fields)
-        case Condition():
-            return node if field_name(node) in fields else None
-
-
-def _negated(node: Not, fields: frozenset[str]) -> Node | None:
-    """Below `not`, a condition that is not considered counts as false."""
-    inner = _low(node.part, fields)
-    return None if inner is None else Not(node.path, inner)
-
-
-def _low(node: Node, fields: frozenset[str]) -> Node | None:
-    match node:
-        case AllOf() | AnyOf():
-            parts = tuple(_low(each, fields) for each in node.parts)
-            kept = tuple(each for each in parts if each is not None)
-            if isinstance(node, AllOf) and len(kept) < len(parts):
-                return None
-            return type(node)(node.path, kept) if kept else None
-        case Not():
-            inner = skeleton(node.part, fields)
+            inner = skeleton(node.part, fields, negated=not negated)
             return None if inner is None else Not(node.path, inner)
         case Condition():
             return node if field_name(node) in fields else None
