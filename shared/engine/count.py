@@ -80,9 +80,14 @@ def _array(origin: int | None, keys: tuple[str, ...]) -> Read:
 
 
 def _plain(node: Condition, right: Computed, places: tuple[Place, ...]) -> Plain | None:
+    check = _check(node, right)
+    return Plain(check, right.value, levels=places) if check is not None and places else None
+
+
+def _check(node: Condition, right: Computed) -> Check | None:
+    """The check of a right side that no resource changes; None where it is made, or fails, when it is evaluated."""
     try:
-        ready = right.fixed and places
-        return Plain(checker(node.operator, right.value), right.value, levels=places) if ready else None
+        return checker(node.operator, right.value) if right.fixed else None
     except EvaluationError:
         return None
 
@@ -170,10 +175,7 @@ def _nested(
 ) -> Callable[[Json, Frame], Range]:
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
-        found = array(body, frame)
-        if found.__class__ is Unknown or found.__class__ is Partial:
-            return low, MANY
-        for each in _members(found, frame):
+        for each in _members(array(body, frame), frame):
             frame.slots[slot] = each
             least, most = inner(body, frame)
             low, high = low + least, high + most
@@ -206,25 +208,14 @@ def _walk(levels: tuple[Level, ...]) -> Walk:
 
 
 def _test(tally: Callable[[Json, Frame], Range], node: Condition, right: Computed) -> Test:
-    if right.fixed:
-        try:
-            check = checker(node.operator, right.value)
-        except EvaluationError:
-            check = None
-        if check is not None:
-            return _by_check(tally, check, tuple(points(right.value)))
+    check = _check(node, right)
+    if check is not None:
+        turns = tuple(points(right.value))
+        return lambda body, frame: _between(tally(body, frame), check, turns)
 
     def test(body: Json, frame: Frame) -> bool | None:
         expected = right.read(body, frame)
         return _between(tally(body, frame), checker(node.operator, expected), tuple(points(expected)))
-
-    return test
-
-
-def _by_check(tally: Callable[[Json, Frame], Range], check: Check, turns: tuple[int, ...]) -> Test:
-    def test(body: Json, frame: Frame) -> bool | None:
-        found = tally(body, frame)
-        return check(found[0]) if found[0] == found[1] else _between(found, check, turns)
 
     return test
 
@@ -237,7 +228,9 @@ def points(expected: Json) -> list[int]:
 
 def _between(found: Range, check: Check, turns: tuple[int, ...]) -> bool | None:
     low, high = found
-    answers = {check(each) for each in (low, high, *(turn for turn in turns if low < turn < high))}
+    if low == high:
+        return check(low)
+    answers = {check(each) for each in (low, high, *turns) if low <= each <= high}
     return answers.pop() if len(answers) == 1 else None
 
 
