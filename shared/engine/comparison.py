@@ -78,7 +78,7 @@ def _is_in(expected: Json, *, wanted: bool) -> Check:
 
 def contains(expected: Json) -> Check:
     """A substring, or a member of an array."""
-    sought = text(expected).lower()
+    sought = "" if expected is None else text(expected).lower()
 
     def check(value: Json) -> bool | None:
         if value.__class__ is str:
@@ -96,9 +96,16 @@ def _any(answers: list[bool | None]) -> bool | None:
     return True if True in answers else None if None in answers else False
 
 
+def _written(expected: Json) -> str:
+    """The right side of an operator on text; null, as a missing property gives it, is ""."""
+    if isinstance(expected, list | dict):
+        raise EvaluationError(f"the right side must be a string, found {kind(expected)}")
+    return "" if expected is None else text(expected)
+
+
 def like(expected: Json) -> Check:
     """The whole text, with `*` for any characters."""
-    pieces = text(expected).lower().split("*")
+    pieces = _written(expected).lower().split("*")
     once, head, tail = len(pieces) == 2, pieces[0], pieces[-1]  # noqa: PLR2004 - one star, as documented
     shortest = len(head) + len(tail)
 
@@ -132,7 +139,7 @@ def fits(value: str, pieces: list[str]) -> bool:
 
 
 def _matcher(expected: Json, fold: Callable[[str], str]) -> Check:
-    pattern = fold(text(expected))
+    pattern = fold(_written(expected))
 
     def check(value: Json) -> bool | None:
         if _hidden(value):
@@ -169,7 +176,7 @@ def match_insensitively(expected: Json) -> Check:
 
 def contains_key(expected: Json) -> Check:
     """An object that has the key."""
-    low = text(expected).lower()
+    low = _written(expected).lower()
 
     def check(value: Json) -> bool | None:
         if isinstance(value, dict) and any(key.lower() == low for key in value):

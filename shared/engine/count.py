@@ -15,7 +15,7 @@ from shared.engine.evaluate import Computed, compile_operand
 from shared.engine.field import Read
 from shared.engine.path import members, segments, value_reader
 from shared.engine.scope import Scope
-from shared.engine.tree import Condition, Count, Node
+from shared.engine.tree import UNNAMED, Condition, Count, Node
 from shared.engine.unknown import Partial, Unknown
 from shared.engine.value import is_number, kind
 
@@ -43,7 +43,7 @@ def compile_count(node: Condition, count: Count, right: Computed, scope: Scope, 
 def _over_values(node: Condition, count: Count, right: Computed, scope: Scope, compile_node: Compile) -> Clause:
     assert count.value is not None
     values = compile_operand(count.value, scope).read
-    inner = scope.bind(count.name or "", None)
+    inner = scope.bind(count.name or UNNAMED, None)
     where = compile_node(count.where, inner) if count.where else None
     level = (lambda body, frame: counted(values(body, frame))), inner.bindings[-1].slot
     return replace(_clause(node, right, (level,), where), field=count.name or "value")

@@ -35,6 +35,7 @@ EFFECTS: Mapping[str, str] = {
     )
 }
 IF_NOT_EXISTS = frozenset({"auditIfNotExists", "deployIfNotExists"})
+MOST_CONDITIONS = 128
 CONFLICTS = ("audit", "deny", "disabled")
 OPERATIONS = {"add": "add", "addorreplace": "addOrReplace", "remove": "remove"}
 _PATH = "$.policyRule.then.details"
@@ -153,7 +154,7 @@ def _optional(low: Mapping[str, Json], key: str) -> Operand | None:
 
 def _existence(low: Mapping[str, Json]) -> Node | None:
     source = low.get("existencecondition")
-    return None if source is None else parse_condition(source, f"{_PATH}.existenceCondition")
+    return None if source is None else parse_condition(source, f"{_PATH}.existenceCondition", MOST_CONDITIONS)
 
 
 def _entry(source: Json, path: str) -> Change:

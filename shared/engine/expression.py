@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shared.domain.resource import Json
 from shared.engine.error import InvalidDefinition
 
-LONGEST = 24_576
+LONGEST = 81_920
 DEEPEST = 64
 _LONGEST_NUMBER = 32
 _LONG = 1 << 63

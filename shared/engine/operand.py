@@ -22,6 +22,7 @@ CONTEXTUAL: Mapping[str, tuple[str, int, int]] = {
     )
 }
 _DEEPEST = 64
+_MOST_ARGUMENTS = 128
 
 
 def parse_operand(value: Json, path: str, depth: int = 0) -> Operand:
@@ -57,6 +58,9 @@ def checked(node: Expression, path: str) -> Expression:
         name, least, most = (known.name, known.least, known.most) if known else CONTEXTUAL.get(low, ("", 0, 0))
         if not name:
             raise _unknown_function(each.name, path)
+        if len(each.arguments) > _MOST_ARGUMENTS:
+            message = f"{name}() has more than {_MOST_ARGUMENTS} arguments"
+            raise InvalidDefinition(message, path=path, offending=each.name)
         if len(each.arguments) < least or (most is not None and len(each.arguments) > most):
             raise InvalidDefinition(_arity(name, least, most, len(each.arguments)), path=path, offending=each.name)
     return node

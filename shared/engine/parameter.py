@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.domain.resource import Json
 from shared.engine.error import InvalidDefinition, nearest
+from shared.engine.schema import fault
 from shared.engine.tree import Parameter
 from shared.engine.value import alike, kind
 
@@ -79,11 +80,15 @@ def _parameter(name: str, source: Json, path: str) -> Parameter:
 _LOW_KEYS = {key.lower() for key in _KEYS}
 
 
-def bind(declared: Mapping[str, Parameter], given: Mapping[str, Json] | None) -> dict[str, Json]:
+def bind(
+    declared: Mapping[str, Parameter], given: Mapping[str, Json] | None, *, schemas: bool = True
+) -> dict[str, Json]:
     """The values by lower-case name: what is given, else the default; a required one that is missing is left out.
 
+    The `schemas` of objects are for what people assign; a definition is compiled with values that were accepted.
+
     Raises:
-        InvalidDefinition: a value for no declared parameter, of a wrong type, or that is not allowed.
+        InvalidDefinition: a value for no declared parameter, of a wrong type, not allowed, or outside its schema.
     """
     values = {low: each.default for low, each in declared.items() if not each.required}
     for name, value in (given or {}).items():
@@ -94,6 +99,9 @@ def bind(declared: Mapping[str, Parameter], given: Mapping[str, Json] | None) ->
             raise InvalidDefinition("no such parameter", path=path, offending=name, suggestion=nearest(name, names))
         plain = value["value"] if isinstance(value, Mapping) and set(value) == {"value"} else value
         values[name.lower()] = _accepted(declaration, plain, path)
+        found = fault(plain, declaration.schema, path) if schemas and declaration.type == "object" else None
+        if found is not None:
+            raise InvalidDefinition(found[1], path=found[0], offending=str(plain))
     return values
 
 

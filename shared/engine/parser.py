@@ -1,6 +1,7 @@
 """JSON to tree: reads policy definitions and refuses what the language does not allow, saying where."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from math import isinf
 from typing import NoReturn
@@ -10,10 +11,26 @@ from shared.engine.comparison import OPERATORS
 from shared.engine.error import InvalidDefinition, nearest
 from shared.engine.operand import calls, parse_operand
 from shared.engine.parameter import parse_parameters
-from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Literal, Node, Not, Operand, Value
+from shared.engine.tree import (
+    UNNAMED,
+    AllOf,
+    AnyOf,
+    Condition,
+    Count,
+    Definition,
+    Field,
+    Literal,
+    Node,
+    Not,
+    Operand,
+    Value,
+)
 
 DEEPEST = 64
 MOST_NODES = 20_000
+MOST_CONDITIONS = 4096
+MOST_VALUE_COUNTS = 10
+MOST_FIELD_COUNTS = 5
 
 
 def _table(*names: str) -> Mapping[str, str]:
@@ -145,16 +162,21 @@ def _mode(mode: Json) -> str:
     return {"all": "All", "indexed": "Indexed"}.get(mode.lower(), mode)
 
 
-def parse_condition(source: Json, path: str) -> Node:
-    """Read an `if`, `where` or `existenceCondition`."""
-    return _Parser().node(source, path, 0)
+def parse_condition(source: Json, path: str, most: int = MOST_CONDITIONS) -> Node:
+    """Read an `if` or an `existenceCondition` of at most so many conditions.
+
+    Source of the limits: "Azure Policy definition structure policy rule, policy rule limits".
+    """
+    return _Parser(most).node(source, path, 0)
 
 
 class _Parser:
-    """Counts what it reads, so that a hostile rule ends in a named error."""
+    """Counts what it reads, so that a hostile rule ends in a named error; `around` names the counts it stands in."""
 
-    def __init__(self) -> None:
-        self.nodes = self.counts = 0
+    def __init__(self, most: int) -> None:
+        self.most, self.nodes, self.conditions = most, 0, 0
+        self.around: list[str] = []
+        self.counted: Counter[str] = Counter()
 
     def node(self, source: Json, path: str, depth: int) -> Node:
         self.nodes += 1
@@ -178,6 +200,9 @@ class _Parser:
         return tuple(self.node(each, f"{path}[{at}]", depth + 1) for at, each in enumerate(source))
 
     def _condition(self, source: Mapping[str, Json], keys: Mapping[str, Json], path: str, depth: int) -> Condition:
+        self.conditions += 1
+        if self.conditions > self.most:
+            raise InvalidDefinition(f"the rule has more than {self.most} conditions", path=path)
         lefts = [name for name in _LEFT if name in keys]
         operators = [_SPELLING[key] for key in keys if _SPELLING.get(key) in OPERATORS]
         _only(source, _SPELLING, path)
@@ -209,9 +234,22 @@ class _Parser:
         return Field(named)
 
     def _placed(self, operand: Operand, path: str) -> None:
-        """current() stands inside a count only."""
-        if not self.counts and any(each.name.lower() == "current" for each in calls(operand)):
-            raise InvalidDefinition("current() stands outside a count", path=path, offending="current")
+        """current() stands inside a count, and names one that it stands in."""
+        for each in calls(operand):
+            if each.name.lower() != "current":
+                continue
+            if not self.around:
+                raise InvalidDefinition("current() stands outside a count", path=path, offending="current")
+            name = each.arguments[0] if each.arguments else None
+            if isinstance(name, Literal) and not self._names_count(str(name.value).lower()):
+                message = f"current({str(name.value)[:60]!r}) names no count around it"
+                raise InvalidDefinition(
+                    message, path=path, offending=str(name.value), suggestion=nearest(str(name.value), self.around)
+                )
+
+    def _names_count(self, low: str) -> bool:
+        """By the name of a value count; a member of an array may have an alias that is spelled otherwise."""
+        return low in self.around or ("/" in low and any("[*]" in each for each in self.around))
 
     def _count(self, source: Json, path: str, depth: int) -> Count:
         keys = _keys(_object(source, path), path)
@@ -228,10 +266,18 @@ class _Parser:
             raise InvalidDefinition(
                 "a counted value must be a list", path=f"{path}.value", offending=_text(value.value)
             )
-        self.counts += 1
+        self._limit(field, path)
+        self.around.append(str(field or keys.get("name") or UNNAMED).lower())
         where = self.node(keys["where"], f"{path}.where", depth + 1) if "where" in keys else None
-        self.counts -= 1
+        self.around.pop()
         return Count(path, field, value, keys.get("name"), where)
+
+    def _limit(self, field: str | None, path: str) -> None:
+        key, most = ("", MOST_VALUE_COUNTS) if field is None else (field.lower(), MOST_FIELD_COUNTS)
+        self.counted[key] += 1
+        if self.counted[key] > most:
+            what = "counts of values" if field is None else f"counts of {field[:60]!r}"
+            raise InvalidDefinition(f"the rule has more than {most} {what}", path=path)
 
 
 def _object(source: Json, path: str) -> Mapping[str, Json]:

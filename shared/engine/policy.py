@@ -229,11 +229,12 @@ def compile_definition(
 
 def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[str, Json] | None) -> Policy:
     """Compile a parsed definition."""
-    values = bind(tree.parameters, parameters)
+    values = bind(tree.parameters, parameters, schemas=False)
     operands = _operands(tree)
     _check_references(tree, operands)
     effect = _effect(tree, values)
     details = parse_details(effect, tree.details, values)
+    _check_references(tree, _details_operands(details))
     _check_modifiable(effect, details, aliases)
     fields = applicability.relevant(tree.condition)
     outline = applicability.skeleton(tree.condition, frozenset({"type"}))
@@ -284,8 +285,17 @@ def _not_evaluable(tree: Definition) -> str:
 
 
 def _operands(tree: Definition) -> "list[tuple[str, Operand]]":
-    found: list[tuple[str, Operand]] = [("$.policyRule.then.effect", tree.effect)]
-    for each in applicability.conditions(tree.condition):
+    return [("$.policyRule.then.effect", tree.effect), *_condition_operands(tree.condition)]
+
+
+def _details_operands(details: Details) -> "list[tuple[str, Operand]]":
+    found = [("$.policyRule.then.details", each) for each in details.operands()]
+    return found + (_condition_operands(details.existence) if details.existence is not None else [])
+
+
+def _condition_operands(node: Node) -> "list[tuple[str, Operand]]":
+    found: list[tuple[str, Operand]] = []
+    for each in applicability.conditions(node):
         found.append((each.path, each.right))
         match each.left:
             case Field():

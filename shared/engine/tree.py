@@ -24,6 +24,7 @@ class ObjectOf:
     pairs: "tuple[tuple[str, Operand], ...]"
 
 
+UNNAMED = "default"  # the name of a value count that is given none
 Operand = Literal | Call | Access | ArrayOf | ObjectOf
 
 
@@ -117,6 +118,7 @@ class Definition:
 
 
 __all__ = [
+    "UNNAMED",
     "Access",
     "AllOf",
     "AnyOf",

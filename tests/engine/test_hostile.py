@@ -26,6 +26,8 @@ from shared.engine import (
 )
 from shared.engine.context import MOST_STEPS
 from shared.engine.expression import DEEPEST, LONGEST
+from shared.engine.parser import MOST_CONDITIONS, MOST_FIELD_COUNTS, MOST_VALUE_COUNTS
+from shared.engine.value import LARGEST_TEXT
 from tests.engine import generator
 from tests.engine.conftest import read_catalog
 
@@ -66,13 +68,57 @@ def test_rules_have_a_limit_of_conditions(catalog: AliasCatalog) -> None:
         compiled({"anyOf": [LEAF] * 30_000}, catalog)
 
 
+def within(rule: Any, *counts: Any) -> Any:
+    """The rule inside the counts, the first innermost."""
+    for count in counts:
+        rule = {"count": {**count, "where": rule}, "equals": 1}
+    return rule
+
+
 def test_counts_nest_to_a_limit(catalog: AliasCatalog) -> None:
-    rule: Any = {"value": "[current()]", "equals": 1}
-    for at in range(40):
-        rule = {"count": {"value": [1], "name": f"n{at}", "where": rule}, "equals": 1}
-    verdict = judge(compiled(rule, catalog), Resource({"name": "a"}))
+    values = [{"value": [1], "name": f"n{at}"} for at in range(MOST_VALUE_COUNTS)]
+    fields = [{"field": name} for name in ("Test/list[*]", "Test/items[*]") for _ in range(MOST_FIELD_COUNTS)]
+    body = {"properties": {"list": [1], "items": [1]}}
+    verdict = judge(compiled(within({"value": "[current()]", "equals": 1}, *values, *fields), catalog), Resource(body))
     assert verdict.state is State.ERROR
     assert "nest more than" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("count", "most"), [({"value": [1]}, MOST_VALUE_COUNTS), ({"field": "Test/list[*]"}, MOST_FIELD_COUNTS)]
+)
+def test_a_rule_has_so_many_counts_at_most(count: Any, most: int, catalog: AliasCatalog) -> None:
+    compiled({"anyOf": [{"count": count, "equals": at} for at in range(most)]}, catalog)
+    with pytest.raises(InvalidDefinition, match=f"more than {most} counts of"):
+        compiled({"anyOf": [{"count": count, "equals": at} for at in range(most + 1)]}, catalog)
+
+
+def test_a_rule_has_so_many_conditions_at_most(catalog: AliasCatalog) -> None:
+    compiled({"anyOf": [LEAF] * MOST_CONDITIONS}, catalog)
+    with pytest.raises(InvalidDefinition, match=f"more than {MOST_CONDITIONS} conditions"):
+        compiled({"anyOf": [LEAF] * (MOST_CONDITIONS + 1)}, catalog)
+
+
+def test_an_existence_condition_has_fewer(catalog: AliasCatalog) -> None:
+    details = {"type": "T.One/a", "existenceCondition": {"anyOf": [LEAF] * 129}}
+    rule = {"if": LEAF, "then": {"effect": "auditIfNotExists", "details": details}}
+    with pytest.raises(InvalidDefinition, match="more than 128 conditions") as refused:
+        compile_definition(rule, aliases=catalog)
+    assert refused.value.path == "$.policyRule.then.details.existenceCondition.anyOf[128]"
+
+
+def test_a_function_takes_so_many_arguments_at_most(catalog: AliasCatalog) -> None:
+    compiled({"value": f"[concat({','.join(['1'] * 128)})]", "equals": 1}, catalog)
+    with pytest.raises(InvalidDefinition, match="more than 128 arguments"):
+        compiled({"value": f"[concat({','.join(['1'] * 129)})]", "equals": 1}, catalog)
+
+
+def test_a_function_gives_so_long_a_text_at_most() -> None:
+    long = "x" * (LARGEST_TEXT // 2)
+    whole = evaluate_expression("[concat(parameters('a'), parameters('a'))]", parameters={"a": long})
+    assert len(whole) == LARGEST_TEXT
+    with pytest.raises(EvaluationError, match=f"more than {LARGEST_TEXT} characters"):
+        evaluate_expression("[concat(parameters('a'), parameters('a'), '.')]", parameters={"a": long})
 
 
 @pytest.mark.parametrize("text", ["[" + "concat(" * 500 + "'a'" + ")" * 500 + "]", "[" + "a" * (LONGEST + 1) + "]"])

@@ -464,7 +464,7 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
             definition(both(field("tier", "equals", ""))),
         ),
         (
-            definition(counted({"value": "[current('name')]", "equals": "x"})),
+            definition(counted({"value": f"[current('{STORE}/tier')]", "equals": "x"})),
             "policyRule.if",
             definition(counted({"value": f"[current('{STORE}/rules[*]').ip]", "equals": "x"})),
         ),
