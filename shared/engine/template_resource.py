@@ -4,9 +4,11 @@ Sources: "Resource declaration", "Child resources", "Extension resources" and "C
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared.domain.resource import Json
+from shared.engine.error import EvaluationError
 from shared.engine.template_budget import located, shown
 from shared.engine.template_expression import Environment
 from shared.engine.template_scope import below, identity, scope_at
@@ -82,12 +84,13 @@ def dependencies(one: Declared, site: Site) -> tuple[str, ...]:
 
 def called(one: Declared, site: Site, own: tuple[str, ...]) -> frozenset[str]:
     """What dependsOn may call it by, in lower case: `own`, its name, its id, and the id's part below the scope."""
-    names = own
+    names = [*own]
     if isinstance(one.kind, str) and isinstance(one.name, str):
-        with located(one.path):
-            names = (*own, one.name, below(one.kind, one.name.split("/")))
-            scope = scope_of_resource(one, site)
-            names = names if isinstance(scope, Unknown) else (*names, identity(one.kind, one.name, scope))
+        names.append(one.name)
+        scope = scope_of_resource(one, site)
+        with suppress(EvaluationError):  # a name that is none matters only where the resource is deployed
+            names.append(below(one.kind, one.name.split("/")))
+            names.append(identity(one.kind, one.name, scope if isinstance(scope, str) else ""))
     return frozenset(map(str.lower, names))
 
 
@@ -110,5 +113,6 @@ def deployed(one: Declared, site: Site) -> dict[str, Json]:
     found = {"type": body["type"], "name": body["name"], "apiVersion": version, "body": body}
     unknown = {**site.doubts, **({"scope": shown(scope)} if isinstance(scope, Unknown) else {}), **unknown}
     if isinstance(one.kind, str) and isinstance(one.name, str) and isinstance(scope, str):
-        found = {"id": identity(one.kind, one.name, scope), **found}
+        with located(path):
+            found = {"id": identity(one.kind, one.name, scope), **found}
     return {**found, "unknown": unknown} if unknown else found

@@ -88,8 +88,10 @@ def identity(kind: str, name: str, scope: str) -> str:
     """The id of a resource at a scope.
 
     Raises:
-        EvaluationError: the type has not as many segments as the name needs.
+        EvaluationError: the type has not as many segments as the name needs, or a name is empty.
     """
+    if not all(name.split("/")):
+        raise EvaluationError(f"a name of the {kind} is empty")
     if kind.lower() == _GROUPS:
         return f"{scope}/resourceGroups/{name}"
     return f"{scope}/providers/{below(kind, name.split('/'))}"
@@ -102,8 +104,6 @@ def below(kind: str, names: list[str]) -> str:
         raise EvaluationError(f"{kind!r} is no resource type like 'Microsoft.Storage/storageAccounts'")
     if len(names) != len(kinds):
         raise EvaluationError(f"the type {kind} needs {len(kinds)} names, found {len(names)}: {'/'.join(names)!r}")
-    if not all(names):
-        raise EvaluationError(f"a name of the {kind} is empty")
     return "/".join([provider, *(part for pair in zip(kinds, names, strict=True) for part in pair)])
 
 

@@ -18,6 +18,8 @@ MOST_ITERATIONS = MOST_RESOURCES
 
 def value(source: Json, env: Environment, path: str) -> Json:
     """A value of the template, computed."""
+    with located(path):
+        env.budget.spend()
     if isinstance(source, str):
         return expression(source, env, path)
     if isinstance(source, list):

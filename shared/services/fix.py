@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from shared.domain.body import merged
 from shared.domain.error import InvalidInput
-from shared.domain.resource import Json, Resource, subscription_of, type_of
+from shared.domain.resource import Json, Resource, resource_group_of, subscription_of, type_of
 from shared.engine import Context, EffectConflict, Effects, EvaluationError, apply, effects, expand_template
 from shared.services.policy import Book
 
@@ -95,6 +95,10 @@ def _scope(effect: Effects, resource: Resource, context: Context) -> Context:
     subscription = {"subscriptionId": subscription_of(resource.id), "id": base, **known}
     if effect.scope.lower() == "subscription":
         return replace(context, subscription=subscription, resource_group=None)
-    name = effect.related.get("resourceGroupName")
-    group = {"name": name, "id": f"{base}/resourceGroups/{name}"} if name else context.resource_group
+    own = resource.id.split("/")[4] if resource_group_of(resource.id) else None
+    name = effect.related.get("resourceGroupName") or own
+    if name is None:
+        raise InvalidInput("the policy deploys to a resource group, and the resource is in none")
+    around = context.resource_group if name == own else None
+    group = around or {"name": name, "id": f"{base}/resourceGroups/{name}"}
     return replace(context, subscription=subscription, resource_group=group)

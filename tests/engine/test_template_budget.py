@@ -34,6 +34,7 @@ def expand(value: Any, **template: Any) -> Any:
         (f"[string({REDUCED})]", {}),
         ("[f.g59()]", {}),
         ({"copy": [{"name": "a", "count": 800, "input": {"copy": [{"name": "b", "count": 800, "input": "x"}]}}]}, {}),
+        ({"copy": [{"name": "a", "count": 800, "input": [1] * 10_000}]}, {}),
         ([{"a": "[variables('t19')]"}] * 10, {"t0": "x", **TEXTS}),
         ("[map(range(0, 9999), lambda('a', map(range(0, 9999), lambda('b', 1))))]", {}),
     ],

@@ -49,6 +49,7 @@ def test_ids_and_names_are_computed(expression: str, value: str) -> None:
         ("resourceId('X.Y/a', 'n')", "/subscriptions/s/providers/X.Y/a/n"),
         (f"resourceId('{OTHER}', 'X.Y/a', 'n')", f"/subscriptions/{OTHER}/providers/X.Y/a/n"),
         ("resourceId('other', 'X.Y/a', 'n')", "/subscriptions/s/resourceGroups/other/providers/X.Y/a/n"),
+        ("resourceId('X.Y/a', '')", "/subscriptions/s/providers/X.Y/a/"),
     ],
 )
 def test_ids_in_deployments_to_a_subscription(expression: str, value: str) -> None:
@@ -61,7 +62,6 @@ def test_ids_in_deployments_to_a_subscription(expression: str, value: str) -> No
         ("resourceId('a', 'b')", "no argument is a resource type"),
         ("resourceId('X.Y/a/b', 'n')", "needs 2 names, found 1"),
         ("resourceId('X.Y/a', 'n', 'm')", "needs 1 names, found 2"),
-        ("resourceId('X.Y/a', '')", "is empty"),
         ("resourceId('a', 'b', 'c', 'X.Y/a', 'n')", "only a subscription and a resource group"),
         ("resourceId('X.Y/a', 1)", "expected a string"),
         ("extensionResourceId('/s')", "takes 3 or more arguments, found 1"),

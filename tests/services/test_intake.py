@@ -130,7 +130,7 @@ def test_groups_and_subscriptions_are_called_what_policies_call_them() -> None:
     ]
 
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
     "contentVersion": "1.0.0.0",
     "parameters": {"account": {"defaultValue": "acme", "type": "String"}},
@@ -224,6 +224,8 @@ def test_what_a_template_computes_in_the_cloud_is_left_out(name: Any) -> None:
         (f'{{"id": "{_id()}", "type": "{STORAGE}", "properties": []}}', "$.properties", "not an object"),
         (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": NaN}}', "$", "not JSON"),
         (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": "\\ud800"}}', "$", "not JSON"),
+        (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": {"1" * 5_000}}}', "$", "not JSON"),
+        (f'{{"id": "{_id()}", "type": "{STORAGE}", "tags": {{"a": 1, "a": 2}}}}', "$.tags", "'a' occurs twice"),
         (f'{{"id": "{_id()}", "type": "{STORAGE}", "x": {"[" * 200}{"]" * 200}}}', "$", "deeper"),
         (f'{{"id": "{_id("FIRST")}", "type": "{STORAGE}"}}', "$.id", "in the file before"),
     ],

@@ -195,6 +195,20 @@ def changed(name: str, **changes: Any) -> Any:
 
 
 ELSEWHERE = {"type": SETTING, "apiVersion": "1", "name": "logs", "scope": "/subscriptions/2", "properties": {}}
+KEYED = {**ELSEWHERE, "scope": "[parameters('vault')]", "properties": {"key": "[listKeys('/workspaces/w', '1').key]"}}
+
+
+def test_the_loops_of_a_template_become_puts(world: World) -> None:
+    copied = {
+        **KEYED,
+        "name": "[concat('logs-', copyIndex(1))]",
+        "copy": {"name": "all", "count": 2},
+        "properties": {"workspaceId": "/workspaces/central"},
+    }
+    template = {"parameters": {"vault": {"type": "string"}}, "resources": [copied]}
+    vault = resource(VAULT, "kv", {"enablePurgeProtection": True})
+    _, whole = planned(with_policies(world, changed("logged", template=template)), vault, "logged")
+    assert [each.resource_id.rpartition("/")[2] for each in whole.items[0].operations] == ["logs-1", "logs-2"]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +219,14 @@ ELSEWHERE = {"type": SETTING, "apiVersion": "1", "name": "logs", "scope": "/subs
         ({"template": {"resources": [ELSEWHERE]}}, "not in the resource's subscription"),
         ({"template": {"resources": [{**ELSEWHERE, "copy": {"count": 2}}]}}, "copy"),
         ({"template": {"resources": [{**ELSEWHERE, "scope": "[reference('x').id]"}]}}, "reference"),
+        (
+            {"template": {"parameters": {"vault": {}}, "resources": [KEYED, ELSEWHERE]}},
+            f"properties.key of {SETTING} logs (known after deployment: listKeys('/workspaces/w', '1').key); start a",
+        ),
+        (
+            {"template": {"resources": [{**ELSEWHERE, "properties": {f"k{n}": "[newGuid()]" for n in range(7)}}]}},
+            f"properties.k4 of {SETTING} logs (known after deployment: newGuid()) and 2 more; start",
+        ),
         ({"template": {"resources": [{**ELSEWHERE, "scope": "[parameters('nobody')]"}]}}, "nobody"),
     ],
 )
