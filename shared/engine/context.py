@@ -9,6 +9,7 @@ from shared.engine.error import EvaluationError
 from shared.engine.unknown import Partial, Unknown, mark
 
 LATEST = "9999-12-31"
+RESOURCE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
 DEEPEST_COUNT = 16
 MOST_STEPS = 250_000
 MOST_KEPT = 8_192
@@ -37,6 +38,13 @@ class Context:
 
 
 EMPTY = Context()
+_OTHER_NAMES = {"microsoft.resources/resourcegroups": RESOURCE_GROUP.lower()}
+
+
+def policy_type(written: str) -> str:
+    """A resource type as policies know it, lower case: Resource Manager answers with a shorter one for groups."""
+    low = written.lower()
+    return _OTHER_NAMES.get(low, low)
 
 
 class Frame:
@@ -50,6 +58,9 @@ class Frame:
 
     def __init__(self, resource: Resource, context: Context, origin: "Frame | None" = None) -> None:
         body = resource.body
+        self.type = policy_type(resource.type)
+        if len(self.type) != len(resource.type):
+            body = {**body, "type": RESOURCE_GROUP}
         self.partial = bool(resource.unread)
         self.body: Json = (
             mark(body, resource.unread) if self.partial else body if body.__class__ is dict else dict(body)
@@ -57,7 +68,6 @@ class Frame:
         self.resource = resource
         self.context = context
         self.origin = origin
-        self.type = resource.type.lower()
         self.slots: list[Json] = [None] * DEEPEST_COUNT
         self.steps = MOST_STEPS
 

@@ -88,8 +88,8 @@ def _api_version(body: Json, frame: Frame) -> Json:
 
 def full_name(body: Json) -> Json:
     """The name with those of its parents, from the id; the name itself where the id tells none."""
-    found = str(pick(body, "id") or "").rpartition("/providers/")[2].split("/")
-    names = found[2::2] if len(found) > 2 else []  # noqa: PLR2004 - provider/type/name
+    _, inside, tail = str(pick(body, "id") or "").rpartition("/providers/")
+    names = tail.split("/")[2::2] if inside else []  # provider/type/name
     return "/".join(names) or pick(body, "name")
 
 

@@ -14,14 +14,17 @@ Numbered = tuple[tuple[int, Policy], ...]
 
 
 class Plan:
-    """The policies about one type, numbered as in their set. `fused` are those in the function `run`."""
+    """The policies about one type, numbered as in their set. `fused` are those in the function `run`.
+
+    Bodies that name their type otherwise than policies do are not for generated code (`fuses` False).
+    """
 
     __slots__ = ("_met", "_type", "all", "fused", "policies", "rest", "run")
 
-    def __init__(self, resource_type: str, numbered: Numbered) -> None:
+    def __init__(self, resource_type: str, numbered: Numbered, *, fuses: bool = True) -> None:
         self._type = resource_type
         self.all = numbered
-        self._met = 0
+        self._met = 0 if fuses else OFTEN
         self.policies = tuple(policy for _, policy in numbered)
         self.rest = numbered
         self.fused: tuple[int, ...] = ()

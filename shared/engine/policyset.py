@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.domain.resource import Body, Resource
 from shared.domain.verdict import State, Verdict
-from shared.engine.context import EMPTY, Context, Frame
+from shared.engine.context import EMPTY, Context, Frame, policy_type
 from shared.engine.error import EvaluationError
 from shared.engine.judge import explained, failed, judge_applicable, state_of
 from shared.engine.plan import Plan
@@ -47,10 +47,11 @@ class PolicySet:
         if plan is None:
             if len(self._plans) >= _MOST_TYPES:
                 self._plans.clear()
-            low = resource_type.lower()
+            low = policy_type(resource_type)
             candidates = sorted({*self._by_type.get(low, ()), *self._open})
             numbered = ((at, self.policies[at]) for at in candidates)
-            plan = Plan(low, tuple((at, policy) for at, policy in numbered if policy.may_apply_to(low)))
+            chosen = tuple((at, policy) for at, policy in numbered if policy.may_apply_to(low))
+            plan = Plan(low, chosen, fuses=low == resource_type.lower())
             self._plans[resource_type] = plan
         return plan
 

@@ -166,3 +166,21 @@ def test_compiled_programs_do_not_pile_up(catalog: AliasCatalog) -> None:
     for at in range(2_100):
         judge(dynamic, Resource({"name": "a", "type": f"T.Many/t{at}", "properties": {"a": 1}}, api_version=f"v{at}"))
     assert len(dynamic._programs) <= 2_000
+
+
+def test_resource_groups_are_counted_however_their_type_is_spelled(catalog: AliasCatalog) -> None:
+    rule = {"field": "type", "equals": "Microsoft.Resources/subscriptions/resourceGroups"}
+    rules = [{"allOf": [rule, {"field": "tags.env", "exists": False}]}, {"not": rule}]
+    policies = compile_set(
+        compile_definition({"mode": "All", "policyRule": {"if": each, "then": {"effect": "audit"}}}, aliases=catalog)
+        for each in rules
+    )
+    bodies = [
+        {"type": "Microsoft.Resources/resourceGroups"},
+        {"type": "Microsoft.Resources/subscriptions/resourceGroups"},
+    ]
+    found = policies.count(body for _ in range(OFTEN * 2) for body in bodies)
+    assert [{state: number for state, number in each.items() if number} for each in found] == [
+        {State.NON_COMPLIANT: OFTEN * 4},
+        {},
+    ]
