@@ -1,6 +1,5 @@
 """Files that commands read: policy definitions one by one or in folders, the catalog, alias catalogs."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -10,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from shared import bootstrap
+from shared.domain import notation
 from shared.domain.error import InvalidInput
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
-from shared.engine import Context, Policy, compile_definition, load_definition
+from shared.engine import Context, InvalidDefinition, Policy, compile_definition, load_definition
 from shared.services import alias, intake
 from shared.services.lint_subject import Facts
 
@@ -72,13 +72,20 @@ def named(policy: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     if Path(policy).exists():
         for path, text in definitions([Path(policy)]):
-            found = load_definition(text)
+            found = _definition(path, text)
             yield str(found.get("name") or path.stem), found
         return
     entry = next((each for each in bootstrap.catalog().policies() if each.name == policy), None)
     if entry is None:
         raise InvalidInput(f"'{policy}' is neither a file nor a policy of the catalog, nor a folder", path="--policy")
     yield entry.name, entry.definition
+
+
+def _definition(path: Path, text: str) -> Mapping[str, Any]:
+    try:
+        return load_definition(text)
+    except InvalidDefinition as error:
+        raise InvalidInput(f"{path}: {error.message}", path=error.path) from None
 
 
 def compiled(names: Iterable[str], parameters: str, aliases: Path | None) -> list[Policy]:
@@ -136,9 +143,9 @@ def object_of(text: str, option: str) -> dict[str, Any]:
     """A JSON object, or `@FILE` for one in a file."""
     written = text_of(Path(text[1:])) if text.startswith("@") else text
     try:
-        loaded = json.loads(written)
-    except ValueError as error:
-        raise InvalidInput(f"{option} is not JSON: {error}", path=option) from error
+        loaded = notation.read(written)
+    except notation.Unreadable as error:
+        raise InvalidInput(f"{option} is not JSON that can be used: {error.message}", path=option) from None
     if not isinstance(loaded, dict):
         raise InvalidInput(f"{option} takes a JSON object", path=option)
     return loaded

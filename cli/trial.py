@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
-from cli import show, source
-from shared.domain.error import CortexError, InvalidInput
+from cli import show, source, yaml_text
+from shared.domain.error import CortexError
 from shared.domain.trial import Outcome, TrialTable
 from shared.engine import AliasCatalog
 from shared.services import junit, trial
@@ -18,7 +17,6 @@ from shared.services import junit, trial
 FAILED = 1
 PAUSE = 0.5
 """Seconds between two looks at the files."""
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CASES = ("*.yaml", "*.yml")
 _WATCHED = (*_CASES, "*.json")
 Suite = tuple[str, list[Outcome]]
@@ -91,7 +89,7 @@ def _files(places: list[Path], patterns: tuple[str, ...]) -> Iterator[Path]:
 def _suites(places: list[Path], aliases: AliasCatalog, only: str) -> Iterator[Suite]:
     for path in _files(places, _CASES):
         try:
-            table = trial.read(_load(path))
+            table = trial.read(yaml_text.read(source.text_of(path)))
         except CortexError as error:
             yield path.as_posix(), [Outcome(name="the file", passed=False, problems=(str(error),))]
             continue
@@ -109,15 +107,6 @@ def _run(table: TrialTable, folder: Path, aliases: AliasCatalog, only: str) -> I
             begun = time.perf_counter()
             outcome = trial.run(each, aliases=aliases, find=find)
             yield outcome.model_copy(update={"seconds": round(time.perf_counter() - begun, 6)})
-
-
-def _load(path: Path) -> Any:  # noqa: ANN401 - any YAML
-    try:
-        return yaml.load(source.text_of(path), Loader=_LOADER)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise InvalidInput(f"not YAML: {error}", path=str(path)) from None
-    except RecursionError:
-        raise InvalidInput("the YAML nests too deeply", path=str(path)) from None
 
 
 def _print(suites: list[Suite], *, as_json: bool) -> None:

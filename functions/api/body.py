@@ -1,14 +1,14 @@
 """Request bodies read strictly: bounded, UTF-8, one meaning."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from shared.domain.decoding import decode
 from shared.domain.error import InvalidInput, TooLarge
+from shared.domain.notation import Unreadable
 
 LIMIT = 1_000_000
 """Bytes of a JSON body."""
@@ -74,27 +74,12 @@ def parse(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
     Errors: InvalidInput.
     """
     try:
-        value = orjson.loads(raw)
-        json.loads(raw, object_pairs_hook=_unique)
-    except RecursionError:
-        raise _too_deep() from None
-    except ValueError as error:
-        raise InvalidInput(f"the body is not the JSON that is taken here: {error}", path="body") from None
+        value = decode(raw)
+    except Unreadable as error:
+        raise InvalidInput(f"the body is not the JSON that is taken here: {error.message}", path="body") from None
     if _depth(value) > DEPTH:
-        raise _too_deep()
+        raise InvalidInput(f"the body nests deeper than {DEPTH} objects and arrays", path="body")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    names = {name for name, _ in pairs}
-    if len(names) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice[:80]!r} stands twice in one object")
-
-
-def _too_deep() -> InvalidInput:
-    return InvalidInput(f"the body nests deeper than {DEPTH} objects and arrays", path="body")
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401 - any JSON

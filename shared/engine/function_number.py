@@ -1,6 +1,7 @@
 """Numeric functions of template expressions ("Numeric functions for ARM templates")."""
 
 from collections.abc import Callable
+from math import isfinite
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
@@ -9,6 +10,7 @@ from shared.engine.value import Number, expect_integer, is_number, kind
 _MOST_MEMBERS = 10_000
 _LARGEST = (1 << 31) - 1
 _LONG = 1 << 63
+_LONGEST = 400
 
 
 def _within(result: int) -> int:
@@ -48,7 +50,8 @@ def mod(left: Json, right: Json) -> int:
 
 def to_int(value: Json) -> int:
     """A number or a string as an integer, rounded towards zero."""
-    return int(to_float(value)) if not isinstance(value, str) or "." in value else int(value.strip()[:40])
+    whole = isinstance(value, str) and "." not in value
+    return _within(int(_written(value)) if whole else int(to_float(value)))
 
 
 def to_float(value: Json) -> float:
@@ -56,8 +59,19 @@ def to_float(value: Json) -> float:
     if is_number(value):
         return float(value) if isinstance(value, float) else value
     if isinstance(value, str):
-        return float(value.strip()[:400])
+        found = float(_written(value))
+        if isfinite(found):
+            return found
+        raise EvaluationError(f"{value.strip()!r} is no finite number")
     raise EvaluationError(f"cannot make a number from a value of type {kind(value)}")
+
+
+def _written(text: str) -> str:
+    """The text of a number, refused where no number needs so much."""
+    number = text.strip()
+    if len(number) > _LONGEST:
+        raise EvaluationError(f"the number has more than {_LONGEST} characters")
+    return number
 
 
 def _numbers(values: tuple[Json, ...]) -> list[Number]:

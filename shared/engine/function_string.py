@@ -2,13 +2,12 @@
 
 import base64
 import binascii
-import json
 import re
 import uuid
 from collections.abc import Callable
-from typing import NoReturn
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from shared.domain import notation
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
 from shared.engine.function_format import format_
@@ -128,15 +127,11 @@ def from_base64(value: Json) -> str:
 
 
 def to_json(value: Json) -> Json:
-    """The value that a JSON text writes."""
+    """The value that a JSON text writes; of members with one name the last holds."""
     try:
-        return json.loads(expect_text(value, null=None), parse_constant=_no_json)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise EvaluationError(f"not JSON: {error}") from None
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise EvaluationError(f"not JSON: {constant}")
+        return notation.read(expect_text(value, null=None), repeats=True)
+    except notation.Unreadable as error:
+        raise EvaluationError(error.reason) from None
 
 
 def string(value: Json) -> str:

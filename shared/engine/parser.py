@@ -1,11 +1,9 @@
 """JSON to tree: reads policy definitions and refuses what the language does not allow, saying where."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
-from math import isinf
-from typing import NoReturn
 
+from shared.domain import notation
 from shared.domain.resource import Json
 from shared.engine.comparison import OPERATORS
 from shared.engine.error import InvalidDefinition, nearest
@@ -60,57 +58,16 @@ _LEFT = ("field", "value", "count")
 
 
 def load_definition(text: str | bytes) -> dict[str, Json]:
-    """Decode a definition's JSON, refusing duplicate keys.
+    """Decode a definition's JSON as `notation.read` does; keys are compared without case.
 
     Raises:
-        InvalidDefinition: broken JSON, a key that occurs twice (compared without case), or nesting without end.
+        InvalidDefinition: broken JSON, a key that occurs twice, a number that cannot be kept, or nesting without end.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse, parse_float=_float)
-        _no_doubles(found, "$")
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise InvalidDefinition(f"not JSON: {error.msg} at {where}", path="$") from None
-    except (RecursionError, UnicodeDecodeError) as error:
-        raise InvalidDefinition(f"not readable as JSON: {type(error).__name__}", path="$") from None
+        found = notation.read(text, fold=True)
+    except notation.Unreadable as error:
+        raise InvalidDefinition(error.reason, path=error.path or "$", offending=error.offending) from None
     return dict(_object(found, "$"))
-
-
-class _Doubled(dict[str, Json]):
-    """An object in whose text a key occurs twice."""
-
-    key = ""
-
-
-def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key.lower() in seen:
-            doubled = _Doubled(pairs)
-            doubled.key = key
-            return doubled
-        seen.add(key.lower())
-    return dict(pairs)
-
-
-def _no_doubles(node: Json, path: str) -> None:
-    if isinstance(node, _Doubled):
-        message = f"the key {node.key[:60]!r} occurs twice in one object"
-        raise InvalidDefinition(message, path=path, offending=node.key)
-    if isinstance(node, dict | list):
-        inner = node.items() if isinstance(node, dict) else enumerate(node)
-        for key, each in inner:
-            if isinstance(each, dict | list):
-                _no_doubles(each, f"{path}[{key}]" if isinstance(node, list) else f"{path}.{key}")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise InvalidDefinition(f"{constant} is not a JSON value that can be kept", path="$", offending=constant)
-
-
-def _float(written: str) -> float:
-    found = float(written)
-    return _refuse(written[:40]) if isinf(found) else found
 
 
 def parse_definition(source: Mapping[str, Json]) -> Definition:

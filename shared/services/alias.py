@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
+from shared.domain.decoding import decode
 from shared.domain.error import InvalidInput
+from shared.domain.notation import Unreadable
 from shared.engine import AliasCatalog
 from shared.ports.catalog import Catalog
 from shared.services import decompression
@@ -70,8 +70,8 @@ def read(source: Source) -> Facts:
     text = b"".join(decompression.chunks(source, largest=LARGEST)).strip()
     try:
         found = _facts(_loaded(text))
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"the alias file is not JSON: {error}", path="--aliases") from None
+    except Unreadable as error:
+        raise InvalidInput(f"the alias file cannot be read: {error.message}", path="--aliases") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(f"the alias file holds something else than aliases: {error!r}", path="--aliases") from None
     if not len(found.aliases):
@@ -81,11 +81,11 @@ def read(source: Source) -> Facts:
 
 def _loaded(text: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return decode(text)
+    except Unreadable:
         if b"\n{" not in text:
             raise
-    return [orjson.loads(line) for line in text.splitlines() if line.strip()]
+    return [decode(line) for line in text.splitlines() if line.strip()]
 
 
 def _facts(loaded: Any) -> Facts:  # noqa: ANN401 - any JSON

@@ -10,10 +10,10 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
+from shared.domain.decoding import decode
 from shared.domain.error import CortexError, TooLarge
 from shared.domain.inventory import BadRecord
+from shared.domain.notation import Unreadable
 from shared.domain.resource import Resource, Unread, type_of
 from shared.engine.context import Context
 from shared.engine.error import EvaluationError
@@ -95,9 +95,9 @@ class _Reader:
             yield self._bad(piece, piece.reason)
             return
         try:
-            value = orjson.loads(piece.text)
-        except orjson.JSONDecodeError as error:
-            yield self._bad(piece, f"not JSON: {error}")
+            value = decode(piece.text)
+        except Unreadable as error:
+            yield self._bad(piece, error.reason, error.path or "$")
             return
         yield from self._found(piece, value)
 

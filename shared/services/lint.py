@@ -44,8 +44,6 @@ def lint_text(text: str | bytes, facts: Facts) -> tuple[Remark, ...]:
         return lint(load_definition(text), facts)
     except InvalidDefinition as error:
         return (_invalid(error, "$"),)
-    except ValueError as error:  # an integer of thousands of digits
-        return (_invalid(InvalidDefinition(f"not readable as JSON: {error}", path="$"), "$"),)
 
 
 def lint(definition: Mapping[str, Json], facts: Facts) -> tuple[Remark, ...]:

@@ -78,3 +78,31 @@ def test_bad_records_are_told_and_the_rest_goes_on(cortex: Any, tmp_path: Path) 
     resource.write_text("{]\n" + resource.read_text("utf-8"), "utf-8")
     answer = cortex("policy", "explain", "--policy", "allowed-locations", "--resource", resource)
     assert "nonCompliant allowed-locations" in answer.output
+
+
+HOSTILE = [
+    ("1" * 5_000, "beyond what a double holds"),
+    ("NaN", "not JSON: NaN"),
+    ("1e999", "beyond what a double holds"),
+    ('"\\ud800"', "half a surrogate pair"),
+    ('{"a": 1, "a": 2}', "the key 'a' occurs twice"),
+    ("[" * 200 + "]" * 200, "nests deeper"),
+    ("[" * 100_000, "nests deeper"),
+]
+
+
+@pytest.mark.parametrize(("value", "reason"), HOSTILE, ids=[value[:12] for value, _ in HOSTILE])
+def test_values_without_one_meaning_are_told_with_file_and_place(
+    cortex: Any, tmp_path: Path, value: str, reason: str
+) -> None:
+    resource = fixture_file(tmp_path, "allowed-locations", "fail")
+    policy, values = tmp_path / "odd.json", tmp_path / "values.json"
+    policy.write_text(f'{{"if": {{"field": "name", "equals": {value}}}, "then": {{"effect": "audit"}}}}', "utf-8")
+    values.write_text(f'{{"x": {value}}}', "utf-8")
+    refused = str(cortex("policy", "explain", "--policy", policy, "--resource", resource).exception)
+    assert refused.startswith(f"{policy}: $")
+    assert reason in refused
+    options = ("--policy", "allowed-locations", "--resource", resource, "--parameters", f"@{values}")
+    refused = str(cortex("policy", "explain", *options).exception)
+    assert refused.startswith("--parameters is not JSON that can be used: $")
+    assert reason in refused

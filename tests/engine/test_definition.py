@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from shared.domain.decoding import decode
 from shared.domain.error import InvalidInput
-from shared.engine import AliasCatalog, InvalidDefinition, compile_definition, load_definition
+from shared.domain.resource import Resource
+from shared.domain.verdict import State
+from shared.engine import AliasCatalog, InvalidDefinition, compile_definition, judge, load_definition
 
 RULE: dict[str, Any] = {"if": {"field": "name", "equals": "a"}, "then": {"effect": "audit"}}
 
@@ -24,6 +27,31 @@ def test_duplicate_keys_are_refused_where_they_stand(text: str, path: str, key: 
     with pytest.raises(InvalidDefinition, match="occurs twice") as refused:
         load_definition(text)
     assert (refused.value.path, refused.value.offending) == (path, key)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("NaN", "not JSON: NaN"),
+        ("-Infinity", "not JSON: -Infinity"),
+        ("1e999", "beyond what a double holds"),
+        ("1" * 5_000, "beyond what a double holds"),
+        ('"\\ud800"', "half a surrogate pair"),
+        ("[" * 200 + "]" * 200, "nests deeper"),
+    ],
+)
+def test_values_without_one_meaning_are_refused_where_they_stand(value: str, reason: str) -> None:
+    rule = f'{{"if": {{"field": "name", "equals": {value}}}, "then": {{"effect": "audit"}}}}'
+    with pytest.raises(InvalidDefinition, match=reason) as refused:
+        load_definition(f'{{"properties": {{"policyRule": {rule}}}}}')
+    assert (refused.value.path or "").startswith("$.properties.policyRule.if.equals")
+
+
+def test_whole_numbers_beyond_64_bits_mean_the_same_in_rules_and_resources(catalog: AliasCatalog) -> None:
+    rule = '{"if": {"field": "Test/a", "equals": 100000000000000000001}, "then": {"effect": "audit"}}'
+    policy = compile_definition(load_definition(rule), aliases=catalog)
+    body = decode(b'{"name": "x", "properties": {"a": 100000000000000000001}}')
+    assert judge(policy, Resource(body)).state is State.NON_COMPLIANT
 
 
 def test_broken_json_is_refused_with_its_position() -> None:

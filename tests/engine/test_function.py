@@ -225,6 +225,15 @@ MESSAGES = [
     ("substring('abc', true())", "substring(): expected an integer, found boolean true"),
     ("toLower(createArray(1, 'a'))", 'toLower(): expected a string, found array [1,"a"]'),
     ("json('NaN')", "json(): not JSON: NaN"),
+    (f"json('{'1' * 5000}')", "json(): 1111111111111111111111111111111111111111 is beyond what a double holds"),
+    ("json('1e999')", "json(): 1e999 is beyond what a double holds"),
+    ("json('[\"\\ud800\"]')", "json(): half a surrogate pair"),
+    (f"int('{'1' * 5000}')", "int(): the number has more than 400 characters"),
+    (f"int('{'1' * 41}')", "int(): the result does not fit in 64 bits"),
+    ("int('1e300')", "int(): "),
+    (f"float('{'1' * 401}')", "float(): the number has more than 400 characters"),
+    ("float('1e999')", "float(): '1e999' is no finite number"),
+    ("float('NaN')", "float(): 'NaN' is no finite number"),
 ]
 
 
@@ -286,6 +295,9 @@ VALUES = [
     ("if(false(), 1, 2)", 2),
     ("less(null(), 'a')", True),
     ("div(0, -5)", 0),
+    ("int(' -9223372036854775808 ')", -(2**63)),
+    ('json(\'{"a": 1, "a": 2}\')', {"a": 2}),
+    ("-9223372036854775808", -(2**63)),
     ("div(-7, 2)", -3),
     ("div(7, -2)", -3),
     ("intersection(createArray(3, 1, 2), createArray(2, 3))", [3, 2]),

@@ -5,11 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from shared.domain.decoding import decode
 from shared.domain.error import InvalidInput
 from shared.domain.model import Model
+from shared.domain.notation import Unreadable
 from shared.domain.policy import Framework, PolicyEntry
 
 Row = Mapping[str, Any]
@@ -126,11 +127,11 @@ def _table(path: Path, rows: TypeAdapter[Any]) -> tuple[Row, ...]:
 
 def _read[T](path: Path, kind: type[T]) -> T:
     try:
-        found = orjson.loads(path.read_bytes())
+        found = decode(path.read_bytes())
     except OSError as error:
         raise InvalidInput(f"{path}: cannot be read: {error.strerror}", path="$") from None
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"{path}: not JSON: {error}", path="$") from None
+    except Unreadable as error:
+        raise InvalidInput(f"{path}: {error.message}", path=error.path) from None
     if not isinstance(found, kind):
         raise InvalidInput(f"{path}: expected a JSON {'object' if kind is dict else 'array'}", path="$")
     return found

@@ -95,6 +95,7 @@ def test_a_name_is_taken_once(folder: Path) -> None:
     ("file", "content", "message"),
     [
         ("policies/vault/vault-closed.json", "{", "not JSON"),
+        ("policies/vault/vault-closed.json", '{"a": {"b": 1, "b": 2}}', r"\$\.a: the key 'b' occurs twice"),
         ("policies/vault/vault-closed.json", [], "expected a JSON object"),
         ("policies/vault/vault-closed.json", {"name": "vault-closed"}, "'properties' is missing"),
         ("policies/vault/vault-closed.json", {**POLICY, "name": "other"}, "not named for the policy 'other'"),
