@@ -1,4 +1,4 @@
-"""`cortex policy fmt`: definitions in their canonical layout."""
+"""`cortex policy fmt`: definitions, initiatives and assignments in their canonical layout."""
 
 import difflib
 import os
@@ -18,20 +18,20 @@ BROKEN = 2
 
 
 def fmt(
-    places: Annotated[list[Path], typer.Argument(metavar="FILE|DIR…", help="definitions, or folders; - for stdin")],
+    places: Annotated[list[Path], typer.Argument(metavar="FILE|DIR…", help="policy files, or folders; - for stdin")],
     check: Annotated[bool, typer.Option("--check", help="write nothing; exit with 1 where something would")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="print what would change, and write nothing")] = False,
 ) -> None:
-    """Give definitions the documented key order and spelling and two spaces, without changing what they mean.
+    """Give policy files the documented key order and spelling and two spaces, without changing what they mean.
 
-    Exit code 2 when a file is no definition; it is left as it is.
+    Exit code 2 when a file is no definition, initiative or assignment; it is left as it is.
     """
     if places == [Path("-")]:
         sys.stdout.write(layout.arrange_text(sys.stdin.buffer.read()))
         return
     changed = broken = 0
-    definitions = list(source.definitions(places))
-    for path, text in definitions:
+    files = list(source.documents(places))
+    for path, text in files:
         try:
             arranged = layout.arrange_text(text)
         except CortexError as error:
@@ -42,7 +42,7 @@ def fmt(
             changed += 1
             _change(path, text, arranged, check=check, diff=diff)
     done = "to change" if check or diff else "changed"
-    show.errors.print(f"{len(definitions)} definitions: {changed} {done}, {broken} broken", highlight=False)
+    show.errors.print(f"{len(files)} files: {changed} {done}, {broken} broken", highlight=False)
     raise typer.Exit(BROKEN if broken else CHANGED if changed and check else 0)
 
 

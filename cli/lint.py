@@ -1,4 +1,4 @@
-"""`cortex policy lint`: what is wrong, doubtful or could be said better in policy definitions."""
+"""`cortex policy lint`: what is wrong, doubtful or could be said better in definitions, initiatives, assignments."""
 
 import sys
 from collections import Counter
@@ -21,7 +21,7 @@ Linted = tuple[str, str, tuple[Remark, ...]]
 
 
 def lint(
-    places: Annotated[list[Path], typer.Argument(metavar="FILE|DIR…", exists=True, help="definitions, or folders")],
+    places: Annotated[list[Path], typer.Argument(metavar="FILE|DIR…", exists=True, help="policy files, or folders")],
     aliases: source.Aliases = None,
     fail_on: Annotated[Level, typer.Option(help="exit with 1 when something is this bad or worse")] = Level.ERROR,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="leave the notes out")] = False,
@@ -29,15 +29,17 @@ def lint(
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="print a SARIF 2.1.0 log, for code hosts")] = False,
 ) -> None:
-    """Look policy definitions over. The rules are explained in docs/lint.md.
+    """Look definitions, initiatives and assignments over. The rules are explained in docs/lint.md.
 
     Exit code 1 when something is as bad as --fail-on says.
     """
     known = source.facts(aliases)
     left_out = frozenset(ignore or ())
+    files = list(source.documents(places))
+    library = source.library_of(files)
     found: list[Linted] = []
-    for path, text in source.definitions(places):
-        remarks = linter.lint_text(text, known)
+    for path, text in files:
+        remarks = linter.lint_text(text, known, library)
         kept = tuple(each for each in remarks if each.rule not in left_out and not (quiet and each.level is Level.NOTE))
         found.append((path.as_posix(), text, kept))
     _print(found, as_json=json, as_sarif=sarif)
@@ -54,7 +56,7 @@ def _print(found: list[Linted], *, as_json: bool, as_sarif: bool) -> None:
         for name, text, remarks in found:
             _tell(name, text, remarks)
         numbers = Counter(each.level.value for _, _, remarks in found for each in remarks)
-        show.console.print(f"{len(found)} definitions: {show.counts({each: numbers[each] for each in Level})}")
+        show.console.print(f"{len(found)} files: {show.counts({each: numbers[each] for each in Level})}")
 
 
 def _placed(text: str, remarks: tuple[Remark, ...]) -> list[dict[str, object]]:
@@ -95,14 +97,18 @@ def _cell(text: str) -> str:
 
 _HEAD = """# Lint rules
 
-`cortex policy lint FILE|DIR…` looks policy definitions over. It prints one line for each remark, `--json` a list,
-`--sarif` a SARIF 2.1.0 log. The exit code is 1 when something is as bad as `--fail-on` says: error, warning or note;
-error unless told otherwise. `--ignore RULE` leaves a rule out, `--quiet` the notes. `--aliases FILE` adds the aliases
-of a tenant.
+`cortex policy lint FILE|DIR…` looks definitions, initiatives and assignments over, told apart by their shape. It
+prints one line for each remark, `--json` a list, `--sarif` a SARIF 2.1.0 log. The exit code is 1 when something is as
+bad as `--fail-on` says: error, warning or note; error unless told otherwise. `--ignore RULE` leaves a rule out,
+`--quiet` the notes. `--aliases FILE` adds the aliases of a tenant.
 
 An *error* means that Azure refuses the policy, or that it cannot do what it says; a *warning* that it probably does
 not mean what it says; a *note* that it could be said better. What the language does not allow at all is the error
 `definition-invalid`, with the place and what was probably meant.
+
+What initiatives and assignments refer to is looked for among the files that are linted together and in the catalog:
+by id, else by name at any scope. The chapters *References* and *Arguments* are about both; *Words*, and the
+declarations under *Parameters*, apply to initiatives as they do to definitions.
 
 This page is written by `cortex policy rules > docs/lint.md`; a test compares it with the rules.
 """

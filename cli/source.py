@@ -1,5 +1,6 @@
 """Files that commands read: policy definitions one by one or in folders, the catalog, alias catalogs."""
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
 from shared.engine import Context, InvalidDefinition, Policy, compile_definition, load_definition
 from shared.services import alias, intake
+from shared.services.library import Library, library, shape_of
 from shared.services.lint_subject import Facts
 
 CATALOG = "catalog"
@@ -45,16 +47,45 @@ def facts(aliases: Path | None) -> Facts:
         return alias.merged(known, alias.read(opened))
 
 
-def definitions(places: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """The definition files with their text: each file that is named, and of folders those that hold a rule."""
+def documents(places: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """The policy files with their text: each that is named, and of folders the JSON files that hold one."""
     for place in places:
         if place.is_dir():
             for path in sorted(place.rglob("*.json")):
                 text = text_of(path)
-                if '"policyRule"' in text or '"policyrule"' in text.lower():
+                if _is_policy(text):
                     yield path, text
         else:
             yield place, text_of(place)
+
+
+def _is_policy(text: str) -> bool:
+    """Whether a file of a folder is meant as a policy file: broken ones are, so that somebody hears of them."""
+    low = text.lower()
+    if '"policyrule"' in low:
+        return True
+    if '"policydefinitions"' not in low and '"policydefinitionid"' not in low:
+        return False
+    try:
+        return shape_of(load_definition(text)) is not None
+    except InvalidInput:
+        return True
+
+
+def catalog_library() -> Library:
+    """The policies of the packaged catalog."""
+    return library((entry.name, entry.definition) for entry in bootstrap.catalog().policies())
+
+
+def library_of(files: Iterable[tuple[Path, str]]) -> Library:
+    """What files hold, and the catalog beside them; what cannot be read is left out."""
+    return library(_readable(files), catalog_library())
+
+
+def _readable(files: Iterable[tuple[Path, str]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for path, text in files:
+        with contextlib.suppress(InvalidInput):
+            yield path.stem, load_definition(text)
 
 
 def text_of(path: Path) -> str:
@@ -71,7 +102,7 @@ def named(policy: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield from ((entry.name, entry.definition) for entry in bootstrap.catalog().policies())
         return
     if Path(policy).exists():
-        for path, text in definitions([Path(policy)]):
+        for path, text in documents([Path(policy)]):
             found = _definition(path, text)
             yield str(found.get("name") or path.stem), found
         return

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +10,11 @@ import typer
 from rich.markup import escape
 
 from cli import show, source, yaml_text
-from shared.domain.error import CortexError
+from shared.domain.error import CortexError, InvalidInput
 from shared.domain.trial import Outcome, TrialTable
-from shared.engine import AliasCatalog
+from shared.engine import AliasCatalog, load_definition
 from shared.services import junit, trial
+from shared.services.library import Library, Shape
 
 FAILED = 1
 PAUSE = 0.5
@@ -98,15 +100,39 @@ def _suites(places: list[Path], aliases: AliasCatalog, only: str) -> Iterator[Su
 
 
 def _run(table: TrialTable, folder: Path, aliases: AliasCatalog, only: str) -> Iterator[Outcome]:
-    def find(name: str) -> Mapping[str, Any]:
-        beside = folder / name
-        return next(definition for _, definition in source.named(str(beside) if beside.is_file() else name))
-
+    shelf = _Shelf(folder)
     for each in table.trials():
         if only.lower() in each.name.lower():
             begun = time.perf_counter()
-            outcome = trial.run(each, aliases=aliases, find=find)
+            beside = shelf.library if each.initiative is not None or each.assignment is not None else None
+            outcome = trial.run(each, aliases=aliases, find=shelf.find, beside=beside)
             yield outcome.model_copy(update={"seconds": round(time.perf_counter() - begun, 6)})
+
+
+class _Shelf:
+    """The policy files beside the cases."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def library(self) -> Library:
+        """What the folder holds, and the catalog; read on first use."""
+        return source.library_of(source.documents([self._folder]))
+
+    def find(self, name: str) -> Mapping[str, Any]:
+        """The file of that name, else what has the name or id in the folder or the catalog; InvalidInput."""
+        beside = self._folder / name
+        if beside.is_file():
+            return load_definition(source.text_of(beside))
+        entry = self.library.find(name, *Shape)
+        if entry is None:
+            near = self.library.near(name, *Shape)
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise InvalidInput(
+                f"'{name}' is neither a file nor a policy file or a policy of the catalog{hint}", path="name"
+            )
+        return entry.source
 
 
 def _print(suites: list[Suite], *, as_json: bool) -> None:

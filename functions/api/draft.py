@@ -1,10 +1,11 @@
-"""Drafts of policies: lint, format and test definitions that are not in force, with nothing stored."""
+"""Drafts of policies: lint, format and test what is not in force, with nothing stored."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Body, Response
+from pydantic import Field
 
 from functions.api.access import Known
 from functions.api.route import router as make_router
@@ -12,7 +13,9 @@ from shared.domain.error import NotFound
 from shared.domain.lint import Remark
 from shared.domain.model import Model
 from shared.domain.trial import Outcome, Trial
+from shared.engine.initiative import MOST_MEMBERS
 from shared.services import layout, lint, trial
+from shared.services.library import Library, library
 
 router = make_router("Policies")
 
@@ -25,7 +28,21 @@ RULE = {
     },
     "then": {"effect": "audit"},
 }
-DRAFTS = {"a rule": {"value": {"definition": RULE}}}
+INITIATIVE = {
+    "name": "storage-baseline",
+    "properties": {
+        "displayName": "Storage baseline",
+        "parameters": {"effect": {"type": "String", "allowedValues": ["Audit", "Deny", "Disabled"]}},
+        "policyDefinitions": [
+            {
+                "policyDefinitionId": "/providers/Microsoft.Authorization/policyDefinitions/storage-secure-transfer",
+                "policyDefinitionReferenceId": "secureTransfer",
+                "parameters": {"effect": {"value": "[parameters('effect')]"}},
+            }
+        ],
+    },
+}
+DRAFTS = {"a rule": {"value": {"definition": RULE}}, "an initiative": {"value": {"definition": INITIATIVE}}}
 TRIALS = {
     "plain transfer is found": {
         "value": {
@@ -37,14 +54,31 @@ TRIALS = {
             },
             "expect": {"state": "nonCompliant", "effect": "audit"},
         }
-    }
+    },
+    "an initiative, member by member": {
+        "value": {
+            "name": "plain transfer is denied",
+            "initiative": INITIATIVE,
+            "parameters": {"effect": "Deny"},
+            "resource": {
+                "type": "Microsoft.Storage/storageAccounts",
+                "properties": {"supportsHttpsTrafficOnly": False},
+            },
+            "expect": {"members": {"secureTransfer": {"state": "nonCompliant", "effect": "deny"}}},
+        }
+    },
 }
 
 
 class Draft(Model):
-    """A definition in Azure Policy's JSON: {properties: …}, bare properties, or a bare rule."""
+    """A definition, an initiative or an assignment in Azure Policy's JSON: {properties: …}, bare, or a bare rule."""
 
     definition: Mapping[str, Any]
+    beside: tuple[Mapping[str, Any], ...] = Field(
+        default=(),
+        max_length=MOST_MEMBERS,
+        description="definitions and initiatives that it refers to, where the catalog does not have them",
+    )
 
 
 class Remarks(Model):
@@ -62,21 +96,25 @@ class Arranged(Model):
 
 @router.post("/policies/lint", response_model=Remarks)
 def policy_lint(caller: Known, draft: Annotated[Draft, Body(openapi_examples=DRAFTS)]) -> Response:
-    """What is wrong with a definition, doubtful, or could be said better; with the aliases of the caller's tenant."""
-    remarks = lint.lint(draft.definition, caller.book.facts)
+    """What is wrong with a draft, doubtful, or could be said better; with the aliases of the caller's tenant."""
+    beside = library((("", each) for each in draft.beside), _catalog(caller))
+    remarks = lint.lint(draft.definition, caller.book.facts, beside)
     return _json({"remarks": [each.model_dump(mode="json") for each in remarks]})
 
 
 @router.post("/policies/format", response_model=Arranged)
 def policy_format(caller: Known, draft: Annotated[Draft, Body(openapi_examples=DRAFTS)]) -> Response:  # noqa: ARG001 - named for its role
-    """A definition in the documented key order and spelling; its meaning stays."""
+    """A definition, initiative or assignment in the documented key order and spelling; its meaning stays."""
     text = layout.write(layout.arrange(draft.definition))
     return _json({"text": text, "changed": text != layout.write(draft.definition)})
 
 
 @router.post("/policies/test", response_model=Outcome)
 def policy_test(caller: Known, case: Annotated[Trial, Body(openapi_examples=TRIALS)]) -> Response:
-    """Run one case: what a definition must come to for a resource. `definition` may name a policy of the catalog."""
+    """Run one case: what a definition, an initiative or an assignment must come to for a resource.
+
+    `definition` may name a policy of the catalog; so may what an initiative or an assignment refers to.
+    """
     entries = caller.book.entries
 
     def find(name: str) -> Mapping[str, Any]:
@@ -84,8 +122,12 @@ def policy_test(caller: Known, case: Annotated[Trial, Body(openapi_examples=TRIA
             raise NotFound(f"the catalog has no policy {name[:80]}", path="$.definition")
         return entries[name].definition
 
-    outcome = trial.run(case, aliases=caller.book.facts.aliases, find=find)
+    outcome = trial.run(case, aliases=caller.book.facts.aliases, find=find, beside=_catalog(caller))
     return _json(outcome.model_dump(mode="json"))
+
+
+def _catalog(caller: Known) -> Library:
+    return library((name, entry.definition) for name, entry in caller.book.entries.items())
 
 
 def _json(body: Mapping[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""Trials of policies: cases that say what a definition must come to for a resource. One format for people and tests."""
+"""Trials of policies: cases that say what they must come to for a resource. One format for people and tests."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from shared.domain.model import Model
 from shared.domain.verdict import State
 
 Json = Any
+MOST_DEFINITIONS = 1_000
 NOON = datetime(2024, 6, 1, 12, 30, tzinfo=UTC)
 """The time of a trial that does not name one, so that every run has the same outcome."""
 
@@ -30,7 +31,9 @@ class Expectation(Model):
 
     `refused` is the JSON path at which the definition is refused. `body` is the resource after append or modify,
     `conflict` that they meet a value they may not replace. `value` and `error` are for expressions. `clauses` are the
-    JSON paths of conditions that decided, `needs` parts that were not read and could settle it.
+    JSON paths of conditions that decided, `needs` parts that were not read and could settle it. `message` is what the
+    assignment tells, `enforced` whether it acts. Of an initiative `state` is that of all members together, `members`
+    has what is expected of some of them by reference id.
     """
 
     state: State | None = None
@@ -48,19 +51,29 @@ class Expectation(Model):
     details: Json = None
     value: Json = None
     error: bool = False
+    message: str | None = None
+    enforced: bool | None = None
+    members: Mapping[str, "State | Expectation"] | None = None
+
+
+_SUBJECTS = ("definition", "initiative", "assignment")
 
 
 class Trial(Model):
-    """One case: a definition or an expression, a resource, and what is expected.
+    """One case: a policy, an initiative, an assignment or an expression, a resource, and what is expected.
 
-    The definition is given whole, by the name of a file or of a policy in the catalog, or in parts: `if`, `then`,
-    `mode` and `declared` parameters. `unread` maps paths of the body to why they were not read, `partial` names
+    The first three are given whole, or by the name of a file or of an entry in the catalog; a definition also in
+    parts: `if`, `then`, `mode` and `declared` parameters. `definitions` are those that an initiative or assignment
+    refers to, where no file has them. `unread` maps paths of the body to why they were not read, `partial` names
     members of arrays that were not; `related` maps types to resources or to why they were not read.
     """
 
     name: str = Field(min_length=1, max_length=200)
     note: str = ""
     definition: Mapping[str, Json] | str | None = None
+    initiative: Mapping[str, Json] | str | None = None
+    assignment: Mapping[str, Json] | str | None = None
+    definitions: tuple[Mapping[str, Json], ...] = Field(default=(), max_length=MOST_DEFINITIONS)
     condition: Json = Field(default=None, alias="if")
     then: Json = None
     mode: str = "All"
@@ -74,6 +87,13 @@ class Trial(Model):
     related: Mapping[str, tuple[Mapping[str, Json], ...] | Mapping[str, Json]] = Field(default_factory=dict)
     context: Surroundings = Field(default_factory=Surroundings)
     expect: State | Expectation
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        given = [name for name in (*_SUBJECTS, "condition", "expression") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {' and '.join(given)}".replace("condition", "if"))
+        return self
 
     @property
     def expected(self) -> Expectation:
@@ -98,6 +118,9 @@ class TrialTable(Model):
     source: str = ""
     aliases: tuple[Alias, ...] = ()
     definition: Mapping[str, Json] | str | None = None
+    initiative: Mapping[str, Json] | str | None = None
+    assignment: Mapping[str, Json] | str | None = None
+    definitions: tuple[Mapping[str, Json], ...] = Field(default=(), max_length=MOST_DEFINITIONS)
     parameters: Mapping[str, Json] = Field(default_factory=dict)
     resource: Mapping[str, Json] = Field(default_factory=dict)
     context: Surroundings | None = None
@@ -115,27 +138,28 @@ class TrialTable(Model):
         """The cases with what the table says for all of them."""
         common = {
             name: value
-            for name in ("definition", "parameters", "resource", "context")
+            for name in (*_SUBJECTS, "definitions", "parameters", "resource", "context")
             if (value := getattr(self, name)) is not None
         }
         return tuple(each.model_copy(update=_lacking(each, common)) for each in self.cases)
 
 
 def _lacking(trial: Trial, common: Mapping[str, Json]) -> dict[str, Json]:
-    whole = "if" not in trial.model_fields_set and "condition" not in trial.model_fields_set and not trial.expression
-    return {
-        name: value
-        for name, value in common.items()
-        if name not in trial.model_fields_set and (name != "definition" or whole)
-    }
+    own = {"condition" if name == "if" else name for name in trial.model_fields_set}
+    whole = own.isdisjoint((*_SUBJECTS, "condition", "expression"))
+    return {name: value for name, value in common.items() if name not in own and (whole or name not in _SUBJECTS)}
 
 
 class Outcome(Model):
-    """What came of a trial. `problems` say what was expected and what was found; none when it passed."""
+    """What came of a trial. `problems` say what was expected and what was found; none when it passed.
+
+    `members` has the state of each member of an initiative by reference id.
+    """
 
     name: str
     passed: bool
     problems: tuple[str, ...] = ()
     state: State | None = None
     sentence: str = ""
+    members: Mapping[str, State] = Field(default_factory=dict)
     seconds: float = 0.0

@@ -4,15 +4,41 @@ Sources: "Azure Policy assignment structure", "Azure Policy exemption structure"
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.domain.resource import Json, Resource
 from shared.domain.verdict import State
-from shared.engine.error import InvalidDefinition
+from shared.engine.error import InvalidDefinition, nearest
+from shared.engine.form import Form, opened
 
 RANKING = (State.NON_COMPLIANT, State.ERROR, State.COMPLIANT, State.EXEMPT, State.UNKNOWN, State.NOT_APPLICABLE)
-_KINDS = frozenset({"resourcelocation", "resourcetype", "resourcewithoutlocation", "policydefinitionreferenceid"})
+_KIND_NAMES = ("resourceLocation", "resourceType", "resourceWithoutLocation", "policyDefinitionReferenceId")
+_KINDS = frozenset(each.lower() for each in _KIND_NAMES)
+_SELECTORS: Form = ({"kind": "string", "in": ("string",), "notIn": ("string",)},)
+_OUTER: Mapping[str, Form] = {
+    "id": "string",
+    "name": "string",
+    "type": "string",
+    "location": "string",
+    "identity": "object",
+    "properties": "object",
+    "systemData": "object",
+}
+_INNER: Mapping[str, Form] = {
+    "displayName": "string",
+    "description": "string",
+    "metadata": "object",
+    "scope": "string",
+    "notScopes": ("string",),
+    "policyDefinitionId": "string",
+    "definitionVersion": "string",
+    "parameters": "object",
+    "enforcementMode": "string",
+    "nonComplianceMessages": ({"message": "string", "policyDefinitionReferenceId": "string"},),
+    "resourceSelectors": ({"name": "string", "selectors": _SELECTORS},),
+    "overrides": ({"kind": "string", "value": "string", "selectors": _SELECTORS},),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +72,37 @@ class Override:
     effect: str
     selectors: tuple[Selector, ...]
 
+    def may_select(self, reference: str) -> bool:
+        """Whether it can be about a policy reference, whatever the resource."""
+        named = (each for each in self.selectors if each.kind == "policydefinitionreferenceid")
+        return all((reference.lower() in each.members) is not each.negated for each in named)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What people are told who do not comply; `reference` "" for every policy of the assignment."""
+
+    text: str
+    reference: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A policy or set of policies in force at a scope, as far as it decides what is judged and how."""
+    """A policy or set of policies in force at a scope, as far as it decides what is judged and how.
+
+    `definition` is the id of the policy or initiative, `mode` the enforcementMode: Default, DoNotEnforce or Enroll.
+    """
 
     id: str
     scope: str
     excluded: tuple[str, ...] = ()
     selectors: tuple[tuple[Selector, ...], ...] = ()
     overrides: tuple[Override, ...] = ()
+    name: str = ""
+    definition: str = ""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    mode: str = "Default"
+    messages: tuple[Message, ...] = ()
 
     @classmethod
     def from_json(cls, source: Mapping[str, Json]) -> "Assignment":
@@ -78,7 +125,25 @@ class Assignment:
                 for at, each in enumerate(inner.get("overrides") or ())
                 if str(each.get("kind", "policyEffect")).lower() == "policyeffect"
             ),
+            name=str(source.get("name") or ""),
+            definition=str(inner.get("policyDefinitionId") or ""),
+            parameters=inner.get("parameters") or {},
+            mode=str(inner.get("enforcementMode") or "Default"),
+            messages=tuple(
+                Message(str(each.get("message") or ""), str(each.get("policyDefinitionReferenceId") or ""))
+                for each in inner.get("nonComplianceMessages") or ()
+            ),
         )
+
+    @property
+    def enforced(self) -> bool:
+        """Whether its effects are carried out; otherwise it only tells of compliance."""
+        return self.mode.lower() == "default"
+
+    def message(self, reference: str = "") -> str:
+        """What people are told who do not comply: of the policy reference, else of the whole assignment."""
+        by_reference = {each.reference.lower(): each.text for each in reversed(self.messages)}
+        return by_reference.get(reference.lower()) or by_reference.get("", "")
 
     def covers(self, resource: Resource) -> bool:
         """Whether the resource is in scope, not excluded, and selected by one of the resource selectors."""
@@ -92,6 +157,27 @@ class Assignment:
             if all(one.selects(resource, reference) for one in each.selectors):
                 return each.effect
         return None
+
+
+def parse_assignment(source: Mapping[str, Json]) -> Assignment:
+    """Read an assignment that somebody wrote: `Assignment.from_json`, strictly.
+
+    Raises:
+        InvalidDefinition: what is not an assignment's form, with the path below `properties` and a suggestion.
+    """
+    outer, inner = opened(source, _OUTER, _INNER)
+    above, mark, _ = (
+        str(outer.get("id") or "").lower().partition("/providers/microsoft.authorization/policyassignments/")
+    )
+    if mark and not inner.get("scope"):
+        inner["scope"] = above
+    if not inner.get("policyDefinitionId"):
+        raise InvalidDefinition("the assignment has no policyDefinitionId", path="$")
+    for name, value in (inner.get("parameters") or {}).items():
+        if not isinstance(value, Mapping) or {str(key).lower() for key in value} != {"value"}:
+            message = 'a parameter value is written as {"value": …}'
+            raise InvalidDefinition(message, path=f"$.parameters.{name}", offending=str(value))
+    return Assignment.from_json({**outer, "properties": inner})
 
 
 def within(resource_id: str, scope: str) -> bool:
@@ -109,7 +195,8 @@ def _selectors(source: Json, path: str) -> tuple[Selector, ...]:
 def _selector(source: Mapping[str, Json], path: str) -> Selector:
     kind = str(source.get("kind")).lower()
     if kind not in _KINDS:
-        raise InvalidDefinition(f"unknown selector kind {source.get('kind')!r}", path=path)
+        message = f"unknown selector kind {str(source.get('kind'))[:60]!r}"
+        raise InvalidDefinition(message, path=path, suggestion=nearest(kind, _KIND_NAMES))
     negated = "notIn" in source
     listed = source.get("notIn" if negated else "in") or ()
     plain = _plain if kind == "resourcelocation" else str.lower

@@ -5,7 +5,11 @@ from typing import Any
 
 from shared.domain.resource import Resource
 from shared.domain.trial import Expectation
-from shared.engine import EffectConflict, Effects, Explanation, Operation, Policy, apply
+from shared.domain.verdict import Verdict
+from shared.engine import Context, EffectConflict, Effects, Explanation, Operation, Policy, apply, effects
+from shared.engine.assignment import roll_up
+from shared.engine.error import nearest
+from shared.services.placement import Placement
 
 Json = Any
 
@@ -27,6 +31,58 @@ def check_verdict(expected: Expectation, policy: Policy, explained: Explanation)
     ):
         if wanted is not None and wanted != found:
             yield f"expected the {what} {', '.join(wanted) or 'none'}, found {', '.join(found) or 'none'}"
+
+
+def check_places(
+    expected: Expectation,
+    placed: Mapping[str, Placement],
+    found: Mapping[str, Explanation],
+    resource: Resource,
+    context: Context,
+) -> Iterator[str]:
+    """What is not as expected, of the whole and of each member."""
+    if "" in placed:
+        yield from _check_member(expected, placed[""], found[""], resource, context)
+        if expected.members is not None:
+            yield "a single definition has no members"
+        return
+    if expected.refused is not None:
+        yield f"expected a refusal at {expected.refused}, it was taken"
+    if others := expected.model_fields_set - {"state", "members", "refused"}:
+        yield f"say what is expected of each member, under members: {', '.join(sorted(others))}"
+    state = roll_up(each.verdict.state for each in found.values())
+    if expected.state is not None and expected.state is not state:
+        told = ", ".join(f"{name} {each.verdict.state}" for name, each in list(found.items())[:20])
+        yield f"expected {expected.state}, found {state}: {told or 'no members'}"
+    for name, wanted in (expected.members or {}).items():
+        label = next((each for each in placed if each.lower() == name.lower()), None)
+        if label is None:
+            near = nearest(name, tuple(placed))
+            yield f"there is no member {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            continue
+        whole = wanted if isinstance(wanted, Expectation) else Expectation(state=wanted)
+        problems = _check_member(whole, placed[label], found[label], resource, context)
+        yield from (f"{label}: {each}" for each in problems)
+
+
+def _check_member(
+    expected: Expectation, placed: Placement, explained: Explanation, resource: Resource, context: Context
+) -> Iterator[str]:
+    policy = placed.on(resource) or placed.policy
+    yield from check_verdict(expected, policy, explained)
+    yield from _check_place(expected, placed, explained.verdict)
+    if wants_details(expected):
+        resolved = effects(policy, resource, placed.around(context))
+        yield from check_details(expected, resource, resolved)
+
+
+def _check_place(expected: Expectation, placed: Placement, verdict: Verdict) -> Iterator[str]:
+    """What of the assignment around a policy is not as expected."""
+    message, enforced = placed.message(verdict), placed.assignment is None or placed.assignment.enforced
+    if expected.message is not None and expected.message != message:
+        yield f"expected the message {expected.message!r}, found {message!r}"
+    if expected.enforced is not None and expected.enforced is not enforced:
+        yield f"expected it {'' if expected.enforced else 'not '}to be enforced"
 
 
 def wants_details(expected: Expectation) -> bool:

@@ -1,4 +1,4 @@
-"""The canonical layout of policy definitions: the language's key order and spelling, two spaces, one line end."""
+"""The canonical layout of policy files: the documented key order and spelling, two spaces, one line end."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,14 @@ from typing import Any
 
 from shared.domain.error import InvalidInput
 from shared.engine import load_definition
+from shared.engine.assignment import parse_assignment
 from shared.engine.comparison import OPERATORS
 from shared.engine.effect import EFFECTS
 from shared.engine.expression import is_expression
+from shared.engine.initiative import parse_initiative
 from shared.engine.parser import parse_definition
+from shared.services.layout_plan import ANY_NAME, INNER, OUTER, PARAMETER, Plan
+from shared.services.library import Shape, shape_of
 
 Json = Any
 Keys = tuple[str, ...]
@@ -26,17 +30,6 @@ _PROPERTIES: Keys = (
     "parameters",
     "policyRule",
     "externalEvaluationEnforcementSettings",
-)
-_PARAMETER: Keys = (
-    "type",
-    "metadata",
-    "schema",
-    "allowedValues",
-    "minValue",
-    "maxValue",
-    "minLength",
-    "maxLength",
-    "defaultValue",
 )
 _CONDITION: Keys = ("allOf", "anyOf", "not", "field", "value", "count", *OPERATORS)
 _COUNT: Keys = ("field", "value", "name", "where")
@@ -61,10 +54,10 @@ _OPERATION: Keys = ("operation", "field", "value", "condition")
 
 
 def arrange_text(text: str | bytes) -> str:
-    """The text of a definition in canonical layout, ending in a line end; arranging it again changes nothing.
+    """The text of a policy file in canonical layout, ending in a line end; arranging it again changes nothing.
 
     Raises:
-        InvalidInput: it is no definition; the message says where.
+        InvalidInput: it is no definition, initiative or assignment; the message says where.
     """
     try:
         return write(arrange(load_definition(text)))
@@ -84,8 +77,12 @@ def write(definition: Mapping[str, Json]) -> str:
 def arrange(definition: Mapping[str, Json]) -> dict[str, Json]:
     """The definition with its keys in the order and spelling of the documentation; values stay as they are.
 
-    What the language does not name (metadata, templates, the details of data planes) keeps its order.
+    Initiatives and assignments are taken too. What the language does not name (metadata, templates, the details of
+    data planes) keeps its order.
     """
+    shape = shape_of(definition)
+    if shape is Shape.INITIATIVE or shape is Shape.ASSIGNMENT:
+        return _arrange_other(definition, shape)
     parse_definition(definition)
     outer = _ordered(definition, (*_OUTER, *_PROPERTIES, "if", "then"))
     if "if" in outer:
@@ -93,6 +90,26 @@ def arrange(definition: Mapping[str, Json]) -> dict[str, Json]:
     if "properties" in outer:
         return outer | {"properties": _properties(outer["properties"])}
     return _properties(outer)
+
+
+def _arrange_other(source: Mapping[str, Json], shape: Shape) -> dict[str, Json]:
+    """An initiative or assignment, with `properties` or bare."""
+    (parse_initiative if shape is Shape.INITIATIVE else parse_assignment)(source)
+    nested = any(str(key).lower() == "properties" for key in source)
+    arranged: dict[str, Json] = _arranged(
+        source, {**OUTER[shape], **({"properties": INNER[shape]} if nested else INNER[shape])}
+    )
+    return arranged
+
+
+def _arranged(source: Json, plan: Plan | None) -> Json:
+    if isinstance(plan, tuple) and isinstance(source, list):
+        return [_arranged(each, plan[0]) for each in source]
+    if not isinstance(plan, Mapping) or not isinstance(source, Mapping):
+        return source
+    if ANY_NAME in plan:
+        return {name: _arranged(each, plan[ANY_NAME]) for name, each in source.items()}
+    return {key: _arranged(each, plan.get(key)) for key, each in _ordered(source, tuple(plan)).items()}
 
 
 def _ordered(source: Mapping[str, Json], keys: Sequence[str]) -> dict[str, Json]:
@@ -106,7 +123,7 @@ def _ordered(source: Mapping[str, Json], keys: Sequence[str]) -> dict[str, Json]
 def _properties(source: Mapping[str, Json]) -> dict[str, Json]:
     found = _ordered(source, (*_OUTER, *_PROPERTIES))
     if isinstance(found.get("parameters"), Mapping):
-        found["parameters"] = {name: _ordered(each, _PARAMETER) for name, each in found["parameters"].items()}
+        found["parameters"] = {name: _ordered(each, PARAMETER) for name, each in found["parameters"].items()}
     managed = str(found.get("mode", "All")).lower() in {"all", "indexed"}
     return found | {"policyRule": _rule(found["policyRule"], managed=managed)}
 

@@ -1,30 +1,38 @@
-"""Lint a policy definition: everything that is wrong, doubtful or could be said better, by a table of small rules."""
+"""Lint policy files: everything that is wrong, doubtful or could be said better, by a table of small rules."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice
+from typing import Any
 
 from shared.domain.lint import Level, Remark
 from shared.domain.resource import Json
 from shared.engine import InvalidDefinition, compile_definition, load_definition
+from shared.engine.assignment import parse_assignment
 from shared.engine.effect import Details, parse_details
+from shared.engine.initiative import parse_initiative
 from shared.engine.parser import parse_definition
 from shared.engine.tree import Definition
 from shared.services import (
+    lint_argument,
+    lint_assignment,
     lint_comparison,
     lint_effect,
     lint_field,
     lint_form,
+    lint_initiative,
     lint_parameter,
+    lint_reference,
     lint_truth,
     lint_word,
 )
+from shared.services.library import Library, Shape, shape_of
 from shared.services.lint_subject import Facts, Found, Rule, Subject
 
 INVALID = "definition-invalid"
 MOST = 100
 """Remarks of one rule on one definition; whoever has more has seen enough."""
 _BARE = "$ is the rule"
-CHAPTERS: Mapping[str, Sequence[Rule]] = {
+_DEFINITION: Mapping[str, Sequence[Rule]] = {
     "Words": lint_word.RULES,
     "Parameters": lint_parameter.RULES,
     "Effects and modes": lint_effect.RULES,
@@ -33,37 +41,86 @@ CHAPTERS: Mapping[str, Sequence[Rule]] = {
     "Truth": lint_truth.RULES,
     "Form": lint_form.RULES,
 }
+_ON_DEFINITIONS = tuple(chain.from_iterable(_DEFINITION.values()))
+_ON_INITIATIVES: tuple[Rule[lint_initiative.InitiativeSubject], ...] = (
+    *lint_word.TEXTS,
+    *lint_word.RECORDS,
+    *lint_parameter.DECLARED,
+    *lint_initiative.RULES,
+    *lint_reference.RULES,
+    *lint_argument.RULES,
+)
+_ON_ASSIGNMENTS: tuple[Rule[lint_assignment.AssignmentSubject], ...] = (
+    *lint_word.TEXTS,
+    *lint_assignment.RULES,
+    *lint_reference.RULES,
+    *lint_argument.RULES,
+)
+CHAPTERS: Mapping[str, Sequence[Rule[Any]]] = {
+    **_DEFINITION,
+    "References": lint_reference.RULES,
+    "Arguments": lint_argument.RULES,
+    "Initiatives": lint_initiative.RULES,
+    "Assignments": lint_assignment.RULES,
+}
 """Every rule, by what it is about."""
 
 _ORDER = {level: at for at, level in enumerate(Level)}
+_NOTHING = Library()
 
 
-def lint_text(text: str | bytes, facts: Facts) -> tuple[Remark, ...]:
-    """Remarks on a definition as it stands in a file, broken JSON and duplicate keys included."""
+def lint_text(text: str | bytes, facts: Facts, library: Library = _NOTHING) -> tuple[Remark, ...]:
+    """Remarks on a policy file as it stands, broken JSON and duplicate keys included."""
     try:
-        return lint(load_definition(text), facts)
+        return lint(load_definition(text), facts, library)
     except InvalidDefinition as error:
         return (_invalid(error, "$"),)
 
 
-def lint(definition: Mapping[str, Json], facts: Facts) -> tuple[Remark, ...]:
-    """Remarks on a definition {properties: …}, bare properties or a bare rule, worst first.
+def lint(source: Mapping[str, Json], facts: Facts, library: Library = _NOTHING) -> tuple[Remark, ...]:
+    """Remarks on a definition, an initiative or an assignment, {properties: …} or bare, or a bare rule; worst first.
 
-    Never raises for what the definition holds: what the language does not allow is a remark `definition-invalid`.
+    `library` has what initiatives and assignments refer to. Never raises for what the source holds: what the language
+    does not allow is a remark `definition-invalid`.
     """
-    base, properties = _opened(definition)
+    base, properties = _opened(source)
     try:
-        tree = parse_definition(definition)
+        remarks = _LINTERS[shape_of(source) or Shape.DEFINITION](source, properties, facts, library)
     except (InvalidDefinition, RecursionError) as error:
         return (_invalid(error, base),)
+    placed = (each.model_copy(update={"path": _placed(each.path, base)}) for each in remarks)
+    return tuple(sorted(dict.fromkeys(placed), key=lambda each: _ORDER[each.level]))
+
+
+def _definition(
+    source: Mapping[str, Json], properties: Mapping[str, Json], facts: Facts, _library: Library
+) -> list[Remark]:
+    tree = parse_definition(source)
     details, broken = _details(tree)
-    subject = Subject(properties, tree, details, facts)
-    rules = chain.from_iterable(CHAPTERS.values())
-    remarks = [_remark(rule, found, base) for rule in rules for found in islice(rule.look(subject), MOST)]
-    refused = broken or _refusal(definition, facts)
+    remarks = _looked(_ON_DEFINITIONS, Subject(properties, tree, details, facts))
+    refused = broken or _refusal(source, facts)
     if refused and not any(each.level is Level.ERROR for each in remarks):
-        remarks.append(_invalid(refused, base))
-    return tuple(sorted(dict.fromkeys(remarks), key=lambda each: _ORDER[each.level]))
+        remarks.append(_invalid(refused, "$"))
+    return remarks
+
+
+def _initiative(
+    source: Mapping[str, Json], properties: Mapping[str, Json], _facts: Facts, library: Library
+) -> list[Remark]:
+    return _looked(_ON_INITIATIVES, lint_initiative.subject_of(properties, parse_initiative(source), library))
+
+
+def _assignment(
+    source: Mapping[str, Json], properties: Mapping[str, Json], _facts: Facts, library: Library
+) -> list[Remark]:
+    return _looked(_ON_ASSIGNMENTS, lint_assignment.subject_of(source, properties, parse_assignment(source), library))
+
+
+_LINTERS = {Shape.DEFINITION: _definition, Shape.INITIATIVE: _initiative, Shape.ASSIGNMENT: _assignment}
+
+
+def _looked[S](rules: Sequence[Rule[S]], subject: S) -> list[Remark]:
+    return [_remark(rule, found) for rule in rules for found in islice(rule.look(subject), MOST)]
 
 
 def _opened(definition: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:
@@ -97,13 +154,9 @@ def _refusal(definition: Mapping[str, Json], facts: Facts) -> InvalidDefinition 
     return None
 
 
-def _remark(rule: Rule, found: Found, base: str) -> Remark:
+def _remark(rule: Rule[Any], found: Found) -> Remark:
     return Remark(
-        rule=rule.id,
-        level=rule.level,
-        path=_placed(found.path, base),
-        message=found.message[:1000],
-        suggestion=found.suggestion,
+        rule=rule.id, level=rule.level, path=found.path, message=found.message[:1000], suggestion=found.suggestion
     )
 
 

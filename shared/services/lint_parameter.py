@@ -10,7 +10,7 @@ from shared.engine.expression import Literal
 from shared.engine.parameter import bind
 from shared.engine.tree import Parameter
 from shared.engine.value import text as text_of
-from shared.services.lint_subject import RULE, Found, Rule, Subject, called, member, strings
+from shared.services.lint_subject import RULE, Declares, Found, Rule, Subject, called, member, strings
 
 
 def _uses(subject: Subject) -> Iterator[tuple[str, str | None]]:
@@ -49,23 +49,23 @@ def undeclared(subject: Subject) -> Iterator[Found]:
             yield Found(path, f"the parameter {name!r} is not declared", hint)
 
 
-def without_default(subject: Subject) -> Iterator[Found]:
+def without_default(subject: Declares) -> Iterator[Found]:
     """A parameter has no default value.
 
     Give it a `defaultValue`, so that the policy can be judged and previewed before it is assigned.
     """
-    for low, each in subject.tree.parameters.items():
+    for low, each in subject.parameters.items():
         if each.required and low != subject.effect_parameter:
             message = f"the parameter {each.name!r} has no default, so nothing is judged before someone assigns a value"
             yield Found(f"$.parameters.{each.name}", message, "add a defaultValue that is safe for most")
 
 
-def unfit_default(subject: Subject) -> Iterator[Found]:
+def unfit_default(subject: Declares) -> Iterator[Found]:
     """The default of a parameter is not of its type or not one of its allowed values.
 
     Change the default, the type or the allowed values.
     """
-    for low, each in subject.tree.parameters.items():
+    for low, each in subject.parameters.items():
         if each.required:
             continue
         try:
@@ -75,12 +75,12 @@ def unfit_default(subject: Subject) -> Iterator[Found]:
             yield Found(f"$.parameters.{each.name}.defaultValue", f"the default does not fit: {message}")
 
 
-def unexplained(subject: Subject) -> Iterator[Found]:
+def unexplained(subject: Declares) -> Iterator[Found]:
     """A parameter has no display name or no description.
 
     Write both in its `metadata`: they are what people see when they assign the policy.
     """
-    for each in subject.tree.parameters.values():
+    for each in subject.parameters.values():
         declared = member(subject.properties.get("parameters"), each.name)
         lacking = [key for key in ("displayName", "description") if not member(declared, "metadata", key)]
         if lacking:
@@ -88,12 +88,12 @@ def unexplained(subject: Subject) -> Iterator[Found]:
             yield Found(f"$.parameters.{each.name}", message, "explain it in its metadata")
 
 
-def repeated_choice(subject: Subject) -> Iterator[Found]:
+def repeated_choice(subject: Declares) -> Iterator[Found]:
     """An allowed value of a parameter stands there twice; case does not count.
 
     Remove one of the two.
     """
-    for each in subject.tree.parameters.values():
+    for each in subject.parameters.values():
         for at, value in _repeated(each.allowed or ()):
             path = f"$.parameters.{each.name}.allowedValues[{at}]"
             yield Found(path, f"the allowed value {value!r} stands there twice", "remove one")
@@ -108,23 +108,23 @@ def _repeated(values: tuple[Json, ...]) -> Iterator[tuple[int, Json]]:
         seen.add(low)
 
 
-def fixed_choice(subject: Subject) -> Iterator[Found]:
+def fixed_choice(subject: Declares) -> Iterator[Found]:
     """A parameter has exactly one allowed value.
 
     Write the value where it is used, or allow others.
     """
-    for each in subject.tree.parameters.values():
+    for each in subject.parameters.values():
         if each.allowed is not None and len(each.allowed) == 1:
             message = f"the parameter {each.name!r} can only be {each.allowed[0]!r}"
             yield Found(f"$.parameters.{each.name}.allowedValues", message, "write the value where it is used")
 
 
-def secret_default(subject: Subject) -> Iterator[Found]:
+def secret_default(subject: Declares) -> Iterator[Found]:
     """A parameter named like a secret has a default value.
 
     Remove the default; keep secrets in a vault and pass a reference to it.
     """
-    for each in subject.tree.parameters.values():
+    for each in subject.parameters.values():
         if _is_secret(each):
             message = f"the default of {each.name!r} is readable by everyone who can read the definition"
             yield Found(f"$.parameters.{each.name}.defaultValue", message, "leave secrets out of definitions")
@@ -135,13 +135,18 @@ def _is_secret(parameter: Parameter) -> bool:
     return named and isinstance(parameter.default, str) and bool(parameter.default.strip())
 
 
-RULES = (
-    Rule("parameter-unused", Level.WARNING, unused),
-    Rule("parameter-undeclared", Level.ERROR, undeclared),
+DECLARED: tuple[Rule[Declares], ...] = (
     Rule("parameter-no-default", Level.NOTE, without_default),
     Rule("parameter-default-unfit", Level.ERROR, unfit_default),
     Rule("parameter-unexplained", Level.NOTE, unexplained),
     Rule("parameter-choice-repeated", Level.NOTE, repeated_choice),
     Rule("parameter-choice-single", Level.NOTE, fixed_choice),
     Rule("parameter-secret", Level.ERROR, secret_default),
+)
+"""On definitions of policies and of initiatives."""
+
+RULES: tuple[Rule, ...] = (
+    Rule("parameter-unused", Level.WARNING, unused),
+    Rule("parameter-undeclared", Level.ERROR, undeclared),
+    *DECLARED,
 )

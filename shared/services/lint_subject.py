@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from shared.domain.lint import Level
 from shared.domain.resource import Json
@@ -15,7 +15,7 @@ from shared.engine.effect import EFFECTS, Details
 from shared.engine.error import EvaluationError
 from shared.engine.expression import Call, Literal, is_expression, parse_expression
 from shared.engine.operand import calls
-from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Node, Not, Operand, Value
+from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Node, Not, Operand, Parameter, Value
 
 RULE = "$.policyRule"
 DETAILS = "$.policyRule.then.details"
@@ -83,6 +83,16 @@ class Subject:
     details: Details | None
     facts: Facts
 
+    @property
+    def metadata(self) -> Mapping[str, Json]:
+        """What the definition says of itself."""
+        return self.tree.metadata
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Its parameters by lower-case name."""
+        return self.tree.parameters
+
     @cached_property
     def effects(self) -> tuple[str, ...]:
         """Every effect (lower case) that the policy can have, the default first."""
@@ -140,16 +150,41 @@ class Subject:
         return self.tree.static
 
 
-Look = Callable[[Subject], Iterable[Found]]
+class Worded(Protocol):
+    """What rules about words need: `properties` has lower-case keys."""
+
+    @property
+    def properties(self) -> Mapping[str, Json]:
+        """The properties as written."""
+
+    @property
+    def metadata(self) -> Mapping[str, Json]:
+        """The `metadata` among them."""
+
+
+class Declares(Protocol):
+    """What rules about the declarations of parameters need: `properties` has lower-case keys."""
+
+    @property
+    def properties(self) -> Mapping[str, Json]:
+        """The properties as written."""
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The parameters by lower-case name."""
+
+    @property
+    def effect_parameter(self) -> str | None:
+        """The name (lower case) of the parameter that gives the effect."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One lint rule. The docstring of the function that looks is its documentation."""
+class Rule[S = Subject]:
+    """One lint rule on subjects of a kind. The docstring of the function that looks is its documentation."""
 
     id: str
     level: Level
-    look: Look
+    look: Callable[[S], Iterable[Found]]
 
     @property
     def says(self) -> str:

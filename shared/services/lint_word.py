@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from shared.domain.lint import Level
 from shared.domain.resource import Json
-from shared.services.lint_subject import Found, Rule, Subject, member, strings
+from shared.services.lint_subject import Found, Rule, Subject, Worded, member, strings
 
 _LONGEST = {"displayName": 128, "description": 512}
 """Characters. Source: "Azure Policy definition structure basics"."""
 
 
-def missing(subject: Subject) -> Iterator[Found]:
+def missing(subject: Worded) -> Iterator[Found]:
     """There is no display name or no description.
 
     Write both: they are what people see when the policy stops them.
@@ -20,7 +20,7 @@ def missing(subject: Subject) -> Iterator[Found]:
             yield Found(f"$.{key}", f"there is no {key}", "write one")
 
 
-def too_long(subject: Subject) -> Iterator[Found]:
+def too_long(subject: Worded) -> Iterator[Found]:
     """The display name has more than 128 characters, or the description more than 512: Azure refuses it.
 
     Shorten it.
@@ -32,24 +32,24 @@ def too_long(subject: Subject) -> Iterator[Found]:
             )
 
 
-def unsorted(subject: Subject) -> Iterator[Found]:
+def unsorted(subject: Worded) -> Iterator[Found]:
     """The metadata has no category or no version.
 
     Give both: portals group by the category, initiatives and upgrades go by the version.
     """
     for key in ("category", "version"):
-        if not subject.tree.metadata.get(key) and not (key == "version" and _text(subject, "version")):
+        if not subject.metadata.get(key) and not (key == "version" and _text(subject, "version")):
             yield Found("$.metadata", f"the metadata has no {key}", f"add {key}")
 
 
-def deprecated(subject: Subject) -> Iterator[Found]:
+def deprecated(subject: Worded) -> Iterator[Found]:
     """The definition says of itself that it is deprecated.
 
     Use its successor; `metadata.supersededBy` or the description may name it.
     """
-    told: Json = subject.tree.metadata.get("deprecated")
+    told: Json = subject.metadata.get("deprecated")
     if str(told).lower() == "true" or _text(subject, "displayName").lower().startswith("[deprecated]"):
-        by = subject.tree.metadata.get("supersededBy")
+        by = subject.metadata.get("supersededBy")
         yield Found("$.metadata", "the definition is deprecated", f"use {by}" if by else None)
 
 
@@ -76,16 +76,26 @@ def half_expression(subject: Subject) -> Iterator[Found]:
             yield Found(path, f"{text[:60]!r} is taken for text", f"write [{text[:60]}]")
 
 
-def _text(subject: Subject, key: str) -> str:
+def _text(subject: Worded, key: str) -> str:
     found = subject.properties.get(key.lower())
     return found if isinstance(found, str) else ""
 
 
-RULES = (
+TEXTS: tuple[Rule[Worded], ...] = (
     Rule("words-missing", Level.WARNING, missing),
     Rule("words-long", Level.ERROR, too_long),
+)
+"""On whatever people read."""
+
+RECORDS: tuple[Rule[Worded], ...] = (
     Rule("metadata-missing", Level.NOTE, unsorted),
     Rule("definition-deprecated", Level.WARNING, deprecated),
+)
+"""On definitions of policies and of initiatives."""
+
+RULES: tuple[Rule, ...] = (
+    *TEXTS,
+    *RECORDS,
     Rule("request-identity", Level.NOTE, identity),
     Rule("expression-open", Level.WARNING, half_expression),
 )

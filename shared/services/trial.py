@@ -1,4 +1,4 @@
-"""Try policies: run cases that say what a definition must come to for a resource."""
+"""Try policies: run cases that say what definitions, initiatives and assignments must come to for a resource."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -20,12 +20,15 @@ from shared.engine import (
     effects,
     explain,
 )
+from shared.engine.assignment import roll_up
 from shared.engine.context import Frame
 from shared.engine.evaluate import compile_operand
 from shared.engine.operand import parse_operand
 from shared.engine.scope import Scope
 from shared.engine.unknown import Unknown
 from shared.services import expectation
+from shared.services.library import Entry, Library, Shape, library, shape_of
+from shared.services.placement import Placement, place
 
 Json = Any
 Find = Callable[[str], Mapping[str, Json]]
@@ -42,9 +45,11 @@ def read(table: Json) -> TrialTable:
         raise InvalidInput(f"{path}: {first['msg']}", path=path) from None
 
 
-def run(trial: Trial, *, aliases: AliasCatalog, find: Find) -> Outcome:
-    """Run one case; whatever it holds, there is an outcome."""
+def run(trial: Trial, *, aliases: AliasCatalog, find: Find, beside: Library | None = None) -> Outcome:
+    """Run one case; whatever it holds, there is an outcome. `beside` has what initiatives and assignments refer to."""
     try:
+        if trial.initiative is not None or trial.assignment is not None:
+            return _run_placed(trial, aliases, find, beside)
         if trial.expression is not None:
             return _outcome(trial, _check_expression(trial, aliases))
         return _run_policy(trial, aliases, find)
@@ -62,6 +67,43 @@ def _run_policy(trial: Trial, aliases: AliasCatalog, find: Find) -> Outcome:
     if expectation.wants_details(expected):
         problems += expectation.check_details(expected, resource, effects(policy, resource, context))
     return _outcome(trial, problems, explained)
+
+
+def _run_placed(trial: Trial, aliases: AliasCatalog, find: Find, beside: Library | None) -> Outcome:
+    """Run a case of an initiative or assignment: one verdict for each policy in it."""
+    placed = placements_of(trial, aliases, find, beside)
+    resource, context = resource_of(trial), context_of(trial)
+    found = {each.reference: each.explain(resource, context) for each in placed}
+    places = {each.reference: each for each in placed}
+    problems = [*expectation.check_places(trial.expected, places, found, resource, context)]
+    state = roll_up(each.verdict.state for each in found.values())
+    single = found.get("")
+    return Outcome(
+        name=trial.name,
+        passed=not problems,
+        problems=tuple(problems),
+        state=state,
+        sentence=single.sentence() if single else "",
+        members={} if single else {name: each.verdict.state for name, each in found.items()},
+    )
+
+
+def placements_of(
+    trial: Trial, aliases: AliasCatalog, find: Find, beside: Library | None = None
+) -> tuple[Placement, ...]:
+    """The policies of a case's initiative or assignment, compiled.
+
+    Errors: InvalidDefinition; InvalidInput when nothing has the name, or something else has it.
+    """
+    shape = Shape.ASSIGNMENT if trial.assignment is not None else Shape.INITIATIVE
+    given = trial.assignment if trial.assignment is not None else trial.initiative
+    source = find(given) if isinstance(given, str) else given or {}
+    found = shape_of(source)
+    if found is not None and found is not shape:
+        raise InvalidInput(f"this is a policy {found}, not an {shape}", path=f"$.{shape}")
+    entry = Entry(str(source.get("name") or shape), source, shape)
+    known = library((("", each) for each in trial.definitions), beside)
+    return place(entry, known, aliases=aliases, parameters=trial.parameters)
 
 
 def _outcome(trial: Trial, problems: list[str], explained: Explanation | None = None) -> Outcome:

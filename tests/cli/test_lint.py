@@ -44,7 +44,7 @@ def test_text_names_file_line_rule_and_remedy(cortex: Any, policy: Path) -> None
     assert answer.exit_code == 1
     assert f"{policy}:12:13: error there is no alias 'Microsoft.Web/sites/x'" in answer.output
     assert "[alias-unknown]" in answer.output
-    assert "1 definitions: 1 error, " in answer.output
+    assert "1 files: 1 error, " in answer.output
 
 
 @pytest.mark.parametrize(

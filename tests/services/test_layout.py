@@ -166,3 +166,83 @@ def lowered(value: Any) -> Any:
     if isinstance(value, list):
         return list(map(lowered, value))
     return value.lower() if isinstance(value, str) else value
+
+
+WILD_INITIATIVE = """
+{"NAME": "i", "properties": {"policydefinitions": [
+    {"GroupNames": ["b", "a"], "parameters": {"zB": {"VALUE": "[parameters('x')]"}, "A": {"value": {"b": 1, "a": 2}}},
+     "POLICYDEFINITIONID": "/d", "effectiveX": 1, "policyDefinitionReferenceId": "R"}],
+  "parameters": {"x": {"defaultvalue": 1, "Type": "Integer"}}, "metadata": {"b": 1, "a": 2}, "zzz": 1,
+  "policyDefinitionGroups": [{"category": "c", "NAME": "b"}], "displayName": "I"}, "id": "/i"}
+"""
+WILD_ASSIGNMENT = """
+{"overrides": [{"selectors": [{"notin": ["R"], "KIND": "policyDefinitionReferenceId"}], "value": "Audit"}],
+ "Parameters": {"b": {"value": 1}, "a": {"Value": 2}}, "policydefinitionid": "/i", "notScopes": ["/b", "/a"],
+ "identity": {"type": "None"}, "displayName": "A"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("wild", "order"),
+    [
+        (
+            WILD_INITIATIVE,
+            [
+                *("name", "id", "properties", "displayName", "metadata", "b", "a", "policyDefinitionGroups", "name"),
+                *("category", "parameters", "x", "type", "defaultValue", "policyDefinitions"),
+                *("policyDefinitionReferenceId", "policyDefinitionId", "parameters", "zB", "value", "A", "value"),
+                *("b", "a", "groupNames", "effectiveX", "zzz"),
+            ],
+        ),
+        (
+            WILD_ASSIGNMENT,
+            [
+                *("identity", "type", "displayName", "notScopes", "policyDefinitionId", "parameters", "b", "value"),
+                *("a", "value", "overrides", "value", "selectors", "kind", "notIn"),
+            ],
+        ),
+    ],
+    ids=["initiative", "assignment"],
+)
+def test_initiatives_and_assignments_are_arranged(wild: str, order: list[str]) -> None:
+    text = layout.arrange_text(wild)
+    assert list(keys(json.loads(text))) == order
+    assert layout.arrange_text(text) == text
+    assert lowered(json.loads(text)) == lowered(json.loads(wild))
+
+
+def keys(value: Any) -> Iterator[str]:
+    """Every key in the order of the text."""
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        if isinstance(key, str):
+            yield key
+        yield from keys(each)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"policyDefinitions": [{}]}', "$.policyDefinitions[0]: the member has no policyDefinitionId"),
+        ('{"properties": {"policyDefinitions": 1}}', "$.policyDefinitions: expected an array, found number"),
+        (
+            '{"policyDefinitionId": "/d", "notScope": []}',
+            "$.notScope: unknown key 'notScope'; did you mean 'notScopes'?",
+        ),
+    ],
+)
+def test_what_is_neither_is_refused_with_the_place(text: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        layout.arrange_text(text)
+    assert refused.value.message == message
+
+
+def test_public_initiatives_keep_their_values() -> None:
+    if not PUBLIC.exists():
+        pytest.skip("no public initiatives beside the project; set CORTEX_TEST_DATA")
+    with gzip.open(PUBLIC / "policySetDefinitions.jsonl.gz", "rb") as file:
+        initiatives = [json.loads(line)["definition"] for line in file]
+    assert len(initiatives) > 200
+    for each in initiatives[::3]:
+        arranged = layout.arrange(each)
+        assert lowered(arranged) == lowered(each)
+        assert layout.write(layout.arrange(arranged)) == layout.write(arranged)

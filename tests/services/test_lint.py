@@ -14,6 +14,7 @@ from cli.lint import guide
 from shared import bootstrap
 from shared.services import alias, lint
 from shared.services.lint_subject import Facts
+from tests.services import test_lint_initiative
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = Path(os.environ.get("CORTEX_TEST_DATA", ROOT.parent / "shared")) / "azure-policy"
@@ -605,7 +606,7 @@ def test_rule_finds_and_keeps_silent(rule: str, wrong: Json, path: str, right: J
 def test_every_rule_has_cases_and_words() -> None:
     rules = list(chain.from_iterable(lint.CHAPTERS.values()))
     names = [each.id for each in rules]
-    assert sorted(names) == sorted(CASES)
+    assert sorted(names) == sorted([*CASES, *test_lint_initiative.CASES])
     assert len(set(names)) == len(names)
     for each in rules:
         assert each.says.endswith("."), each.id
