@@ -61,9 +61,9 @@ class Frame:
         self.type = policy_type(resource.type)
         if len(self.type) != len(resource.type):
             body = {**body, "type": RESOURCE_GROUP}
-        self.partial = bool(resource.unread)
+        self.partial: bool = bool(resource.unread) or (origin is not None and origin.partial)
         self.body: Json = (
-            mark(body, resource.unread) if self.partial else body if body.__class__ is dict else dict(body)
+            mark(body, resource.unread) if resource.unread else body if body.__class__ is dict else dict(body)
         )
         self.resource = resource
         self.context = context

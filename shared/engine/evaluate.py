@@ -18,7 +18,7 @@ from shared.engine.function_logic import choose
 from shared.engine.path import is_collection, pick
 from shared.engine.scope import Scope
 from shared.engine.tree import ArrayOf, ObjectOf, Operand
-from shared.engine.unknown import Unknown, hole
+from shared.engine.unknown import Partial, Unknown, hole
 from shared.engine.value import expect_boolean, expect_text, kind
 
 _MOST_NAMES = 256
@@ -87,7 +87,7 @@ def _pure(function: Function, parts: list[Computed]) -> Computed:
                 return value
             if value.__class__ is list:
                 frame.spend(len(value))
-            if frame.partial and function is not _ACCESS and (gap := hole(value)):
+            if (frame.partial or value.__class__ is Partial) and function is not _ACCESS and (gap := hole(value)):
                 return gap
         frame.spend(1)
         return call(function, values)

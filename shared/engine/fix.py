@@ -32,6 +32,7 @@ _NEGATION = {
 }
 OPPOSITE = {**_NEGATION, **{negative: positive for positive, negative in _NEGATION.items()}}
 _WORDS = {
+    "equals": "{}",
     "notEquals": "anything but {}",
     "notIn": "none of {}",
     "in": "one of {}",
@@ -46,7 +47,9 @@ _WORDS = {
     "containsKey": "an object with the key {}",
     "notContainsKey": "an object without the key {}",
     "less": "less than {}",
+    "lessOrEquals": "at most {}",
     "greater": "more than {}",
+    "greaterOrEquals": "at least {}",
 }
 
 
@@ -106,31 +109,29 @@ def _fewest(options: list[Fixes | None]) -> Fixes | None:
 def _field(clause: Clause, frame: Frame, *, wanted: bool, at: Places) -> Fixes | None:
     if clause.resolved is None or clause.field.lower() in UNCHANGEABLE:
         return None
-    expected = clause.expect(frame.body, frame) if clause.expect else None
+    assert clause.expect is not None
+    assert clause.observe is not None
+    expected = clause.expect(frame.body, frame)
     if isinstance(expected, Unknown):
         return None
     path = placed(clause.resolved, at)
-    if clause.many and clause.observe is not None:
+    if clause.many:
         return _members(clause, clause.observe(frame.body, frame), expected, path, wanted=wanted)
-    fix = change(path, clause.operator, expected, wanted=wanted)
-    return (fix,) if fix else None
+    return (change(path, clause.operator, expected, wanted=wanted),)
 
 
-def _members(clause: Clause, values: Json, expected: Json, path: str, *, wanted: bool) -> Fixes | None:
+def _members(clause: Clause, values: list[Json], expected: Json, path: str, *, wanted: bool) -> Fixes | None:
     """An implicit all-of: every failing member has to change, or one of the others."""
     check = checker(clause.operator, expected)
-    listed = values if isinstance(values, list) else []
-    chosen = [index for index, value in enumerate(listed) if (check(value) is True) is not wanted]
-    if not wanted and not listed:
+    chosen = [index for index, value in enumerate(values) if (check(value) is True) is not wanted]
+    if not chosen:
         return None
     one = path.count("[*]") == 1
     places = [path.replace("[*]", f"[{index}]", 1) if one else path for index in (chosen if wanted else chosen[:1])]
-    return _all(
-        [(fix,) if (fix := change(place, clause.operator, expected, wanted=wanted)) else None for place in places]
-    )
+    return _all([(change(place, clause.operator, expected, wanted=wanted),) for place in places])
 
 
-def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | None:
+def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix:
     """The change that makes one value answer a condition as wanted."""
     if operator == "exists":
         present = (str(expected).lower() == "true") is wanted
@@ -139,7 +140,7 @@ def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | N
     exact = _EXACT.get(holds)
     if exact is not None and (value := exact(expected)) is not None:
         return Fix("set", path, value, text=_shown(value))
-    return Fix("change", path, text=_WORDS.get(holds, holds + " {}").format(_shown(expected)))
+    return Fix("change", path, text=_WORDS[holds].format(_shown(expected)))
 
 
 def _shown(value: Json) -> str:
@@ -177,10 +178,9 @@ _EXACT: Mapping[str, Callable[[Json], Json]] = {
 
 def _count(clause: Clause, frame: Frame, *, wanted: bool, at: Places) -> Fixes | None:
     """Change as few members as bring the count to a number that answers as wanted."""
-    if clause.observe is None or clause.each is None:
-        return None
-    found = clause.observe(frame.body, frame)
-    expected = clause.expect(frame.body, frame) if clause.expect else None
+    assert clause.observe is not None
+    assert clause.expect is not None
+    found, expected = clause.observe(frame.body, frame), clause.expect(frame.body, frame)
     if not is_number(found) or isinstance(expected, Unknown):
         return None
     target = _target(int(found), clause.operator, expected, wanted=wanted)
@@ -214,13 +214,11 @@ def _member_options(clause: Clause, frame: Frame, *, raise_: bool, at: Places) -
     def visit(indexes: tuple[int, ...]) -> None:
         place = standing(clause.resolved, indexes, at)
         if where is None:
-            removable = not raise_ and clause.resolved is not None
-            options.append(
-                (Fix("remove", placed(clause.resolved or "", place), text="nothing"),) if removable else None
-            )
+            path = None if raise_ or clause.resolved is None else placed(clause.resolved, place)
+            options.append(None if path is None else (Fix("remove", path, text="nothing"),))
         elif (where.test(frame.body, frame) is True) is not raise_:
             options.append(turn(where, frame, wanted=raise_, at=place))
 
-    if clause.each is not None:
-        clause.each(frame.body, frame, visit)
+    assert clause.each is not None
+    clause.each(frame.body, frame, visit)
     return options
