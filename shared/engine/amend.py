@@ -54,7 +54,7 @@ def _visit(node: Json, steps: tuple[str, ...], act: Act, *, create: bool = True)
         return
     key = _spelling(node, step)
     if not isinstance(node.get(key), dict):
-        if not create:
+        if not create or any(each.endswith("[*]") for each in rest[:-1]):  # no members, nothing to write into
             return
         node[key] = {}
     _visit(node[key], rest, act, create=create)

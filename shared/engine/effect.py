@@ -93,10 +93,12 @@ def parse_details(effect: str, source: Json, parameters: Mapping[str, Json] | No
     Choices such as existenceScope may be expressions of the parameters; without `parameters` they stay as written.
     """
     if isinstance(source, list):
+        _require(effect, {})
         return Details(source, changes=tuple(_entry(each, f"{_PATH}[{at}]") for at, each in enumerate(source)))
     if effect == "append" and source is not None:
         raise InvalidDefinition("append needs a list of {field, value}", path=_PATH, offending=str(source))
     if not isinstance(source, Mapping):
+        _require(effect, {})
         return Details(source)
     low = {key.lower(): _chosen(key, value, parameters) for key, value in source.items()}
     _require(effect, low)
@@ -146,6 +148,19 @@ def _require(effect: str, low: Mapping[str, Json]) -> None:
         raise InvalidDefinition(f"{effect} needs the type of the related resource", path=f"{_PATH}.type")
     if effect == "modify" and not low.get("operations"):
         raise InvalidDefinition("modify needs operations", path=f"{_PATH}.operations")
+    if effect == "denyAction":
+        _known(low.get("actionnames"), ("delete",), f"{_PATH}.actionNames")
+        _known(low.get("cascadebehaviors"), ("allow", "deny"), f"{_PATH}.cascadeBehaviors")
+
+
+def _known(source: Json, known: tuple[str, ...], path: str) -> None:
+    """Refuse a member of a list, or of an object, that is none of the known words."""
+    pairs = source.items() if isinstance(source, Mapping) else enumerate(source) if isinstance(source, list) else ()
+    for key, each in pairs:
+        if not isinstance(each, str) or (each.lower() not in known and not is_expression(each)):
+            place = f"{path}.{key}" if isinstance(source, Mapping) else f"{path}[{key}]"
+            message = f"{str(each)[:60]!r} is none of {', '.join(known)}"
+            raise InvalidDefinition(message, path=place, offending=str(each), suggestion=nearest(str(each), known))
 
 
 def _optional(low: Mapping[str, Json], key: str) -> Operand | None:

@@ -16,22 +16,23 @@ _FRACTION = re.compile(r"\.(\d{1,9})")
 _DAYS = {"years": 365, "months": 30, "weeks": 7, "days": 1}
 
 
-def moment(value: Json) -> tuple[datetime, int]:
-    """A point in time, UTC where no offset is written, and the number of digits of its fraction of a second."""
+def moment(value: Json) -> tuple[datetime, int, str]:
+    """A point in time, UTC where no offset is written, the digits of its fraction of a second, and the seventh one."""
     written = expect_text(value).strip()
     try:
         found = datetime.fromisoformat(written)
     except ValueError:
         raise EvaluationError(f"{written[:40]!r} is not an ISO 8601 time") from None
     fraction = _FRACTION.search(written)
-    return found if found.tzinfo else found.replace(tzinfo=UTC), len(fraction[1]) if fraction else 0
+    digits = fraction[1] if fraction else ""
+    return found if found.tzinfo else found.replace(tzinfo=UTC), len(digits), digits[6:7] or "0"
 
 
-def written(when: datetime, digits: int = 0) -> str:
-    """As ISO 8601 with the given digits of a second's fraction; UTC ends in Z."""
+def written(when: datetime, digits: int = 0, tick: str = "0") -> str:
+    """As ISO 8601 with the given digits of a second's fraction, the seventh being `tick`; UTC ends in Z."""
     offset = "Z" if not when.utcoffset() else when.isoformat()[-6:]
-    fraction = f".{when.microsecond:06d}0"[: digits + 1] if digits else ""
-    return f"{when:%Y-%m-%dT%H:%M:%S}{fraction}{offset}"
+    fraction = f".{when.microsecond:06d}{tick}"[: digits + 1] if digits else ""
+    return f"{when.isoformat()[:19]}{fraction}{offset}"
 
 
 def duration(value: Json) -> timedelta:
@@ -51,15 +52,15 @@ def duration(value: Json) -> timedelta:
 
 def add_days(value: Json, days: Json) -> str:
     """The time so many days later."""
-    when, digits = moment(value)
-    return written(when + timedelta(days=expect_integer(days)), digits)
+    when, digits, tick = moment(value)
+    return written(when + timedelta(days=expect_integer(days)), digits, tick)
 
 
 def date_time_add(value: Json, span: Json, format_: Json = None) -> str:
     """The time a duration later, in the given .NET format."""
-    when, digits = moment(value)
+    when, digits, tick = moment(value)
     later = when + duration(span)
-    return written(later, digits) if format_ is None else formatted(later, expect_text(format_))
+    return written(later, digits, tick) if format_ is None else formatted(later, expect_text(format_))
 
 
 def date_time_from_epoch(value: Json) -> str:

@@ -17,6 +17,9 @@ from shared.engine.value import bounded, expect_array, expect_integer, expect_te
 GUID_NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _WIDEST = 10_000
+_APOSTROPHES = re.compile(r""""(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
+_INNER = re.compile(r'\\.|"', re.DOTALL)
+_REWRITTEN = {"\\'": "'", '"': '\\"'}
 
 
 def concat(*parts: Json) -> Json:
@@ -127,11 +130,17 @@ def from_base64(value: Json) -> str:
 
 
 def to_json(value: Json) -> Json:
-    """The value that a JSON text writes; of members with one name the last holds."""
+    """The value that a JSON text writes, strings in quotes or apostrophes; of members with one name the last holds."""
+    written = expect_text(value, null=None)
     try:
-        return notation.read(expect_text(value, null=None), repeats=True)
+        return notation.read(_APOSTROPHES.sub(_quoted, written) if "'" in written else written, repeats=True)
     except notation.Unreadable as error:
         raise EvaluationError(error.reason) from None
+
+
+def _quoted(found: re.Match[str]) -> str:
+    inner = found[1]
+    return found[0] if inner is None else '"' + _INNER.sub(lambda mark: _REWRITTEN.get(mark[0], mark[0]), inner) + '"'
 
 
 def string(value: Json) -> str:

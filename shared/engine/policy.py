@@ -266,6 +266,8 @@ def _effect(tree: Definition, values: Mapping[str, Json]) -> str:
         if missing(tree.parameters, values):
             return "audit"  # the assignment has to say; the definition alone can still be judged
         raise InvalidDefinition(f"the effect cannot be computed: {error}", path=path) from None
+    if not computed.fixed:
+        raise InvalidDefinition("the effect cannot depend on the resource", path=path)
     found = EFFECTS.get(str(written).lower())
     if found is None:
         known = tuple(EFFECTS.values())

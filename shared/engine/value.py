@@ -1,6 +1,7 @@
 """What JSON values are to the policy language: their kinds, equality, order and text."""
 
 import json
+import re
 from collections.abc import Hashable
 from datetime import datetime
 from math import isfinite
@@ -11,7 +12,9 @@ from shared.engine.error import EvaluationError
 from shared.engine.unknown import hole
 
 Number = int | float
+Moment = tuple[datetime, str]
 LARGEST_TEXT = 131_072
+_TICK = re.compile(r"\.\d{6}(\d)")
 _SORTED = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789"
 _RANKS = str.maketrans({character: chr(rank) for rank, character in enumerate(_SORTED, 1)})
 
@@ -191,15 +194,21 @@ def _order(left: Json, right: Json) -> int:
     return int(left > right) - int(left < right)
 
 
-def _moments(left: str, right: str) -> tuple[datetime, datetime] | None:
+def _moments(left: str, right: str) -> tuple[Moment, Moment] | None:
     """Both as points in time, if both are written as full ISO 8601 times with an offset or both without."""
     if left[10:11].upper() != "T" or right[10:11].upper() != "T":
         return None
     try:
-        one, two = datetime.fromisoformat(left), datetime.fromisoformat(right)
+        one, two = _moment(left), _moment(right)
     except ValueError:
         return None
-    return (one, two) if (one.tzinfo is None) == (two.tzinfo is None) else None
+    return (one, two) if (one[0].tzinfo is None) == (two[0].tzinfo is None) else None
+
+
+def _moment(written: str) -> Moment:
+    """The time to the microsecond, and the tenth of one below it."""
+    tick = _TICK.search(written)
+    return datetime.fromisoformat(written), tick[1] if tick else "0"
 
 
 def _shown(value: Json) -> str:
