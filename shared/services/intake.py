@@ -8,7 +8,7 @@ import hashlib
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.domain.decoding import decode
 from shared.domain.error import CortexError, TooLarge
@@ -53,14 +53,33 @@ def records(
         TooLarge: the file is too large, a decompression bomb, or holds almost nothing but bad records; what came
             before was given.
     """
-    reader = _Reader(subscription, resource_group, resource_types)
-    bad = 0
-    for piece in Splitter(chunks(source)):
-        for found in reader.read(piece):
-            bad += isinstance(found, BadRecord)
-            yield found
+    reader = Reader(subscription, resource_group, resource_types)
+    seen, bad = _Ids(), 0
+    for record in texts(source):
+        for found in reader.read(record):
+            if isinstance(found, Resource) and seen.add(found.id.lower()):
+                yield found
+                continue
+            bad += 1
+            yield found if isinstance(found, BadRecord) else record.bad(f"{found.id} was in the file before", "$.id")
         if bad > MOST_BAD:
             raise TooLarge(f"the file has more than {MOST_BAD} bad records: it is not an inventory")
+
+
+class Record(NamedTuple):
+    """The text of one record and its number in the file, from 1."""
+
+    number: int
+    piece: Piece
+
+    def bad(self, reason: str, path: str = "$") -> BadRecord:
+        """Why it is left out."""
+        return BadRecord(position=self.number, offset=self.piece.offset, path=path, reason=reason[:1000])
+
+
+def texts(source: Source) -> Iterator[Record]:
+    """The records as they stand in the file; what they hold is for a `Reader` to say, in another process maybe."""
+    return (Record(number, piece) for number, piece in enumerate(Splitter(chunks(source)), 1))
 
 
 def detect(head: bytes) -> Format | None:
@@ -77,46 +96,38 @@ def detect(head: bytes) -> Format | None:
     return piece.format
 
 
-class _Reader:
-    """Reads pieces one after the other, and remembers the ids it has seen."""
+class Reader:
+    """Reads the text of records, each on its own."""
 
     def __init__(
-        self, subscription: str | None, resource_group: str | None, resource_types: Iterable[Mapping[str, Any]]
+        self,
+        subscription: str | None = None,
+        resource_group: str | None = None,
+        resource_types: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         self._context = _context(subscription, resource_group)
         self._spelling = {str(row["type"]).lower(): str(row["type"]) for row in resource_types}
-        self._seen = _Ids()
-        self._position = 0
 
-    def read(self, piece: Piece) -> Found:
-        """The resources of a piece: one, except for templates, whose resources hold others."""
-        self._position += 1
-        if piece.reason:
-            yield self._bad(piece, piece.reason)
+    def read(self, record: Record) -> Found:
+        """The resources of a record: one, except for templates, whose resources hold others."""
+        if record.piece.reason:
+            yield record.bad(record.piece.reason)
             return
         try:
-            value = decode(piece.text)
+            value = decode(record.piece.text)
         except Unreadable as error:
-            yield self._bad(piece, error.reason, error.path or "$")
+            yield record.bad(error.reason, error.path or "$")
             return
-        yield from self._found(piece, value)
+        yield from self._found(record, value)
 
-    def _found(self, piece: Piece, value: Any) -> Found:  # noqa: ANN401 - any JSON
-        read = _READERS.get(piece.format, _plain)
+    def _found(self, record: Record, value: Any) -> Found:  # noqa: ANN401 - any JSON
+        read = _READERS.get(record.piece.format, _plain)
         try:
-            for resource in read(piece, value, self._context):
-                yield self._checked(piece, resource)
+            for resource in read(record.piece, value, self._context):
+                fault = _fault(resource.body)
+                yield self._spelled(resource) if fault is None else record.bad(*fault)
         except (CortexError, EvaluationError, ValueError, TypeError, KeyError, AttributeError) as error:
-            yield self._bad(piece, getattr(error, "message", None) or f"not understood: {error}")
-
-    def _checked(self, piece: Piece, resource: Resource) -> Resource | BadRecord:
-        """The resource, when it can be one and was not there before."""
-        fault = _fault(resource.body)
-        if fault is not None:
-            return self._bad(piece, *fault)
-        if not self._seen.add(resource.id.lower()):
-            return self._bad(piece, f"{resource.id} was in the file before", "$.id")
-        return self._spelled(resource)
+            yield record.bad(getattr(error, "message", None) or f"not understood: {error}")
 
     def _spelled(self, resource: Resource) -> Resource:
         kind = resource.type
@@ -126,9 +137,6 @@ class _Reader:
             return resource
         body = {**resource.body, "type": spelled}
         return Resource(body, resource.api_version, resource.collected_at, resource.unread, resource.related)
-
-    def _bad(self, piece: Piece, reason: str, path: str = "$") -> BadRecord:
-        return BadRecord(position=self._position, offset=piece.offset, path=path, reason=reason[:1000])
 
 
 def _fault(body: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -6,10 +6,9 @@ itself, and every record has a byte offset.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -32,15 +31,20 @@ class Format(StrEnum):
     TEMPLATE = "template"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One record's text, which need not be JSON, or why there is none. `head` is what its container says before its records."""
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Piece(NamedTuple):
+    """One record's text, which need not be JSON, or why there is none. A tuple goes to another process cheaply.
+
+    `head` is what the container says before its records.
+    """
 
     offset: int
     format: Format
     text: bytes = b""
     reason: str = ""
-    head: Mapping[str, Any] = field(default_factory=dict)
+    head: Mapping[str, Any] = _NOTHING
 
 
 _TEXT = rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+'
