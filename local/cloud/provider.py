@@ -44,14 +44,20 @@ def _provider(request: Request, subscription: str, namespace: str) -> dict[str, 
 
 
 def _type(kind: Template) -> dict[str, Json]:
-    tracked = "location" in kind.body
     return {
         "resourceType": kind.type.partition("/")[2],
-        "locations": list(REGIONS.values()) if tracked else [],
+        "locations": list(REGIONS.values()) if "location" in kind.body else [],
         "apiVersions": list(kind.api_versions),
         "defaultApiVersion": kind.api_versions[0],
-        "capabilities": "SupportsTags, SupportsLocation" if tracked else "None",
+        "capabilities": _capabilities(kind),
     }
+
+
+def _capabilities(kind: Template) -> str:
+    """What a type supports, by what its bodies hold; a location without tags only repeats the owner's."""
+    if kind.body.get("tags") is None:
+        return "None"
+    return "SupportsTags, SupportsLocation" if kind.body.get("location") else "SupportsTags"
 
 
 @functools.cache
