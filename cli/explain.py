@@ -8,43 +8,54 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from cli import show, source
+from cli import contents, show, source
 from shared.domain.inventory import BadRecord
-from shared.engine import Explanation, Fix, Policy, explain
+from shared.engine import Explanation, Fix
 from shared.engine.explain import Step
+from shared.services.placement import Placement
 
 _MARK = {True: "[green]true[/]", False: "[red]false[/]", None: "[yellow]unknown[/]"}
 
 
 def explain_policy(
     policy: source.PolicyName,
-    resource: source.ResourceFile,
+    resource: Annotated[
+        str | None, typer.Option("--resource", help="a file of resources, or - for stdin; without one: the members")
+    ] = None,
     parameters: source.Parameters = "{}",
     aliases: source.Aliases = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Show why a policy says what it says of resources, clause by clause, and the smallest change that would comply."""
-    policies = source.compiled([policy], parameters, aliases)
+    """Show why a policy says what it says of resources, clause by clause, and the smallest change that would comply.
+
+    Of an initiative or an assignment without --resource: its members, where they lead, its parameters.
+    """
+    if resource is None:
+        contents.show_members(policy, as_json=json)
+        return
+    places = source.placed([policy], parameters, aliases)
     for found in source.resources(resource):
         if isinstance(found, BadRecord):
             show.errors.print(f"[yellow]left out:[/] record {found.position}: {escape(found.reason)}")
             continue
-        for each in policies:
-            _print(each, explain(each, found, source.context()), as_json=json)
+        for each in places:
+            _print(each, each.explain(found, source.context()), as_json=json)
 
 
-def _print(policy: Policy, explained: Explanation, *, as_json: bool) -> None:
+def _print(place: Placement, explained: Explanation, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(stdlib_json.dumps(explained.to_json()) + "\n")
+        sys.stdout.write(stdlib_json.dumps({**explained.to_json(), **place.told(explained.verdict)}) + "\n")
         return
-    show.console.print(tree(policy, explained), highlight=False)
+    show.console.print(tree(place, explained), highlight=False)
 
 
-def tree(policy: Policy, explained: Explanation) -> Tree:
+def tree(place: Placement, explained: Explanation) -> Tree:
     """The explanation as a tree: the sentence, the rule, the existenceCondition, what was not read, the fixes."""
-    verdict = explained.verdict
-    head = f"{show.state(verdict.state)} [bold]{escape(policy.name)}[/] on {show.short(verdict.resource)}"
-    root = Tree(f"{head}\n{escape(explained.sentence())}", guide_style="dim")
+    verdict, policy = explained.verdict, place.policy
+    head = f"{show.state(verdict.state)} [bold]{escape(place.name)}[/] on {show.short(verdict.resource)}"
+    message = place.message(verdict)
+    said = f"{explained.sentence()}\n{message}" if message else explained.sentence()
+    root = Tree(f"{head}\n{escape(said)}", guide_style="dim")
     if explained.rule is not None:
         _grow(root.add("[bold]if[/]"), explained.rule)
     if explained.existence is not None:

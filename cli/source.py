@@ -16,8 +16,10 @@ from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
 from shared.engine import Context, InvalidDefinition, Policy, compile_definition, load_definition
 from shared.services import alias, intake
-from shared.services.library import Library, library, shape_of
+from shared.services.gathering import gather
+from shared.services.library import Entry, Library, library, shape_of
 from shared.services.lint_subject import Facts
+from shared.services.placement import Placement
 
 CATALOG = "catalog"
 Aliases = Annotated[
@@ -30,7 +32,7 @@ Aliases = Annotated[
     ),
 ]
 PolicyName = Annotated[
-    str, typer.Option("--policy", help="a file or folder of definitions, a policy of the catalog, or `catalog` for all")
+    str, typer.Option("--policy", help="a policy file, a folder of them, a policy of the catalog, or `catalog` for all")
 ]
 ResourceFile = Annotated[
     str, typer.Option("--resource", help="a file of resources (ARM bodies, pages, JSON lines, gzip), or - for stdin")
@@ -117,6 +119,23 @@ def _definition(path: Path, text: str) -> Mapping[str, Any]:
         return load_definition(text)
     except InvalidDefinition as error:
         raise InvalidInput(f"{path}: {error.message}", path=error.path) from None
+
+
+def gathered(names: Iterable[str]) -> tuple[tuple[Entry, ...], Library]:
+    """The policy files that names mean, and where to look for what they refer to: among them and in the catalog."""
+    shelf = library((pair for name in names for pair in named(name)), catalog_library())
+    return shelf.entries, shelf
+
+
+def placed(names: Iterable[str], parameters: str, aliases: Path | None) -> tuple[Placement, ...]:
+    """The policies that names mean, each where it is in force; each file gets the parameter values that it declares.
+
+    Raises:
+        InvalidInput: a file cannot be used, or a value is for a parameter that none of them declares.
+    """
+    values, known = object_of(parameters, "--parameters"), facts(aliases).aliases
+    entries, shelf = gathered(names)
+    return gather(entries, shelf, aliases=known, parameters=values)
 
 
 def compiled(names: Iterable[str], parameters: str, aliases: Path | None) -> list[Policy]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from shared.domain.resource import Json
 from shared.engine import InvalidDefinition
 from shared.engine.error import nearest
+from shared.engine.expression import Call, Literal
 from shared.engine.initiative import Initiative, name_of, parse_initiative
 from shared.engine.parser import parse_definition
 from shared.engine.tree import Definition
@@ -67,7 +68,7 @@ def is_built_in(identity: str) -> bool:
     return known and _GUID.fullmatch(name_of(identity)) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """A document with the name that others know it by."""
 
@@ -138,9 +139,44 @@ def _read(entry: Entry) -> Definition | Initiative | InvalidDefinition:
         return InvalidDefinition("it nests too deeply", path="$")
 
 
+def version_of(entry: Entry) -> str:
+    """The version that a definition says it has; "" where it says none."""
+    low = {str(key).lower(): value for key, value in properties_of(entry).items()}
+    metadata = low.get("metadata")
+    own = low.get("version") or (metadata.get("version") if isinstance(metadata, Mapping) else None)
+    return str(own or "")
+
+
+def properties_of(entry: Entry) -> Source:
+    """The properties, where the document has them or is them."""
+    found = next((each for key, each in entry.source.items() if str(key).lower() == "properties"), entry.source)
+    return found if isinstance(found, Mapping) else {}
+
+
+def effect_of(tree: Definition, given: Mapping[str, Json]) -> str:
+    """The effect (lower case) of a definition with parameter values; "" where it is computed or open."""
+    if isinstance(tree.effect, Literal):
+        return str(tree.effect.value).lower()
+    name = effect_parameter(tree)
+    declared = tree.parameters.get(name or "")
+    chosen = next((each for key, each in given.items() if key.lower() == name), declared.default if declared else None)
+    return str(chosen or "").lower()
+
+
+def effect_parameter(tree: Definition) -> str | None:
+    """The name (lower case) of the parameter that gives the effect."""
+    call = tree.effect
+    if isinstance(call, Call) and call.name.lower() == "parameters" and isinstance(call.arguments[0], Literal):
+        return str(call.arguments[0].value).lower()
+    return None
+
+
 def library(documents: Iterable[tuple[str, Source]], beside: Library | None = None) -> Library:
-    """A library of documents, each with the name it has where it says none itself; `beside` is asked for the others."""
-    found = ((name, source, shape_of(source)) for name, source in documents)
+    """A library of documents, each with the name it has where it says none itself; `beside` is asked for the others.
+
+    What has no shape counts as a definition, and is refused when it is read.
+    """
+    found = ((name, source, shape_of(source) or Shape.DEFINITION) for name, source in documents)
     return Library(
-        tuple(Entry(str(source.get("name") or name), source, shape) for name, source, shape in found if shape), beside
+        tuple(Entry(str(source.get("name") or name), source, shape) for name, source, shape in found), beside
     )

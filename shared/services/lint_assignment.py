@@ -12,9 +12,9 @@ from shared.engine.error import nearest
 from shared.engine.expression import Literal
 from shared.engine.initiative import Initiative, Member, name_of
 from shared.engine.tree import Definition
-from shared.services.library import Library, Shape
+from shared.services.library import Library, Shape, effect_of, effect_parameter
 from shared.services.lint_reference import Reference, Referring, lead
-from shared.services.lint_subject import Found, Rule, effect_spelled, member, parameter_name
+from shared.services.lint_subject import Found, Rule, effect_spelled, member
 
 MOST_EXCLUSIONS = 400
 """Source: "What is Azure Policy?", maximum count of Azure Policy objects."""
@@ -157,7 +157,7 @@ def unfit_override(subject: AssignmentSubject) -> Iterator[Found]:
 
 def _allowed(definition: Definition) -> frozenset[str]:
     """The effects (lower case) that the effect parameter allows; none where anything goes."""
-    parameter = definition.parameters.get(parameter_name(definition.effect) or "")
+    parameter = definition.parameters.get(effect_parameter(definition) or "")
     return frozenset(str(each).lower() for each in (parameter.allowed if parameter else None) or ())
 
 
@@ -195,15 +195,7 @@ def _effects(subject: AssignmentSubject) -> Iterator[str]:
             passed = given if inside is None else inside.arguments(defaults | given)
         except InvalidDefinition:
             continue
-        yield _effect(definition, {name.lower(): each for name, each in passed.items()})
-
-
-def _effect(definition: Definition, given: Mapping[str, Json]) -> str:
-    if isinstance(definition.effect, Literal):
-        return str(definition.effect.value).lower()
-    name = parameter_name(definition.effect) or ""
-    parameter = definition.parameters.get(name)
-    return str(given.get(name, parameter.default if parameter else "")).lower()
+        yield effect_of(definition, passed)
 
 
 RULES: tuple[Rule[AssignmentSubject], ...] = (

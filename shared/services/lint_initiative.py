@@ -10,9 +10,9 @@ from shared.engine.error import nearest
 from shared.engine.expression import Literal
 from shared.engine.initiative import MOST_MEMBERS, MOST_PARAMETERS, Initiative, Member, uses
 from shared.engine.tree import Definition
-from shared.services.library import Library, Shape
+from shared.services.library import Library, Shape, effect_parameter
 from shared.services.lint_reference import Reference, Referring, lead
-from shared.services.lint_subject import Found, Rule, parameter_name
+from shared.services.lint_subject import Found, Rule
 
 _SHAPES = (Shape.DEFINITION,)
 
@@ -144,7 +144,7 @@ def fixed_effect(subject: InitiativeSubject) -> Iterator[Found]:
     Pass a parameter: whoever assigns the initiative can then begin with `Audit`, or switch the member off.
     """
     for each in subject.references:
-        name = parameter_name(each.target.effect) if isinstance(each.target, Definition) else None
+        name = effect_parameter(each.target) if isinstance(each.target, Definition) else None
         if name is None:
             continue
         given = next((operand for key, operand in each.given.items() if key.lower() == name), None)

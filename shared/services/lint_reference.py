@@ -10,7 +10,16 @@ from shared.domain.resource import Json
 from shared.engine import InvalidDefinition
 from shared.engine.initiative import Initiative, name_of
 from shared.engine.tree import Definition, Operand, Parameter
-from shared.services.library import Entry, Library, Shape, is_built_in, is_definition_id, is_initiative_id
+from shared.services.library import (
+    Entry,
+    Library,
+    Shape,
+    is_built_in,
+    is_definition_id,
+    is_initiative_id,
+    properties_of,
+    version_of,
+)
 from shared.services.lint_subject import Found, Rule, member
 
 _WANTED = re.compile(r"\d+\.(\*\.\*|\d+\.(\*|\d+))(-[a-z]+)?", re.IGNORECASE)
@@ -153,11 +162,11 @@ def deprecated(subject: Refers) -> Iterator[Found]:
     Refer to its successor.
     """
     for each in subject.references:
-        source = each.entry.source if each.entry else {}
-        told = member(source, "properties", "metadata", "deprecated")
-        title = str(member(source, "properties", "displayName") or "")
+        properties = properties_of(each.entry) if each.entry else {}
+        told = member(properties, "metadata", "deprecated")
+        title = str(member(properties, "displayName") or "")
         if str(told).lower() == "true" or title.lower().startswith("[deprecated]"):
-            by = member(source, "properties", "metadata", "supersededBy")
+            by = member(properties, "metadata", "supersededBy")
             yield Found(each.path, f"{each.label!r} is deprecated", f"use {by}" if by else None)
 
 
@@ -183,12 +192,6 @@ def other_version(subject: Refers) -> Iterator[Found]:
             held = version_of(each.entry)
             message = f"{each.version} is asked for, {each.label!r} is at hand as {held}"
             yield Found(f"{each.path}.definitionVersion", message, f"ask for {held}")
-
-
-def version_of(entry: Entry) -> str:
-    """The version that a definition says it has; "" where it says none."""
-    own = member(entry.source, "properties", "version") or member(entry.source, "properties", "metadata", "version")
-    return str(own or "")
 
 
 def _meets(held: str, wanted: str) -> bool:

@@ -19,7 +19,7 @@ Values = Mapping[str, Json]
 OUTSIDE = "outside of the assignment: not in its scope, excluded, or not selected"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Placement:
     """One policy where it is in force. `reference`, `initiative` and `assignment` tell where, "" and None for nowhere.
 
@@ -51,6 +51,18 @@ class Placement:
         """What the assignment tells those who do not comply, if it does."""
         wanted = self.assignment is not None and verdict.state is State.NON_COMPLIANT
         return self.assignment.message(self.reference) if wanted and self.assignment else ""
+
+    def told(self, verdict: Verdict) -> dict[str, Json]:
+        """Where the policy is in force, for a record of the verdict: names, the message, and whether it acts."""
+        found: dict[str, Json] = {
+            "policy": self.policy.name,
+            "assignment": self.assignment.name if self.assignment else "",
+            "initiative": self.initiative,
+            "reference": self.reference,
+            "message": self.message(verdict),
+        }
+        enforced = self.assignment is None or self.assignment.enforced
+        return {name: each for name, each in found.items() if each} | ({} if enforced else {"enforced": False})
 
     def around(self, context: Context) -> Context:
         """The context with what policy() tells about this place."""

@@ -12,10 +12,14 @@ CATALOG = Path(__file__).parents[2] / "catalog"
 def fixture_file(folder: Path, name: str, *cases: str) -> Path:
     found = json.loads((CATALOG / "fixtures" / f"{name}.json").read_bytes())
     path = folder / f"{name}.jsonl"
-    for case in cases:
-        found[case]["body"]["id"] += f"-{case}"  # one file holds a resource once
-    path.write_text("".join(json.dumps(found[case]) + "\n" for case in cases), "utf-8")
+    path.write_text("".join(renamed(found[case], case) + "\n" for case in cases), "utf-8")
     return path
+
+
+def renamed(record: Any, case: str) -> str:
+    """A record of another name, its related resources too: one file holds a resource once."""
+    identity = record["body"]["id"]
+    return json.dumps(record).replace(identity, f"{identity}-{case}")
 
 
 def test_the_tree_shows_what_decided_and_what_would_comply(cortex: Any, tmp_path: Path) -> None:
