@@ -109,33 +109,41 @@ class Arm:
     def items(self, path: str, api_version: str) -> Iterator[Json]:
         """All objects of a list, page after page; what answers one resource instead of a list yields that one."""
         body = self.get(path, api_version)
-        for _ in range(_PAGES):
-            if not isinstance(body.get("value"), list):
-                yield body
-                return
-            yield from (item for item in body["value"] if isinstance(item, dict))
-            link = body.get("nextLink")
-            if not link:
-                return
-            body = self._follow(path, link)
-        raise Unavailable(f"the list at {path} has more than {_PAGES} pages", retry_after=60.0)
+        if isinstance(body, dict) and not isinstance(body.get("value"), list):
+            yield body
+            return
+        yield from self._pages(path, body)
 
     def listed(self, path: str, api_version: str, query: Mapping[str, str]) -> Iterator[Json]:
-        """All objects of a list that takes further query parameters, page after page."""
+        """All objects of a list that takes further query parameters, page after page.
+
+        Errors: Unavailable when the pages are no list, or lead in a circle.
+        """
         link = f"{checked(path)}?{urlencode({'api-version': api_version, **query})}"
-        for _ in range(_PAGES):
-            body = self._follow(path, link)
-            yield from (item for item in body.get("value") or () if isinstance(item, dict))
-            link = body.get("nextLink") or ""
+        yield from self._pages(path, self._follow(path, link))
+
+    def _pages(self, path: str, body: Any) -> Iterator[Json]:  # noqa: ANN401 - any JSON
+        """The objects of a page, and of the pages that it leads to."""
+        links: set[str] = set()
+        while True:
+            if not isinstance(body, dict) or not isinstance(body.get("value"), list):
+                raise Unavailable(f"a page of the list at {path} holds no list", retry_after=60.0)
+            yield from (item for item in body["value"] if isinstance(item, dict))
+            link = str(body.get("nextLink") or "")
             if not link:
                 return
-        raise Unavailable(f"the list at {path} has more than {_PAGES} pages", retry_after=60.0)
+            if link in links:
+                raise Unavailable(f"the list at {path} leads to a page that it has given before", retry_after=60.0)
+            if len(links) == _PAGES:
+                raise Unavailable(f"the list at {path} has more than {_PAGES} pages", retry_after=60.0)
+            links.add(link)
+            body = self._follow(path, link)
 
-    def _follow(self, path: str, link: str) -> Json:
+    def _follow(self, path: str, link: str) -> Any:  # noqa: ANN401 - any JSON
         with refusal.translated(path):
             answer = self.resources("-").send_request(HttpRequest("GET", link))
             answer.raise_for_status()
-            return cast("Json", answer.json())
+            return answer.json()
 
     def api_version(self, kind: str, subscription: str, *, now: float) -> str | None:
         """The newest api-version of a type that is no preview, from the provider; None when it is not known there."""
