@@ -81,8 +81,8 @@ def run_mutation(case: Json, tables: Tables) -> str | None:
     surroundings = context(case)
     expected = case["expected"]
     try:
-        changed = matches(policy, one, surroundings) is True
-        found = apply(one.body, effects(policy, one, surroundings)) if changed else one.body
+        changed = policy.may_apply_to(one.type.lower()) and matches(policy, one, surroundings) is True
+        found = apply(one.body, effects(policy, one, surroundings), request=True) if changed else one.body
     except EffectConflict as error:
         return None if expected.get("denied") else f"denied: {error}"
     if expected.get("denied"):

@@ -14,8 +14,10 @@ from shared.engine.value import alike
 Act = Callable[[Json, str], None]
 
 
-def apply(body: Body, effects: Effects) -> dict[str, Json]:
+def apply(body: Body, effects: Effects, *, request: bool = False) -> dict[str, Json]:
     """A new body with the operations of `effects` carried out; the given one stays as it is.
+
+    In the body of a `request` modify leaves a nested property alone whose parent the request leaves out.
 
     Raises:
         EffectConflict: an append or add meets another value and the conflict effect is deny; with audit or disabled
@@ -24,22 +26,27 @@ def apply(body: Body, effects: Effects) -> dict[str, Json]:
     result: dict[str, Json] = deepcopy(dict(body))
     for each in effects.operations:
         if each.applies:
-            _carry_out(result, each, effects.conflict)
+            _carry_out(result, each, effects.conflict, create=not request or _stands_alone(each))
     return result
 
 
-def _carry_out(body: dict[str, Json], operation: Operation, conflict: str) -> None:
-    value = operation.value
+def _stands_alone(operation: Operation) -> bool:
+    """Whether a request need not name what the property stands in; append never asks."""
+    *above, _ = operation.steps
+    return operation.operation == "append" or not above or above in (["properties"], ["tags"], ["identity"])
+
+
+def _carry_out(body: dict[str, Json], operation: Operation, conflict: str, *, create: bool) -> None:
     match operation.operation:
         case "remove":
             _visit(body, operation.steps, _remove, create=False)
         case "addOrReplace":
-            _visit(body, operation.steps, _replacer(value))
+            _visit(body, operation.steps, _replacer(operation.value), create=create)
         case "append" | "add":
-            _visit(body, operation.steps, _adder(operation, conflict))
+            _visit(body, operation.steps, _adder(operation, conflict), create=create)
 
 
-def _visit(node: Json, steps: tuple[str, ...], act: Act, *, create: bool = True) -> None:
+def _visit(node: Json, steps: tuple[str, ...], act: Act, *, create: bool) -> None:
     """Go down the steps and act at the last one, in every member of an array on the way."""
     step, rest = steps[0], steps[1:]
     if not rest:

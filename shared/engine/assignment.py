@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from shared.domain.resource import Json, Resource
+from shared.domain.resource import Json, Resource, resource_group_of
 from shared.domain.verdict import State
+from shared.engine.context import policy_type
 from shared.engine.error import InvalidDefinition, nearest
 from shared.engine.form import Form, opened
 
-RANKING = (State.NON_COMPLIANT, State.ERROR, State.COMPLIANT, State.EXEMPT, State.UNKNOWN, State.NOT_APPLICABLE)
+RANKING = (State.NON_COMPLIANT, State.COMPLIANT, State.ERROR, State.EXEMPT, State.UNKNOWN, State.NOT_APPLICABLE)
 _KIND_NAMES = ("resourceLocation", "resourceType", "resourceWithoutLocation", "policyDefinitionReferenceId")
 _KINDS = frozenset(each.lower() for each in _KIND_NAMES)
 _SELECTORS: Form = ({"kind": "string", "in": ("string",), "notIn": ("string",)},)
@@ -52,13 +53,14 @@ class Selector:
     def selects(self, resource: Resource, reference: str = "") -> bool:
         """Whether the resource, or the policy reference, is selected."""
         if self.kind == "resourcewithoutlocation":
-            return not resource.body.get("location")
+            placeless = not resource.body.get("location") and resource_group_of(resource.id) is None
+            return placeless is not self.negated
         value = reference if self.kind == "policydefinitionreferenceid" else _property(resource, self.kind)
         return (value.lower() in self.members) is not self.negated
 
 
 def _property(resource: Resource, kind: str) -> str:
-    return resource.type if kind == "resourcetype" else _plain(str(resource.body.get("location") or ""))
+    return policy_type(resource.type) if kind == "resourcetype" else _plain(str(resource.body.get("location") or ""))
 
 
 def _plain(location: str) -> str:

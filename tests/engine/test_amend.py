@@ -78,3 +78,29 @@ def test_a_conflict_may_leave_the_operation_out(conflict: str) -> None:
 def test_operations_whose_condition_is_false_are_left_out() -> None:
     one, two = (Operation("add", "f", (key,), 1, applies=key == "b") for key in "ab")
     assert apply({}, Effects("modify", (one, two))) == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "operation", "path", "wanted"),
+    [
+        ({}, "addOrReplace", "properties.policy.enabled", {}),
+        ({"properties": {}}, "addOrReplace", "properties.policy.enabled", {"properties": {}}),
+        ({"properties": {}}, "add", "properties.acls.rules[*]", {"properties": {}}),
+        ({"properties": {"acls": {}}}, "add", "properties.acls.rules[*]", {"properties": {"acls": {"rules": [3]}}}),
+        (
+            {"properties": {"policy": {}}},
+            "add",
+            "properties.policy.enabled",
+            {"properties": {"policy": {"enabled": 3}}},
+        ),
+        ({"properties": {}}, "append", "properties.policy.enabled", {"properties": {"policy": {"enabled": 3}}}),
+        ({}, "addOrReplace", "sku.name", {}),
+        ({}, "addOrReplace", "properties.enabled", {"properties": {"enabled": 3}}),
+        ({}, "addOrReplace", "kind", {"kind": 3}),
+        ({}, "addOrReplace", "identity.type", {"identity": {"type": 3}}),
+        ({"tags": None}, "add", "tags.x", {"tags": {"x": 3}}),
+    ],
+)
+def test_a_request_that_omits_the_parent_is_left_alone(body: Any, operation: str, path: str, wanted: Any) -> None:
+    """ "If the parent property isn't present in the request, modification is skipped" (modify effect)."""
+    assert apply(body, change(operation, path, 3), request=True) == wanted

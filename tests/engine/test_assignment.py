@@ -106,10 +106,36 @@ def test_an_exemption_stands_at_the_scope_of_its_id() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "selected"),
+    [
+        ({"id": "/subscriptions/s/providers/T.One/a/n"}, True),
+        ({"id": "/subscriptions/s"}, True),
+        ({"id": "/subscriptions/s/providers/T.One/a/n", "location": "westeurope"}, False),
+        ({"id": "/subscriptions/s/resourceGroups/rg/providers/T.One/a/n"}, False),
+    ],
+)
+def test_resources_without_location_are_those_of_the_subscription(body: Any, *, selected: bool) -> None:
+    """ "Select resources at the subscription level that don't have a location" (assignment structure)."""
+    for negated, key in ((False, "in"), (True, "notIn")):
+        selector = {"kind": "resourceWithoutLocation", key: ["subscriptionLevelResources"]}
+        found = assignment(resourceSelectors=[{"selectors": [selector]}])
+        assert found.covers(Resource(body)) is (selected is not negated)
+
+
+def test_resource_groups_are_selected_by_the_type_that_policies_know() -> None:
+    body = {"id": "/subscriptions/s/resourceGroups/rg", "type": "Microsoft.Resources/resourceGroups"}
+    selector = {"kind": "resourceType", "in": ["Microsoft.Resources/subscriptions/resourceGroups"]}
+    assert assignment(resourceSelectors=[{"selectors": [selector]}]).covers(Resource(body))
+
+
+@pytest.mark.parametrize(
     ("states", "wanted"),
     [
         ([State.COMPLIANT, State.NON_COMPLIANT, State.EXEMPT], State.NON_COMPLIANT),
         ([State.UNKNOWN, State.EXEMPT], State.EXEMPT),
+        ([State.ERROR, State.EXEMPT, State.UNKNOWN], State.ERROR),
+        ([State.ERROR, State.COMPLIANT], State.COMPLIANT),
+        ([State.ERROR, State.NON_COMPLIANT], State.NON_COMPLIANT),
         ([State.UNKNOWN, State.COMPLIANT], State.COMPLIANT),
         ([], State.NOT_APPLICABLE),
     ],
