@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.engine import AliasCatalog
+from shared.engine import AliasCatalog, comparison, field
 
 TABLE = Path(__file__).parent / "tables" / "aliases.yaml"
 
@@ -16,6 +16,13 @@ def read_catalog() -> AliasCatalog:
     table: dict[str, Any] = yaml.safe_load(TABLE.read_text("utf-8"))
     plain = [{"name": name, "path": path, "types": []} for name, path in table["paths"].items()]
     return AliasCatalog.from_rows([*plain, *table["rows"]], table["types"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """Checks and readers are kept between policies; no test meets those that another one made."""
+    comparison._text_checker.cache_clear()
+    field._kept.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.engine import InvalidDefinition
 from shared.engine.applicability import (
     conditions,
     field_name,
@@ -248,3 +249,9 @@ LOCATED = "[field('Location')]"
 )
 def test_a_rule_or_its_deployment_looks_at_locations(rule: Rule, details: Any, *, located: bool) -> None:
     assert has_location_condition(parsed(rule), details) is located
+
+
+def test_a_wrong_expression_of_a_deployment_is_refused_where_it_stands() -> None:
+    with pytest.raises(InvalidDefinition) as refused:
+        has_location_condition(parsed(ELSE), deployment({"x": {"value": "[nothing()]"}}))
+    assert refused.value.path == "$.policyRule.then.details.deployment.properties.parameters.x.value"

@@ -146,6 +146,9 @@ def test_operators_hold_null_and_empty_text_equal(left: Any, right: Any, *, equa
         ("2024-01-01", "2024-01-01T00:00:00Z", -1),
         ("2024-01-01T00:00:00", "2024-01-01T00:00:00Z", -1),
         ("2024-01-01T00:00:00", "2024-01-01", 1),
+        ("éa", "ea", 1),
+        ("éa", "eb", -1),
+        ("É", "é", 0),
         ("2024-01-01", "2024-01-01T00:00:00", -1),
         ("2024-13-01T00:00:00Z", "2024-01-01T00:00:00Z", 1),
         (1, 1.5, -1),
@@ -246,6 +249,13 @@ def test_failures_say_what_was_wrong(expression: str, message: str) -> None:
 
 LONG = "x" * 100
 EXACT = [
+    ("shallowMerge(createArray(1))", "shallowMerge(): expected an array of objects, found number"),
+    (f"parseCidr('{LONG}')", f"parseCidr(): '{LONG[:50]}' is not in CIDR notation"),
+    ("cidrSubnet('10.0.0.0/24', 23, 0)", "cidrSubnet(): a block of /24 has none of /23"),
+    ("cidrSubnet('10.0.0.0/24', 25, 2)", "cidrSubnet(): there is no block 2 of /25 in 10.0.0.0/24"),
+    ("cidrHost('10.0.0.0/30', 2)", "cidrHost(): there is no host 2 in 10.0.0.0/30"),
+    ("json(null())", "json(): expected a string, found null null"),
+    ("dateTimeAdd('2024-01-01T00:00:00Z', 'P1D', 'x')", "dateTimeAdd(): unknown date format 'x'"),
     ("indexFromEnd(createArray(1), 2)", "indexFromEnd(): position 2 is out of bounds of an array of 1"),
     (f"uri('{LONG}', 'y')", f"uri(): '{LONG[:80]}' is not an absolute address"),
     (f"addDays('{LONG}', 1)", f"addDays(): '{LONG[:40]}' is not an ISO 8601 time"),
@@ -283,6 +293,8 @@ def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_times_do_not_depend_on_where_the_machine_stands() -> None:
     assert evaluate_expression("[dateTimeFromEpoch(0)]") == "1970-01-01T00:00:00Z"
     assert evaluate_expression("[dateTimeToEpoch('1970-01-01T00:00:00')]") == 0
+    noon = "[dateTimeAdd('2024-01-01T12:00:00+02:00', 'PT0S', 'R')]"
+    assert evaluate_expression(noon) == "Mon, 01 Jan 2024 10:00:00 GMT"
 
 
 VALUES = [
