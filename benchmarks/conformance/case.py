@@ -8,7 +8,7 @@ from shared.domain.resource import Resource
 from shared.engine import AliasCatalog, Context, Policy, compile_definition, load_definition
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
-from shared.engine.related import any_related
+from shared.engine.related import meets
 
 Json = Any
 GROUP = {"name": "myResourceGroup", "location": "eastus"}
@@ -68,13 +68,14 @@ def _answer(row: Json) -> Json:
 
 
 def matches(policy: Policy, one: Resource, surroundings: Context) -> bool | str | None:
-    """Whether the rule takes effect; "error" when the evaluation fails."""
+    """Whether the rule takes effect; "error" when the evaluation fails. What a look-up returns is what it selected."""
     frame = Frame(one, surroundings)
     try:
         program = policy.program(frame.type, one.api_version)
         answer = program.rule.test(frame.body, frame)
         if answer and policy.effect in {"auditIfNotExists", "deployIfNotExists"}:
-            answer = any_related(policy, frame) is False
+            found = one.related.get(policy.details.type.lower())
+            answer = not any(meets(policy, each, frame) for each in (found if isinstance(found, tuple) else ()))
     except EvaluationError as error:
         return f"error: {error}"
     return answer if policy.effect != "disabled" else False

@@ -105,6 +105,13 @@ def ends_with(value: Json, end: Json) -> bool:
     return expect_text(value).lower().endswith(expect_text(end).lower())
 
 
+def _cased(value: str, change: Callable[[str], str]) -> str:
+    """Character by character as .NET does: a letter that has no single counterpart stays as it is."""
+    if value.isascii():
+        return change(value)
+    return "".join(changed if len(changed := change(each)) == 1 else each for each in value)
+
+
 def unique_string(*parts: Json) -> str:
     """13 characters that depend on the arguments only: base 32 of a 64-bit MurmurHash of them joined by '-'."""
     hashed = murmur64("-".join(expect_text(part) for part in parts).encode())
@@ -182,8 +189,8 @@ STRING: dict[str, tuple[Callable[..., Json], int, int | None]] = {
     "lastIndexOf": (last_index_of, 2, 2),
     "startsWith": (starts_with, 2, 2),
     "endsWith": (ends_with, 2, 2),
-    "toLower": (lambda value: expect_text(value).lower(), 1, 1),
-    "toUpper": (lambda value: expect_text(value).upper(), 1, 1),
+    "toLower": (lambda value: _cased(expect_text(value), str.lower), 1, 1),
+    "toUpper": (lambda value: _cased(expect_text(value), str.upper), 1, 1),
     "trim": (lambda value: expect_text(value).strip(), 1, 1),
     "uniqueString": (unique_string, 1, None),
     "guid": (guid, 1, None),
