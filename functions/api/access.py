@@ -42,6 +42,7 @@ ROLES: Mapping[str, Role | None] = {
     "policy_list": Role.READER,
     "policy_get": Role.READER,
     "policy_lint": Role.READER,
+    "policy_members": Role.READER,
     "policy_format": Role.READER,
     "policy_test": Role.READER,
     "evaluate": Role.READER,

@@ -10,11 +10,12 @@ from pydantic import Field
 from functions.api.access import Known
 from functions.api.route import router as make_router
 from shared.domain.error import NotFound
+from shared.domain.initiative import InitiativeSummary
 from shared.domain.lint import Remark
 from shared.domain.model import Model
 from shared.domain.trial import Outcome, Trial
 from shared.engine.initiative import MOST_MEMBERS
-from shared.services import layout, lint, trial
+from shared.services import layout, lint, membership, trial
 from shared.services.library import Library, library
 
 router = make_router("Policies")
@@ -42,7 +43,8 @@ INITIATIVE = {
         ],
     },
 }
-DRAFTS = {"a rule": {"value": {"definition": RULE}}, "an initiative": {"value": {"definition": INITIATIVE}}}
+INITIATIVES = {"an initiative": {"value": {"definition": INITIATIVE}}}
+DRAFTS = {"a rule": {"value": {"definition": RULE}}} | INITIATIVES
 TRIALS = {
     "plain transfer is found": {
         "value": {
@@ -100,6 +102,14 @@ def policy_lint(caller: Known, draft: Annotated[Draft, Body(openapi_examples=DRA
     beside = library((("", each) for each in draft.beside), _catalog(caller))
     remarks = lint.lint(draft.definition, caller.book.facts, beside)
     return _json({"remarks": [each.model_dump(mode="json") for each in remarks]})
+
+
+@router.post("/policies/members", response_model=InitiativeSummary)
+def policy_members(caller: Known, draft: Annotated[Draft, Body(openapi_examples=INITIATIVES)]) -> Response:
+    """What an initiative, or the assignment of one, holds: its members, where they lead and what they get."""
+    shelf = library((("", each) for each in (draft.definition, *draft.beside)), _catalog(caller))
+    told = membership.tell(shelf.entries[0], shelf)
+    return _json(told.model_dump(mode="json", by_alias=True))
 
 
 @router.post("/policies/format", response_model=Arranged)

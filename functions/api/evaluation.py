@@ -7,6 +7,7 @@ import orjson
 from fastapi import Body, Response
 
 from functions.api.access import Known
+from functions.api.draft import INITIATIVE
 from functions.api.route import router as make_router
 from shared.domain.evaluation import EvaluationRequest
 from shared.domain.model import Model
@@ -43,7 +44,26 @@ EXAMPLES = {
                 "location": "eastus",
             },
         },
-    }
+    },
+    "an assignment": {
+        "summary": "An assignment of an initiative",
+        "value": {
+            "definition": {
+                "name": "production",
+                "properties": {
+                    "policyDefinitionId": "/providers/Microsoft.Authorization/policySetDefinitions/storage-baseline",
+                    "parameters": {"effect": {"value": "Deny"}},
+                    "nonComplianceMessages": [{"message": "See the storage standard"}],
+                },
+            },
+            "beside": [INITIATIVE],
+            "resource": {
+                "type": "Microsoft.Storage/storageAccounts",
+                "name": "telemetry",
+                "properties": {"supportsHttpsTrafficOnly": False},
+            },
+        },
+    },
 }
 
 
@@ -60,6 +80,11 @@ class Explained(Model):
     existence: Mapping[str, Any] | None = None
     needs: tuple[Mapping[str, Any], ...] = ()
     fixes: tuple[Mapping[str, Any], ...] = ()
+    initiative: str | None = None
+    reference: str | None = None
+    assignment: str | None = None
+    message: str | None = None
+    enforced: bool = True
 
 
 class ExplainedAll(Model):
@@ -70,6 +95,9 @@ class ExplainedAll(Model):
 
 @router.post("/evaluate", response_model=Explained | ExplainedAll)
 def evaluate(caller: Known, asked: Annotated[EvaluationRequest, Body(openapi_examples=EXAMPLES)]) -> Response:
-    """The verdict of a policy on a resource, or on several, as given: evidence, and what would make it compliant."""
+    """The verdict of a policy on a resource, or on several, as given: evidence, and what would make it compliant.
+
+    Of an initiative or an assignment: a result for each policy in it that is about a resource.
+    """
     explained = evaluation.evaluate(asked, store=caller.store, catalog=caller.ports.catalog)
     return Response(orjson.dumps(explained), media_type="application/json")

@@ -9,13 +9,23 @@ from shared.domain.model import Model
 
 MOST = 100
 """Resources in one question."""
+MOST_BESIDE = 1_000
+MOST_PAIRS = 10_000
+"""Members of an initiative times resources in one question."""
 
 
 class EvaluationRequest(Model):
-    """What to judge, and by what: a policy of the catalog by name, or a definition of one's own."""
+    """What to judge, and by what: a policy of the catalog by name, or something of one's own."""
 
     policy: str | None = Field(default=None, max_length=64, description="the name of a policy in the catalog")
-    definition: Mapping[str, Any] | None = Field(default=None, description="a definition in Azure Policy's JSON")
+    definition: Mapping[str, Any] | None = Field(
+        default=None, description="a definition, an initiative or an assignment in Azure Policy's JSON"
+    )
+    beside: tuple[Mapping[str, Any], ...] = Field(
+        default=(),
+        max_length=MOST_BESIDE,
+        description="definitions and initiatives that it refers to, where the catalog does not have them",
+    )
     parameters: Mapping[str, Any] = Field(default_factory=dict, description="values of the policy's parameters")
     resource: Mapping[str, Any] | None = Field(
         default=None, description="the resource's ARM body: id, type, name, location, properties …"
