@@ -16,19 +16,24 @@ from cli import pool, show, source
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
 from shared.domain.verdict import ATTENTION, State, Verdict
-from shared.engine import Context, Explanation, Policy, PolicySet, compile_set, explain, judge
+from shared.engine import Context, Explanation
+from shared.services.intake import Reader, Record
+from shared.services.placement import Placement
+from shared.services.placement_set import Placed, PlacementSet
 
 WRONG = 3
 UNSETTLED = 4
 PIECE = 200
-"""Resources in one piece of work."""
+"""Records in one piece of work."""
+_BAD = "bad records"
+_READER = Reader()
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What a process judges with. `attention`: leave out the pairs that are fine."""
 
-    policies: PolicySet
+    policies: PlacementSet
     context: Context
     as_json: bool
     attention: bool
@@ -37,11 +42,12 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What came of a piece: lines to print, how many pairs are in which state."""
+    """What came of a piece: lines to print, how many pairs are in which state, and what is no resource."""
 
     lines: bytes
     states: Counter[str]
     resources: int
+    bad: tuple[BadRecord, ...]
 
 
 _bench: Bench | None = None
@@ -50,7 +56,7 @@ _bench: Bench | None = None
 def evaluate(
     policy: Annotated[
         list[str],
-        typer.Option(help="a definition file or folder, a policy of the catalog, or `catalog`; repeat for more"),
+        typer.Option(help="a policy file or folder, a policy of the catalog, or `catalog`; repeat for more"),
     ],
     resource: Annotated[
         list[str] | None, typer.Option(help="a file of resources, gzip too, or - for stdin; repeat for more")
@@ -64,38 +70,36 @@ def evaluate(
 ) -> None:
     """Judge resources by policies, offline. Exit code 3 when one is non-compliant, 4 when one is not settled.
 
+    Policies are definitions, initiatives and assignments; what they refer to is looked for among them and in the
+    catalog, and is judged as they have it.
+
     Resources are ARM bodies, pages of them, exports or JSON lines; they are read as they come, in bounded memory.
     """
-    policies = compile_set(source.compiled(policy, parameters, aliases))
+    policies = PlacementSet(source.placed(policy, parameters, aliases))
     bench = Bench(policies, source.context(), json, attention, full)
-    bad: Counter[str] = Counter()
-    pieces = batched(_good(source.resources_of(resource or ["-"]), bad), PIECE, strict=False)
+    pieces = batched(source.records_of(resource or ["-"]), PIECE, strict=False)
     states: Counter[str] = Counter()
     resources = 0
     for judged in pool.spread(work, pieces, jobs=jobs or os.cpu_count() or 1, start=start, given=(bench,)):
         sys.stdout.write(judged.lines.decode())
+        _tell(judged.bad)
         states += judged.states
         resources += judged.resources
     sys.stdout.flush()
     if resources != 1 or len(bench.policies) != 1:
-        show.errors.print(f"{resources} resources, {len(bench.policies)} policies: {show.counts(states + bad)}")
-    raise typer.Exit(_code(states + bad))
+        show.errors.print(f"{resources} resources, {len(bench.policies)} policies: {show.counts(states)}")
+    raise typer.Exit(_code(states))
 
 
 def _code(states: Counter[str]) -> int:
     if states[State.NON_COMPLIANT]:
         return WRONG
-    return UNSETTLED if states[State.UNKNOWN] or states[State.ERROR] or states["bad records"] else 0
+    return UNSETTLED if states[State.UNKNOWN] or states[State.ERROR] or states[_BAD] else 0
 
 
-def _good(found: Iterable[Resource | BadRecord], bad: Counter[str]) -> Iterator[Resource]:
-    """The resources; what is none is told and counted."""
-    for each in found:
-        if isinstance(each, BadRecord):
-            bad["bad records"] += 1
-            show.errors.print(f"[yellow]left out:[/] record {each.position}: {escape(each.reason)}", soft_wrap=True)
-        else:
-            yield each
+def _tell(bad: Iterable[BadRecord]) -> None:
+    for each in bad:
+        show.errors.print(f"[yellow]left out:[/] record {each.position}: {escape(each.reason)}", soft_wrap=True)
 
 
 def start(bench: Bench) -> None:
@@ -104,51 +108,57 @@ def start(bench: Bench) -> None:
     _bench = bench
 
 
-def work(resources: Iterable[Resource]) -> Judged:
-    """Judge a piece."""
+def work(records: Iterable[Record]) -> Judged:
+    """Read and judge a piece."""
     assert _bench is not None  # `start` came first
     states: Counter[str] = Counter()
     lines: list[bytes] = []
+    bad: list[BadRecord] = []
     number = 0
-    for resource in resources:
+    for found in (each for record in records for each in _READER.read(record)):
+        if isinstance(found, BadRecord):
+            bad.append(found)
+            continue
         number += 1
-        compliant, verdicts = _verdicts(resource, _bench)
-        states[State.COMPLIANT.value] += compliant
-        for policy, verdict in verdicts:
-            states[verdict.state.value] += 1
-            if not _bench.attention or verdict.state in ATTENTION:
-                lines.append(_line(policy, resource, verdict, _bench))
-    return Judged(b"".join(lines), states, number)
+        lines += _judged(found, _bench, states)
+    states[_BAD] += len(bad)
+    return Judged(b"".join(lines), states, number, tuple(bad))
 
 
-def _verdicts(resource: Resource, bench: Bench) -> tuple[int, Iterator[tuple[Policy, Verdict]]]:
+def _judged(resource: Resource, bench: Bench, states: Counter[str]) -> Iterator[bytes]:
+    """The lines on one resource; its pairs are counted."""
+    compliant, verdicts = _verdicts(resource, bench)
+    states[State.COMPLIANT.value] += compliant
+    for place, verdict in verdicts:
+        states[verdict.state.value] += 1
+        if not bench.attention or verdict.state in ATTENTION:
+            yield _line(place, resource, verdict, bench)
+
+
+def _verdicts(resource: Resource, bench: Bench) -> tuple[int, list[Placed]]:
     """Compliant pairs that are only counted, and a verdict for each of the others.
 
     A single policy also tells of resources that it is not about.
     """
     policies = bench.policies
     if len(policies) == 1:
-        return 0, ((policy, judge(policy, resource, bench.context)) for policy in policies.policies)
-    if bench.attention:
-        compliant, verdicts = policies.tally(resource, bench.context)
-        named = {policy.id or policy.name: policy for policy in policies.applicable(resource.type)}
-        return compliant, ((named[each.policy], each) for each in verdicts)
-    pairs = ((policy, judge(policy, resource, bench.context)) for policy in policies.applicable(resource.type))
-    return 0, ((policy, each) for policy, each in pairs if each.state is not State.NOT_APPLICABLE)
+        (place,) = policies.placements
+        return 0, [(place, place.judge(resource, bench.context))]
+    return policies.tally(resource, bench.context) if bench.attention else (0, policies.judge(resource, bench.context))
 
 
-def _line(policy: Policy, resource: Resource, verdict: Verdict, bench: Bench) -> bytes:
+def _line(place: Placement, resource: Resource, verdict: Verdict, bench: Bench) -> bytes:
     if bench.as_json and not bench.full:
-        return orjson.dumps(_record(policy, verdict)) + b"\n"
-    explained = explain(policy, resource, bench.context)
+        return orjson.dumps(_record(place, verdict)) + b"\n"
+    explained = place.explain(resource, bench.context)
     if bench.as_json:
-        return orjson.dumps({**explained.to_json(), "policy": policy.name}) + b"\n"
-    return _text(policy, explained, named=len(bench.policies) > 1)
+        return orjson.dumps({**explained.to_json(), **place.told(verdict)}) + b"\n"
+    return _text(place, explained, named=len(bench.policies) > 1)
 
 
-def _record(policy: Policy, verdict: Verdict) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "policy": policy.name,
+def _record(place: Placement, verdict: Verdict) -> dict[str, Any]:
+    found = {
+        **place.told(verdict),
         "resource": verdict.resource,
         "state": verdict.state.value,
         "effect": verdict.effect,
@@ -162,9 +172,11 @@ def _record(policy: Policy, verdict: Verdict) -> dict[str, Any]:
     return found
 
 
-def _text(policy: Policy, explained: Explanation, *, named: bool) -> bytes:
+def _text(place: Placement, explained: Explanation, *, named: bool) -> bytes:
     head = f"{show.state(explained.verdict.state)} {show.short(explained.verdict.resource)}"
+    message = place.message(explained.verdict)
     with show.console.capture() as captured:
-        by = f" [bold]{escape(policy.name)}[/]" if named else ""
-        show.console.print(f"{head}{by}: {escape(explained.sentence())}", soft_wrap=True)
+        by = f" [bold]{escape(place.name)}[/]" if named else ""
+        more = f" [dim]·[/] {escape(message)}" if message else ""
+        show.console.print(f"{head}{by}: {escape(explained.sentence())}{more}", soft_wrap=True)
     return captured.get().encode()

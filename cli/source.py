@@ -3,9 +3,10 @@
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -14,7 +15,7 @@ from shared.domain import notation
 from shared.domain.error import InvalidInput
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource
-from shared.engine import Context, InvalidDefinition, Policy, compile_definition, load_definition
+from shared.engine import Context, InvalidDefinition, load_definition
 from shared.services import alias, intake
 from shared.services.gathering import gather
 from shared.services.library import Entry, Library, library, shape_of
@@ -138,50 +139,26 @@ def placed(names: Iterable[str], parameters: str, aliases: Path | None) -> tuple
     return gather(entries, shelf, aliases=known, parameters=values)
 
 
-def compiled(names: Iterable[str], parameters: str, aliases: Path | None) -> list[Policy]:
-    """The policies that names mean, compiled; each gets the parameter values that it declares.
-
-    Raises:
-        InvalidInput: a definition cannot be used, or a value is for a parameter that none of them declares.
-    """
-    values, known = object_of(parameters, "--parameters"), facts(aliases).aliases
-    found = [definition for name in names for _, definition in named(name)]
-    declared = [_declared(each) for each in found]
-    strange = [name for name in values if not any(name.lower() in each for each in declared)]
-    if strange:
-        raise InvalidInput(f"no such parameter: {', '.join(strange)}", path="--parameters")
-    return [
-        compile_definition(
-            definition,
-            aliases=known,
-            parameters={name: value for name, value in values.items() if name.lower() in names_},
-        )
-        for definition, names_ in zip(found, declared, strict=True)
-    ]
-
-
-def _declared(definition: Mapping[str, Any]) -> frozenset[str]:
-    """The names (lower case) of the parameters that a definition declares."""
-    properties = definition.get("properties", definition)
-    given = properties.get("parameters") if isinstance(properties, Mapping) else None
-    return frozenset(str(name).lower() for name in given) if isinstance(given, Mapping) else frozenset()
-
-
 def resources(place: str) -> Iterator[Resource | BadRecord]:
     """The resources of a file, or of standard input for `-`: ARM bodies, pages, JSON lines, gzip too; streamed."""
+    with opened(place) as file:
+        yield from intake.records(file)
+
+
+def records_of(places: Iterable[str]) -> Iterator[intake.Record]:
+    """The text of the records of several files, one after the other; the same resource may come many times."""
+    for place in places:
+        with opened(place) as file:
+            yield from intake.texts(file)
+
+
+def opened(place: str) -> AbstractContextManager[BinaryIO]:
+    """A file of resources, or standard input for `-`."""
     if place == "-":
-        yield from intake.records(sys.stdin.buffer)
-        return
+        return nullcontext(sys.stdin.buffer)
     if not Path(place).exists() or Path(place).is_dir():
         raise InvalidInput(f"there is no file {place}", path="--resource")
-    with Path(place).open("rb") as opened:
-        yield from intake.records(opened)
-
-
-def resources_of(places: Iterable[str]) -> Iterator[Resource | BadRecord]:
-    """The resources of several files, one after the other."""
-    for place in places:
-        yield from resources(place)
+    return Path(place).open("rb")
 
 
 def context() -> Context:

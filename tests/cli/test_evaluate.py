@@ -89,6 +89,16 @@ def test_the_catalog_judges_alike_in_any_number_of_processes(cortex: Any) -> Non
     assert attention.stderr == one.stderr
 
 
+def test_every_version_of_a_resource_is_judged_and_each_broken_line_told(cortex: Any) -> None:
+    stdin = lines(BAD) + b'{"id": [}\n{"no": "id"}\n' + lines(account("bad", supportsHttpsTrafficOnly=True))
+    for jobs in (1, 2):
+        answer = cortex(*SECURE, "--json", "--jobs", jobs, stdin=stdin)
+        assert [each["state"] for each in read(answer)] == ["nonCompliant", "compliant"]
+        assert "record 2: not JSON" in answer.stderr
+        assert "record 3: there is no id" in answer.stderr
+        assert "2 bad records" in answer.stderr
+
+
 def test_parameters_go_to_the_policies_that_declare_them(cortex: Any) -> None:
     options = ("--policy", "allowed-locations", "--parameters", '{"allowedLocations": ["northeurope"]}', "--json")
     found = {each["policy"]: each["state"] for each in read(cortex(*SECURE, *options, stdin=lines(GOOD)))}
