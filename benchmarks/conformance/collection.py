@@ -42,8 +42,12 @@ class Tables:
     def named(self, name: str) -> AliasCatalog:
         """The table of that name, loaded once."""
         if name not in self.loaded:
-            self.loaded[name] = self._real() if name == "real" else self._listing(name)
+            self.loaded[name] = self._types().merge(self._real() if name == "real" else self._listing(name))
         return self.loaded[name]
+
+    def _types(self) -> AliasCatalog:
+        """What resource types support, which mode Indexed goes by."""
+        return AliasCatalog.from_rows((), lines(definitions(self.folder) / "resourceTypes.jsonl.gz"))
 
     def _real(self) -> AliasCatalog:
         source = definitions(self.folder)

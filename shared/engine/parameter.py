@@ -91,6 +91,8 @@ def bind(
         InvalidDefinition: a value for no declared parameter, of a wrong type, not allowed, or outside its schema.
     """
     values = {low: each.default for low, each in declared.items() if not each.required}
+    if len({name.lower() for name in given or ()}) < len(given or ()):
+        raise InvalidDefinition("a parameter is given twice in different spellings", path="$.parameters")
     for name, value in (given or {}).items():
         declaration = declared.get(name.lower())
         path = f"$.parameters.{name}"
