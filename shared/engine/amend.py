@@ -26,8 +26,20 @@ def apply(body: Body, effects: Effects, *, request: bool = False) -> dict[str, J
     result: dict[str, Json] = deepcopy(dict(body))
     for each in effects.operations:
         if each.applies:
-            _carry_out(result, each, effects.conflict, create=not request or _stands_alone(each))
+            result = _attempted(result, each, effects.conflict, create=not request or _stands_alone(each))
     return result
+
+
+def _attempted(body: dict[str, Json], operation: Operation, conflict: str, *, create: bool) -> dict[str, Json]:
+    """The body after one operation, which is carried out in whole or left out."""
+    changed = deepcopy(body)
+    try:
+        _carry_out(changed, operation, create=create)
+    except EffectConflict:
+        if conflict == "deny":
+            raise
+        return body
+    return changed
 
 
 def _stands_alone(operation: Operation) -> bool:
@@ -36,14 +48,14 @@ def _stands_alone(operation: Operation) -> bool:
     return operation.operation == "append" or not above or above in (["properties"], ["tags"], ["identity"])
 
 
-def _carry_out(body: dict[str, Json], operation: Operation, conflict: str, *, create: bool) -> None:
+def _carry_out(body: dict[str, Json], operation: Operation, *, create: bool) -> None:
     match operation.operation:
         case "remove":
             _visit(body, operation.steps, _remove, create=False)
         case "addOrReplace":
             _visit(body, operation.steps, _replacer(operation.value), create=create)
         case "append" | "add":
-            _visit(body, operation.steps, _adder(operation, conflict), create=create)
+            _visit(body, operation.steps, _adder(operation), create=create)
 
 
 def _visit(node: Json, steps: tuple[str, ...], act: Act, *, create: bool) -> None:
@@ -86,7 +98,7 @@ def _replacer(value: Json) -> Act:
     return act
 
 
-def _adder(operation: Operation, conflict: str) -> Act:
+def _adder(operation: Operation) -> Act:
     value = operation.value
 
     def act(node: dict[str, Json], step: str) -> None:
@@ -96,7 +108,7 @@ def _adder(operation: Operation, conflict: str) -> Act:
         known = node.get(step)
         if known is None:
             node[step] = deepcopy(value)
-        elif not alike(known, value) and conflict == "deny":
+        elif not alike(known, value):
             raise EffectConflict(
                 f"{operation.operation} of {operation.field}: the resource already has another value, "
                 "which only addOrReplace may change",

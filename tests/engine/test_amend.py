@@ -104,3 +104,10 @@ def test_operations_whose_condition_is_false_are_left_out() -> None:
 def test_a_request_that_omits_the_parent_is_left_alone(body: Any, operation: str, path: str, wanted: Any) -> None:
     """ "If the parent property isn't present in the request, modification is skipped" (modify effect)."""
     assert apply(body, change(operation, path, 3), request=True) == wanted
+
+
+def test_an_operation_that_conflicts_is_left_out_in_whole() -> None:
+    body = {"rules": [{"a": 1}, {}]}
+    assert apply(body, change("add", "rules[*].a", 2, conflict="audit")) == body
+    with pytest.raises(EffectConflict):
+        apply(body, change("add", "rules[*].a", 2))
