@@ -8,7 +8,7 @@ from shared.engine.alias import AliasCatalog
 from shared.engine.error import EvaluationError, InvalidDefinition, nearest
 from shared.engine.evaluate import compile_operand
 from shared.engine.expression import Literal, is_expression
-from shared.engine.operand import calls, parse_operand
+from shared.engine.operand import CONTEXTUAL, calls, parse_operand
 from shared.engine.parser import parse_condition
 from shared.engine.scope import Scope
 from shared.engine.tree import Node, Operand
@@ -127,8 +127,11 @@ def _chosen(key: str, value: Json, parameters: Mapping[str, Json] | None) -> Jso
     if key.lower() not in _CHOICES or parameters is None or not (isinstance(value, str) and is_expression(value)):
         return value
     path = f"{_PATH}.{key}"
+    operand = parse_operand(value, path)
+    if any(each.name.lower() in CONTEXTUAL and each.name.lower() != "parameters" for each in calls(operand)):
+        raise InvalidDefinition("this can depend on parameters only", path=path, offending=value)
     try:
-        computed = compile_operand(parse_operand(value, path), Scope(AliasCatalog({}), parameters))
+        computed = compile_operand(operand, Scope(AliasCatalog({}), parameters))
     except EvaluationError as error:
         raise InvalidDefinition(str(error), path=path, offending=value) from None
     return computed.value if computed.fixed else value
