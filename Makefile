@@ -7,7 +7,7 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PORT ?= 7071
 
-.PHONY: help run test test-emulators check format lint types imports bench conformance lock clean
+.PHONY: help run test test-emulators check format lint types imports bench conformance mutation lock clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ bench: $(READY) ## measure: cold start, API, engine, scans
 CASES ?= ../shared/policy-cases
 conformance: $(READY) ## judge the collection of policy cases in CASES, and list every miss
 	@$(BIN)/python -m benchmarks.conformance $(CASES)
+
+mutation: $(READY) ## count which mutants of the policy engine its tests kill (MODULES="comparison value": only these)
+	@scripts/install --group mutation
+	@$(BIN)/python -m benchmarks.mutation $(MODULES)
 
 lock: $(READY) ## compile requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --python-version 3.13 --no-annotate --quiet --generate-hashes \
