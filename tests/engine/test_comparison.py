@@ -179,6 +179,7 @@ def test_equality_and_containment_take_any_right_side(operator: str) -> None:
     ("operator", "right", "message"),
     [
         ("in", "a", "the right side of in must be a list, found string"),
+        ("like", ["a"], "the right side must be a string, found array"),
         ("notIn", None, "the right side of in must be a list, found null"),
         ("exists", 1, "the right side of exists must be true or false, found 1"),
         ("exists", "x" * 50, f"the right side of exists must be true or false, found {'x' * 40}"),
