@@ -17,7 +17,7 @@ from shared.engine.path import members, segments, value_reader
 from shared.engine.scope import Scope
 from shared.engine.tree import UNNAMED, Condition, Count, Node
 from shared.engine.unknown import Partial, Unknown
-from shared.engine.value import is_number, kind
+from shared.engine.value import is_number, kind, number_of
 
 Range = tuple[int, int]
 Level = tuple[Read, int]
@@ -221,9 +221,10 @@ def _test(tally: Callable[[Json, Frame], Range], node: Condition, right: Compute
 
 
 def points(expected: Json) -> list[int]:
-    """The numbers around which the answer of an operator can change."""
+    """The numbers around which the answer of an operator can change, those written as text among them."""
     listed = expected if isinstance(expected, list) else [expected]
-    return [int(each) + step for each in listed if is_number(each) and abs(each) < MANY for step in (-1, 0, 1)]
+    numbers: list[Json] = [number_of(each) if isinstance(each, str) else each for each in listed]
+    return [int(each) + step for each in numbers if is_number(each) and abs(each) < MANY for step in (-1, 0, 1)]
 
 
 def _between(found: Range, check: Check, turns: tuple[int, ...]) -> bool | None:

@@ -127,7 +127,7 @@ def _members(clause: Clause, values: list[Json], expected: Json, path: str, *, w
     if not chosen:
         return None
     one = path.count("[*]") == 1
-    places = [path.replace("[*]", f"[{index}]", 1) if one else path for index in (chosen if wanted else chosen[:1])]
+    places = [path.replace("[*]", f"[{index}]") if one else path for index in (chosen if wanted else chosen[:1])]
     return _all([(change(place, clause.operator, expected, wanted=wanted),) for place in places])
 
 

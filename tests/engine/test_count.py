@@ -26,6 +26,7 @@ ALIASES = AliasCatalog.from_rows(
             ("T/a[*].b[*].c", "properties.a[*].b[*].c", []),
             ("T/a[*].b[*].d[*]", "properties.a[*].b[*].d[*]", []),
             ("T/deep[*].inner[*]", "properties.deep[*].inner[*]", []),
+            ("T/w[*].x[*].y[*]", "properties.w[*].x[*].y[*]", []),
             ("T/flat[*]", "properties.outer[*].flat[*]", []),
             ("T/bare[*]", "properties.bare", []),
             ("T/tail[*].end", "properties.tail[*].end", []),
@@ -170,6 +171,11 @@ def equal(value: str, wanted: Any) -> Any:
             2,
         ),
         ({"field": "T/bare[*]"}, {"bare": [1, 2]}, 2),
+        (
+            {"field": "T/w[*].x[*].y[*]", "where": equal("[current('T/w[*].x[*]').z]", 1)},
+            {"w": [{"x": [{"z": 1, "y": [1, 2]}, {"z": 2, "y": [3]}]}]},
+            2,
+        ),
         ({"field": "T/flat[*]", "where": equal("[current('T/flat[*]')]", 1)}, {"outer": [{"flat": [1, 2, 1]}]}, 2),
         ({"value": [1, 2, 1], "where": equal("[current()]", 1)}, {}, 2),
         ({"value": [1, 2, 1], "name": "x", "where": equal("[current('X')]", 1)}, {}, 2),
@@ -284,6 +290,10 @@ RANGE = [1, GAP, GAP]
         ({"in": [0, 4]}, False),
         ({"in": [0, 2]}, None),
         ({"in": [1, 2, 3]}, True),
+        ({"equals": "2"}, None),
+        ({"notEquals": "2"}, None),
+        ({"equals": "4"}, False),
+        ({"in": ["2", 7]}, None),
     ],
 )
 def test_a_range_answers_where_all_of_it_does(right: Any, holds: bool | None) -> None:  # noqa: FBT001 - a table
@@ -317,7 +327,16 @@ def test_a_value_count_needs_a_list() -> None:
 
 @pytest.mark.parametrize(
     ("expected", "numbers"),
-    [(3, [2, 3, 4]), (1.5, [0, 1, 2]), ([1, 5], [0, 1, 2, 4, 5, 6]), ("3", []), (True, []), (1 << 50, []), (None, [])],
+    [
+        (3, [2, 3, 4]),
+        (1.5, [0, 1, 2]),
+        ([1, 5], [0, 1, 2, 4, 5, 6]),
+        ("3", [2, 3, 4]),
+        ("x", []),
+        (True, []),
+        (1 << 50, []),
+        (None, []),
+    ],
 )
 def test_answers_change_around_numbers(expected: Any, numbers: list[int]) -> None:
     assert points(expected) == numbers
