@@ -36,7 +36,9 @@ def explain_policy(
     places = source.placed([policy], parameters, aliases)
     for found in source.resources(resource):
         if isinstance(found, BadRecord):
-            show.errors.print(f"[yellow]left out:[/] record {found.position}: {escape(found.reason)}")
+            show.errors.print(
+                f"[yellow]left out:[/] record {found.position}, line {found.line}: {escape(found.reason)}"
+            )
             continue
         for each in places:
             _print(each, each.explain(found, source.context()), as_json=json)

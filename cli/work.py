@@ -118,6 +118,5 @@ def _tell_import(ended: Json) -> None:
     if ended["reason"]:
         show.console.print(f"  {escape(ended['reason'])}")
     for bad in ended["firstBad"][:10]:
-        show.console.print(
-            f"  [yellow]left out:[/] record {bad['position']} at {escape(bad['path'])}: {escape(bad['reason'])}"
-        )
+        place = f"record {bad['position']}, line {bad['line']}, at {escape(bad['path'])}"
+        show.console.print(f"  [yellow]left out:[/] {place}: {escape(bad['reason'])}")

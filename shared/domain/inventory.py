@@ -63,6 +63,7 @@ class BadRecord(Model):
     """A record of an import that was left out."""
 
     position: int = Field(description="1-based number of the record in the file")
+    line: int | None = Field(default=None, description="1-based number of the line the record begins in, where known")
     offset: int | None = Field(default=None, description="byte offset in the decompressed file, where known")
     path: str = Field(default="$", description="JSON path of the offending part")
     reason: str

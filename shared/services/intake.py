@@ -74,7 +74,8 @@ class Record(NamedTuple):
 
     def bad(self, reason: str, path: str = "$") -> BadRecord:
         """Why it is left out."""
-        return BadRecord(position=self.number, offset=self.piece.offset, path=path, reason=reason[:1000])
+        offset, line = self.piece.offset, self.piece.line
+        return BadRecord(position=self.number, line=line, offset=offset, path=path, reason=reason[:1000])
 
 
 def texts(source: Source) -> Iterator[Record]:

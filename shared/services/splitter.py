@@ -5,7 +5,7 @@ itself, and every record has a byte offset.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ _NOTHING: Mapping[str, Any] = {}
 class Piece(NamedTuple):
     """One record's text, which need not be JSON, or why there is none. A tuple goes to another process cheaply.
 
-    `head` is what the container says before its records.
+    `head` is what the container says before its records, `line` the number of the line that the record begins in.
     """
 
     offset: int
@@ -45,6 +45,7 @@ class Piece(NamedTuple):
     text: bytes = b""
     reason: str = ""
     head: Mapping[str, Any] = _NOTHING
+    line: int = 1
 
 
 _TEXT = rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+'
@@ -55,6 +56,10 @@ _START = re.compile(rb"(?:[\s\x1e,]|\xef\xbb\xbf)*+(?=[^\s\x1e,\xef]|\xef[^\xbb]
 _NAME = re.compile(_TEXT + rb'"\s*+:\s*+(?=\S)')
 _SCALAR = re.compile(_TEXT + rb'"|[^\s,\[\]{}"]++(?=[\s,\[\]{}"])')
 _LINE = re.compile(rb"[^\n]++\n?|\n")
+_WHOLE_LINE = re.compile(rb"[^\n]*+\n")
+_UNFINISHED = (b"{", b"[", b",", b":")
+_CONTINUING = b'}]",'
+_NO_DOCUMENT = "neither an object nor an array begins here"
 _RECORD_LINE = re.compile(rb"\{[^\n]*+(?:(?<=\})|(?<=\}\r))\n(?=\{)")
 _TOGETHER = re.compile(rb"\}\s*+\{")
 _CONTAINER = re.compile(rb'"(data|value|resources)"\s*+:\s*+\Z')
@@ -102,12 +107,13 @@ class Splitter:
                 start = self._at
                 yield from self._document() if more else ()
             except Broken as broken:
-                yield Piece(broken.offset, Format.OBJECT, reason=broken.reason)
+                start = max(start, self._text.keep)
+                yield self._piece(start, reason=broken.reason)._replace(offset=broken.offset)
                 if self._text.failure is not None:
                     return
-                more = self._text.keep <= start and self._next_line(start)
+                more = yield from self._rest(start)
         if self._text.failure is not None:
-            yield Piece(self._at, Format.OBJECT, reason=self._text.failure.message)
+            yield self._piece(self._at, reason=self._text.failure.message)
 
     def _skip(self, pattern: re.Pattern[bytes]) -> bool:
         self._text.keep = self._at
@@ -117,13 +123,53 @@ class Splitter:
             self._text.keep = self._at
         return found is not None
 
-    def _next_line(self, start: int) -> bool:
-        """Go on at the next line that begins a document: JSON lines survive a broken line."""
-        self._at = start
-        while self._text.failure is None and self._skip(_LINE):
-            if self._text.begins_document(self._at):
+    def _piece(
+        self,
+        start: int,
+        kind: Format = Format.OBJECT,
+        text: bytes = b"",
+        reason: str = "",
+        head: Mapping[str, Any] = _NOTHING,
+    ) -> Piece:
+        return Piece(start, kind, text, reason, head, self._text.line(start))
+
+    def _rest(self, start: int) -> Generator[Piece, None, bool]:
+        """Go on at the next line that begins a document: JSON lines survive broken lines, each of which is told.
+
+        Where the broken document spans lines, those that may belong to it are passed over.
+        """
+        lined = self._is_line(start)
+        for begun, at in self._lines(start):
+            first = self._text.peek(at)
+            if first in OPENING and (lined or at == begun):
+                self._at = self._text.keep = at
                 return True
+            if lined or (at == begun and first not in _CONTINUING):
+                yield self._piece(at, reason=_NO_DOCUMENT)
         return False
+
+    def _is_line(self, start: int) -> bool:
+        """Whether a document seems to be a line of its own, not the first of its lines."""
+        self._text.keep = start
+        try:
+            found = self._text.match(_WHOLE_LINE, start)
+        except Broken:
+            return True  # longer than a record may be
+        return found is None or found[0][0] not in OPENING or found[0].rstrip()[-1:] not in _UNFINISHED
+
+    def _lines(self, start: int) -> Iterator[tuple[int, int]]:
+        """Where each line after this one begins, and where its first character that is no space stands."""
+        self._at, begun, fresh = start, start, False
+        while self._text.failure is None:
+            at = self._at
+            if not self._skip(_LINE):
+                return
+            part = self._text.cut(at, self._at)
+            if fresh and (words := part.strip()):
+                fresh = False
+                yield begun, at + part.index(words)
+            if part.endswith(b"\n"):
+                begun, fresh = self._at, True
 
     def _document(self) -> Iterator[Piece]:
         first = self._text.peek(self._at)
@@ -135,7 +181,7 @@ class Splitter:
         elif first == ord("{"):
             yield from self._object()
         else:
-            raise Broken(self._at, "neither an object nor an array begins here")
+            raise Broken(self._at, _NO_DOCUMENT)
 
     def _line(self) -> Piece | None:
         """A line of JSON lines that is one record as a whole, without following its brackets.
@@ -149,7 +195,7 @@ class Splitter:
         if any(name in text for name in _CONTAINERS) or _TOGETHER.search(text):
             return None
         start, self._at = self._at, self._text.end(found)
-        return Piece(start, Format.OBJECT, text)
+        return self._piece(start, text=text)
 
     def _elements(self, kind: Format, head: Mapping[str, Any], *, named: bool) -> Iterator[Piece]:
         """The records of a container, from after its opening bracket to after its closing one."""
@@ -168,7 +214,7 @@ class Splitter:
             return self._balanced(kind, head)
         if not self._skip_scalar():
             raise self._broken("the text ends within a value")
-        return Piece(start, kind, reason="not an object")
+        return self._piece(start, kind, reason="not an object")
 
     def _skip_scalar(self) -> bool:
         found = self._text.match(_SCALAR, self._at)
@@ -186,7 +232,7 @@ class Splitter:
                 reason = f"longer than {window.RECORD_LIMIT} bytes"
             if not opened and bracket not in OPENING:
                 text = b"" if reason else self._text.cut(start, self._at)
-                return Piece(start, kind, text, reason, head)
+                return self._piece(start, kind, text, reason, head)
 
     def _bracket(self, opened: bytearray, pattern: re.Pattern[bytes]) -> int:
         """Step over the next bracket, keeping account of the open ones; the pattern may step over whole values."""
@@ -222,9 +268,9 @@ class Splitter:
         if taken:
             return
         if self._text.keep > start:
-            yield Piece(start, Format.OBJECT, reason=f"longer than {window.RECORD_LIMIT} bytes")
+            yield self._piece(start, reason=f"longer than {window.RECORD_LIMIT} bytes")
         else:
-            yield Piece(start, Format.OBJECT, self._text.cut(start, self._at))
+            yield self._piece(start, text=self._text.cut(start, self._at))
 
     def _container(self, start: int, opened: bytearray, *, taken: bool) -> tuple[Format, Mapping[str, Any]] | None:
         """What the bracket just stepped over opens, if it holds the document's records."""

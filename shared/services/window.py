@@ -31,6 +31,8 @@ class Window:
         self._window = b""
         self._base = 0
         self.keep = 0
+        self._line = 1
+        self._counted = 0
         self.failure: InvalidInput | None = None
 
     def match(self, pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
@@ -56,10 +58,12 @@ class Window:
         """The byte at a position that was matched before."""
         return self._window[at - self._base]
 
-    def begins_document(self, at: int) -> bool:
-        """Whether a line begins at a position, with an opening bracket."""
-        new_line = self._window[at - self._base - 1] == ord("\n")
-        return new_line and (at - self._base < len(self._window) or self._more()) and self.peek(at) in OPENING
+    def line(self, at: int) -> int:
+        """The number of the line, from 1, that a position is in; positions are asked for in their order."""
+        if at > self._counted:
+            self._line += self._window.count(b"\n", self._counted - self._base, at - self._base)
+            self._counted = at
+        return self._line
 
     def cut(self, start: int, end: int) -> bytes:
         """The text between two positions."""
@@ -78,6 +82,7 @@ class Window:
 
     def _more(self) -> bool:
         """Read as much again as is held, so that reading on costs the same per byte however long the record."""
+        self.line(self.keep)
         pieces = [self._window[self.keep - self._base :]]
         wanted = len(pieces[0]) or 1
         while wanted > 0 and (piece := self._next()):

@@ -373,3 +373,22 @@ def test_real_bodies_are_taken_in() -> None:
         bodies = [json.loads(line)["resource"] for line in lines]
     again = list(records([json.dumps(bodies).encode()]))
     assert [type(each) for each in again] == [type(each) for each in found]
+
+
+def test_adjacent_lines_that_cannot_be_read_are_told_one_by_one() -> None:
+    good = [json.dumps(_body(f"r{number}")) for number in range(3)]
+    lines = [good[0], "oops", '{"id": "half', '{"id": 1,}', "", "{}", good[1], "null", good[2], good[2]]
+    text = "\n".join(lines) + "\n"
+    found = _read(text)
+    bad = [each for each in found if isinstance(each, BadRecord)]
+    assert [(each.position, each.line) for each in bad] == [(2, 2), (3, 3), (4, 4), (5, 6), (7, 8), (9, 10)]
+    starts = [sum(len(line) + 1 for line in lines[:at]) for at in range(len(lines))]
+    for each in bad:
+        assert each.line is not None
+        assert each.offset is not None
+        assert 0 <= each.offset - starts[each.line - 1] <= len(lines[each.line - 1])
+    assert [each.id for each in found if isinstance(each, Resource)] == [json.loads(each)["id"] for each in good]
+    assert [each.reason for each in bad[:2]] == [
+        "neither an object nor an array begins here",
+        "a text lacks its closing quote, or holds a control character",
+    ]

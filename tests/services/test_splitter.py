@@ -196,3 +196,69 @@ def test_any_cut_of_the_chunks_gives_the_same() -> None:
     assert [json.loads(piece.text) for piece in expected] == records
     for _ in range(30):
         assert _split(text, [rnd.randrange(60) for _ in range(200)]) == expected
+
+
+GOOD = ['{"id": 1}', '{"a": [1, {"b": "}{"}]}', '{"a": "\\n"}']
+BAD = ["oops", "a;b;c", "NaN,", "{]", '{"a": [1, {"b": 2]}', '{"a": "no end', "true", '{"a": }']
+UNFINISHED = [*BAD, '{"a": 1', '{"a": {"b": 1}', '{"a":', '{"a": 1,', "{", '{"a": [']
+"""What could go on in another line, where that is no closing bracket, quote or indented."""
+LATE = [*BAD, "  oops, indented", '  {"indented": oops}', "}", "]", '"half": 1}']
+LINES = st.lists(st.sampled_from([*GOOD, *UNFINISHED]), max_size=12) | st.lists(
+    st.sampled_from([*GOOD, *LATE]), max_size=12
+)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+@given(LINES, st.lists(st.integers(0, 30)), st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=400, deadline=None)
+def test_each_line_that_cannot_be_read_is_told_once_and_costs_itself_alone(
+    lines: list[str], sizes: list[int], end: str
+) -> None:
+    pieces = _split("".join(line + end for line in lines), sizes)
+    assert [piece.line for piece in pieces] == list(range(1, len(lines) + 1))
+    kept = {piece.line: piece.text.decode() for piece in pieces if not piece.reason and _is_json(piece.text)}
+    assert kept == {number: line for number, line in enumerate(lines, 1) if line in GOOD}
+
+
+@given(
+    st.lists(OBJECTS, max_size=6),
+    st.lists(st.integers(0, 40)),
+    st.sampled_from([None, 1]),
+    st.sampled_from(["\n", "\n\n"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_record_has_the_line_that_it_begins_in(documents: list[Any], sizes: list[int], indent: Any, end: str) -> None:
+    texts = [json.dumps(each, indent=indent) for each in documents]
+    expected = [1 + sum(each.count("\n") + len(end) for each in texts[:at]) for at in range(len(texts))]
+    assert [piece.line for piece in _split(end.join(texts), sizes)] == expected
+
+
+def test_the_elements_of_a_list_have_their_lines() -> None:
+    assert [piece.line for piece in _split('[\n{"a": 1},\n\n{"b":\n2}, 3\n]')] == [2, 4, 5]
+
+
+@pytest.mark.parametrize("ending", ["", "oops\n", '  "b": "no end\n}\n', "  ]\n}\n", '  "b": [1,\n  2\n}\n'])
+def test_a_broken_document_of_several_lines_is_told_once(ending: str) -> None:
+    text = '{\n  "a": 1,\n' + ending
+    first, *rest = _split(text + '{"c": 1}\n')
+    assert (first.line, bool(first.reason)) == (1, True)
+    assert [(piece.text, piece.line) for piece in rest if not piece.reason] == [(b'{"c": 1}', text.count("\n") + 1)]
+    assert [piece.line for piece in rest if piece.reason] == ([3] if ending == "oops\n" else [])
+
+
+def test_what_follows_a_text_without_end_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "RECORD_LIMIT", 1000)
+    text = '{"a": 1}\n{"b": "' + "x" * 5000 + '"}\noops\n{"c": 1}\n'
+    assert [(piece.line, bool(piece.reason)) for piece in _split(text, [100] * 60)] == [
+        (1, False),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]

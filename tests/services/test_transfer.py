@@ -46,7 +46,7 @@ def test_an_import_is_kept_judged_and_found(store: Store, queue: Queue, book: Bo
 def test_bad_records_are_told_and_the_good_ones_kept(store: Store, queue: Queue) -> None:
     ended = run(lines(account("a"), {"name": "no id"}, 7, account("b")), store, queue)
     assert (ended.status, ended.records, ended.kept, ended.bad) == (Status.PARTIAL, 4, 2, 2)
-    assert [each.position for each in ended.first_bad] == [2, 3]
+    assert [(each.position, each.line) for each in ended.first_bad] == [(2, 2), (3, 3)]
     assert stored(store) == ["a", "b"]
 
 
