@@ -14,6 +14,7 @@ from shared.engine.error import InvalidDefinition, nearest
 from shared.engine.form import Form, opened
 
 RANKING = (State.NON_COMPLIANT, State.COMPLIANT, State.ERROR, State.EXEMPT, State.UNKNOWN, State.NOT_APPLICABLE)
+MOST_OVERRIDES = 1_000
 _KIND_NAMES = ("resourceLocation", "resourceType", "resourceWithoutLocation", "policyDefinitionReferenceId")
 _KINDS = frozenset(each.lower() for each in _KIND_NAMES)
 _SELECTORS: Form = ({"kind": "string", "in": ("string",), "notIn": ("string",)},)
@@ -175,6 +176,10 @@ def parse_assignment(source: Mapping[str, Json]) -> Assignment:
         inner["scope"] = above
     if not inner.get("policyDefinitionId"):
         raise InvalidDefinition("the assignment has no policyDefinitionId", path="$")
+    overrides = len(inner.get("overrides") or ())
+    if overrides > MOST_OVERRIDES:
+        message = f"there are {overrides:,} overrides, {MOST_OVERRIDES:,} are taken here"
+        raise InvalidDefinition(message, path="$.overrides")
     for name, value in (inner.get("parameters") or {}).items():
         if not isinstance(value, Mapping) or {str(key).lower() for key in value} != {"value"}:
             message = 'a parameter value is written as {"value": …}'

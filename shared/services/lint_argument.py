@@ -6,14 +6,13 @@ from typing import Protocol
 from shared.domain.lint import Level
 from shared.domain.resource import Json
 from shared.engine import InvalidDefinition
-from shared.engine.error import nearest
 from shared.engine.expression import Literal
 from shared.engine.initiative import RESOURCE_BOUND, Member
 from shared.engine.operand import calls
 from shared.engine.parameter import bind
 from shared.engine.tree import Operand, Parameter
 from shared.services.lint_reference import Reference
-from shared.services.lint_subject import Found, Rule, parameter_name
+from shared.services.lint_subject import Found, Rule, near, parameter_name
 
 
 class Passes(Protocol):
@@ -48,8 +47,8 @@ def unknown(subject: Passes) -> Iterator[Found]:
         names = tuple(parameter.name for parameter in each.declared.values())
         for name in each.given:
             if name.lower() not in each.declared:
-                near = nearest(name, names)
-                hint = f"use {near!r}" if near else f"it has {', '.join(names[:10])}" if names else "leave it out"
+                close = near(name, names)
+                hint = f"use {close!r}" if close else f"it has {', '.join(names[:10])}" if names else "leave it out"
                 yield Found(f"{each.path}.parameters.{name}", f"{each.label!r} has no parameter {name[:80]!r}", hint)
 
 

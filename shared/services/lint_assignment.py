@@ -8,13 +8,12 @@ from shared.domain.resource import Json
 from shared.engine import InvalidDefinition
 from shared.engine.assignment import Assignment, Selector, within
 from shared.engine.effect import EFFECTS
-from shared.engine.error import nearest
 from shared.engine.expression import Literal
-from shared.engine.initiative import Initiative, Member, name_of
+from shared.engine.initiative import MOST_MEMBERS, Initiative, Member, name_of
 from shared.engine.tree import Definition
 from shared.services.library import Library, Shape, effect_of, effect_parameter
 from shared.services.lint_reference import Reference, Referring, lead
-from shared.services.lint_subject import Found, Rule, effect_spelled, member
+from shared.services.lint_subject import Found, Rule, effect_spelled, member, near
 
 MOST_EXCLUSIONS = 400
 """Source: "What is Azure Policy?", maximum count of Azure Policy objects."""
@@ -89,8 +88,8 @@ def unknown_mode(subject: AssignmentSubject) -> Iterator[Found]:
     Write `Default`, `DoNotEnforce` or `Enroll`.
     """
     if subject.tree.mode.lower() not in {each.lower() for each in _MODES}:
-        near = nearest(subject.tree.mode, _MODES)
-        hint = f"use {near!r}" if near else f"use one of {', '.join(_MODES)}"
+        close = near(subject.tree.mode, _MODES)
+        hint = f"use {close!r}" if close else f"use one of {', '.join(_MODES)}"
         yield Found("$.enforcementMode", f"there is no enforcementMode {subject.tree.mode[:60]!r}", hint)
 
 
@@ -105,8 +104,8 @@ def unknown_member(subject: AssignmentSubject) -> Iterator[Found]:
     known = {each.lower() for each in names}
     for path, name in _named(subject.tree):
         if name.lower() not in known:
-            near = nearest(name, names)
-            hint = f"use {near!r}" if near else None if names else "a single definition has no members"
+            close = near(name, names)
+            hint = f"use {close!r}" if close else None if names else "a single definition has no members"
             yield Found(path, f"{subject.references[0].label!r} has no member {name[:80]!r}", hint)
 
 
@@ -134,8 +133,8 @@ def unknown_override(subject: AssignmentSubject) -> Iterator[Found]:
     """
     for at, each in enumerate(subject.tree.overrides):
         if each.effect.lower() not in EFFECTS:
-            near = nearest(each.effect, tuple(EFFECTS.values()))
-            hint = f"use {near!r}" if near else None
+            close = near(each.effect, tuple(EFFECTS.values()))
+            hint = f"use {close!r}" if close else None
             yield Found(f"$.overrides[{at}].value", f"there is no effect {each.effect[:60]!r}", hint)
 
 
@@ -144,11 +143,10 @@ def unfit_override(subject: AssignmentSubject) -> Iterator[Found]:
 
     Take one of the effects that its effect parameter allows.
     """
-    members = tuple(_members(subject)) if subject.tree.overrides else ()
+    members = [(name, _allowed(tree)) for name, tree, _ in _members(subject)] if subject.tree.overrides else []
     for at, each in enumerate(subject.tree.overrides):
         low = each.effect.lower()
-        for name, definition, _ in members if low in EFFECTS else ():
-            allowed = _allowed(definition)
+        for name, allowed in members if low in EFFECTS else ():
             if allowed and low not in allowed and each.may_select(name):
                 shown = ", ".join(map(effect_spelled, sorted(allowed)))
                 message = f"{name or subject.references[0].label!r} does not allow {effect_spelled(low)!r}"
@@ -179,7 +177,7 @@ def _members(subject: AssignmentSubject) -> Iterator[tuple[str, Definition, Memb
     target = subject.target
     if isinstance(target, Definition):
         yield "", target, None
-    for each in target.members if isinstance(target, Initiative) else ():
+    for each in target.members[:MOST_MEMBERS] if isinstance(target, Initiative) else ():
         reference = Reference(each.path, each.label, each.definition, each.version, {})
         found = lead(reference, subject.library, (Shape.DEFINITION,)).target
         if isinstance(found, Definition):

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from shared.domain.lint import Level
 from shared.domain.resource import Json
-from shared.engine.error import nearest
 from shared.engine.expression import Literal
 from shared.engine.initiative import MOST_MEMBERS, MOST_PARAMETERS, Initiative, Member, uses
 from shared.engine.tree import Definition
 from shared.services.library import Library, Shape, effect_parameter
 from shared.services.lint_reference import Reference, Referring, lead
-from shared.services.lint_subject import Found, Rule
+from shared.services.lint_subject import Found, Rule, near
 
 _SHAPES = (Shape.DEFINITION,)
 
@@ -126,8 +125,8 @@ def undeclared(subject: InitiativeSubject) -> Iterator[Found]:
     names = tuple(each.name for each in subject.parameters.values())
     for path, name in _uses(subject):
         if name is not None and name.lower() not in subject.parameters:
-            near = nearest(name, names)
-            hint = f"use {near!r}" if near else f"declare {name!r}"
+            close = near(name, names)
+            hint = f"use {close!r}" if close else f"declare {name!r}"
             yield Found(path, f"the initiative has no parameter {name[:80]!r}", hint)
 
 
@@ -163,8 +162,8 @@ def unknown_group(subject: InitiativeSubject) -> Iterator[Found]:
     for each in subject.tree.members:
         for at, name in enumerate(each.groups):
             if name.lower() not in known:
-                near = nearest(name, subject.tree.groups)
-                hint = f"use {near!r}" if near else f"declare {name!r} in policyDefinitionGroups"
+                close = near(name, subject.tree.groups)
+                hint = f"use {close!r}" if close else f"declare {name!r} in policyDefinitionGroups"
                 yield Found(f"{each.path}.groupNames[{at}]", f"there is no group {name[:80]!r}", hint)
 
 

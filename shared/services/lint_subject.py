@@ -1,6 +1,6 @@
 """What lint rules look at: a parsed definition, what is known of aliases, and every condition with its surroundings."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -12,7 +12,7 @@ from shared.engine import AliasCatalog, InvalidDefinition
 from shared.engine.applicability import field_name, possible_types
 from shared.engine.comparison import checker
 from shared.engine.effect import EFFECTS, Details
-from shared.engine.error import EvaluationError
+from shared.engine.error import EvaluationError, nearest
 from shared.engine.expression import Call, Literal, is_expression, parse_expression
 from shared.engine.operand import calls
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Definition, Field, Node, Not, Operand, Parameter, Value
@@ -24,6 +24,8 @@ UNTURNED = frozenset(("less", "lessOrEquals", "greater", "greaterOrEquals"))
 """Operators that are false for an absent value, and so is the opposite one."""
 _MOST_FITS = 10_000
 """Types times conditions that are tried on each other."""
+MOST_NEAR = 2_000
+"""Words that are compared with an unknown one."""
 Types = frozenset[str] | None
 
 
@@ -330,6 +332,11 @@ def member(value: Json, *keys: str) -> Json:
             return None
         value = next((each for name, each in value.items() if str(name).lower() == key.lower()), None)
     return value
+
+
+def near(word: str, known: Sequence[str]) -> str | None:
+    """The known word that is nearest, among the first `MOST_NEAR`: looking through more takes too long."""
+    return nearest(word, tuple(known[:MOST_NEAR]))
 
 
 def effect_spelled(effect: str) -> str:

@@ -10,7 +10,7 @@ from shared.engine.assignment import Assignment, parse_assignment
 from shared.engine.effect import EFFECTS
 from shared.engine.error import nearest
 from shared.engine.expression import Literal
-from shared.engine.initiative import Initiative, Member, name_of
+from shared.engine.initiative import MOST_MEMBERS, Initiative, Member, name_of
 from shared.engine.policy import compile_tree
 from shared.engine.tree import Definition
 from shared.services.library import Entry, Library, Shape
@@ -23,7 +23,8 @@ OUTSIDE = "outside of the assignment: not in its scope, excluded, or not selecte
 class Placement:
     """One policy where it is in force. `reference`, `initiative` and `assignment` tell where, "" and None for nowhere.
 
-    `overridden` has the policy with each effect (lower case) that an override of the assignment may put in place.
+    `overridden` has the policy with each effect (lower case) that an override of the assignment may put in place;
+    `given` are the values that its parameters get.
     """
 
     policy: Policy
@@ -31,6 +32,7 @@ class Placement:
     initiative: str = ""
     assignment: Assignment | None = None
     overridden: Mapping[str, Policy] = field(default_factory=dict)
+    given: Values = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -103,7 +105,7 @@ def place(entry: Entry, library: Library, *, aliases: AliasCatalog, parameters: 
         return tuple(_assigned(entry, library, aliases, parameters))
     found = library.read(entry)
     if isinstance(found, Definition):
-        return (Placement(compile_tree(_named(found, entry), aliases, parameters)),)
+        return (Placement(compile_tree(_named(found, entry), aliases, parameters), given=parameters),)
     return tuple(_members(found, entry, library, aliases, found.values(parameters)))
 
 
@@ -114,6 +116,9 @@ def _named(tree: Definition, entry: Entry) -> Definition:
 def _members(
     tree: Initiative, entry: Entry, library: Library, aliases: AliasCatalog, values: Values
 ) -> Iterator[Placement]:
+    if len(tree.members) > MOST_MEMBERS:
+        message = f"there are {len(tree.members):,} members, {MOST_MEMBERS:,} are allowed"
+        raise InvalidDefinition(message, path="$.policyDefinitions")
     seen: set[str] = set()
     for each in tree.members:
         if each.label.lower() in seen:
@@ -122,13 +127,14 @@ def _members(
         seen.add(each.label.lower())
         found = _lead(each, library)
         try:
-            policy = compile_tree(found, aliases, _wrapped(each.arguments(values)))
+            given = _wrapped(each.arguments(values))
+            policy = compile_tree(found, aliases, given)
         except InvalidDefinition as error:
             raise _inside(each, error) from None
         if policy.missing:
             message = f"{each.label!r} needs values for {', '.join(policy.missing[:10])}"
             raise InvalidDefinition(message, path=f"{each.path}.parameters", offending=policy.missing[0])
-        yield Placement(policy, each.label, entry.id or entry.name)
+        yield Placement(policy, each.label, entry.id or entry.name, given=given)
 
 
 def _lead(member: Member, library: Library) -> Definition:
@@ -188,16 +194,17 @@ def _complete(placed: Placement, tree: Assignment) -> None:
 
 def _overridden(placed: Placement, tree: Assignment, aliases: AliasCatalog) -> Iterator[tuple[str, Policy]]:
     """The policy with each effect that an override may put in place of its own."""
-    policy = placed.policy
+    policy, seen = placed.policy, set[str]()
     for at, each in enumerate(tree.overrides):
         path, effect = f"$.overrides[{at}].value", EFFECTS.get(each.effect.lower())
         if effect is None:
             near = nearest(each.effect, tuple(EFFECTS.values()))
             raise InvalidDefinition(f"unknown effect {each.effect[:60]!r}", path=path, suggestion=near)
-        if each.may_select(placed.reference):
+        if effect not in seen and each.may_select(placed.reference):
+            seen.add(effect)
             definition = replace(policy.definition, effect=Literal(effect))
             try:
-                yield effect.lower(), compile_tree(definition, aliases, _wrapped(policy.parameters))
+                yield effect.lower(), compile_tree(definition, aliases, placed.given)
             except InvalidDefinition as error:
                 raise InvalidDefinition(f"{placed.name!r} cannot have it: {error}", path=path) from None
 

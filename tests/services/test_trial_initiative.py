@@ -264,6 +264,11 @@ def only(**parts: Json) -> Json:
             "$.parameters",
             "needs values for effect",
         ),
+        (
+            {"initiative": {"policyDefinitions": [{"policyDefinitionId": "named"}] * 1_001}},
+            "$.policyDefinitions",
+            "there are 1,001 members, 1,000 are allowed",
+        ),
         ({"initiative": ONLY, "parameters": {"efect": 1}}, "$.parameters.efect", "no such parameter"),
         ({"initiative": {"policyDefinitions": 1}}, "$.policyDefinitions", "expected an array"),
         ({"assignment": assigned("policySetDefinitions/bas")}, "$.policyDefinitionId", "did you mean 'base'?"),

@@ -183,3 +183,32 @@ def test_the_number_of_pairs_is_bounded(api: Api) -> None:
 def test_members_need_a_reader(api: Api) -> None:
     problem(api.post("/policies/members", {}, Role.SENDER), 403)
     problem(api.post("/policies/members", {}, Role.READER), 422)
+
+
+MANY = 4_000
+DEFINITION = f"{PREFIX}/policyDefinitions/placed"
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        {"policyDefinitions": [{"policyDefinitionId": f"{PREFIX}/policyDefinitions/n{at}"} for at in range(MANY)]},
+        {
+            "policyDefinitionGroups": [{"name": f"group{at}"} for at in range(MANY)],
+            "policyDefinitions": [{"policyDefinitionId": DEFINITION, "groupNames": [f"grp{at}" for at in range(MANY)]}],
+        },
+        {
+            "parameters": {f"parameter{at}": {"type": "String"} for at in range(MANY)},
+            "policyDefinitions": [
+                {"policyDefinitionId": DEFINITION, "parameters": {"effect": {"value": f"[parameters('p{at}')]"}}}
+                for at in range(MANY)
+            ],
+        },
+        {"policyDefinitionId": DEFINITION, "overrides": [{"value": "Deni"}] * 1_000, "notScopes": ["/x"] * MANY},
+    ],
+    ids=["references", "groups", "parameters", "overrides"],
+)
+def test_large_drafts_are_linted_without_a_blow_up(api: Api, draft: Any) -> None:
+    answer = api.post("/policies/lint", {"definition": draft, "beside": [PLACED]})
+    assert answer.status_code == 200
+    assert 0 < len(answer.json()["remarks"]) < 1_000
