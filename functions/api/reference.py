@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ router = make_router("Reference", prefix="/api")
 
 Json = dict[str, Any]
 DEPTH = 6
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""Answers of the running product, by operation and status; `scripts/examples.py` records them."""
 SHARED = {"cache-control": "public, no-cache", "vary": "Accept-Encoding"}
 INTRODUCTION = """\
 Everything is JSON with names in camelCase; times are RFC 3339 in UTC. Send `Authorization: Bearer <token>`.
@@ -60,10 +63,20 @@ def document(app: FastAPI) -> Json:
         schemas.pop(name, None)
     schemas |= _problem_schemas()
     made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    examples = orjson.loads(EXAMPLES.read_bytes())
     for route in app.routes:
         if isinstance(route, Operation) and route.include_in_schema:
-            _finish(made["paths"][route.path][_method(route)], route)
+            operation = made["paths"][route.path][_method(route)]
+            _illustrate(operation, examples.get(operation["operationId"], {}))
+            _finish(operation, route)
     return made
+
+
+def _illustrate(operation: Json, recorded: Mapping[str, Any]) -> None:
+    """Add the answers that were recorded, by status."""
+    for status, value in recorded.items():
+        for content in operation["responses"][status]["content"].values():
+            content["example"] = value
 
 
 def _named_shortly(made: Json) -> Json:

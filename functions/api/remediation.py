@@ -27,6 +27,10 @@ EXAMPLES = {
     "findings": {"value": {"findings": ["3f6c0a9d2b7e4f10a1c2d3e4.storage-secure-transfer"], "note": "audit 2026-4"}},
     "a filter": {"value": {"filter": {"policy": "storage-secure-transfer", "environment": "test"}}},
 }
+APPROVALS = {
+    "this very plan": {"value": {"planHash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}}
+}
+REJECTIONS = {"not yet": {"value": {"reason": "The devices in the field speak plain HTTP until autumn."}}}
 
 
 class RemediationListing(Listing):
@@ -99,7 +103,9 @@ def remediation_plan(request: Request, caller: Known, id: str) -> Response:
 
 
 @router.post("/remediations/{id}/approve", status_code=202, response_model=Remediation)
-async def remediation_approve(work: Starting, id: str, asked: Approving) -> Response:
+async def remediation_approve(
+    work: Starting, id: str, asked: Annotated[Approving, Body(openapi_examples=APPROVALS)]
+) -> Response:
     """Let exactly this plan be carried out. Who asked for it cannot approve it; 409 when the plan is another one."""
     caller = work.caller
     return await work.start(
@@ -108,7 +114,9 @@ async def remediation_approve(work: Starting, id: str, asked: Approving) -> Resp
 
 
 @router.post("/remediations/{id}/reject", status_code=202, response_model=Remediation)
-async def remediation_reject(work: Starting, id: str, asked: Rejecting) -> Response:
+async def remediation_reject(
+    work: Starting, id: str, asked: Annotated[Rejecting, Body(openapi_examples=REJECTIONS)]
+) -> Response:
     """Turn the plan down."""
     caller = work.caller
     return await work.start(

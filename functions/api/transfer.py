@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import IO, Annotated
 
+import orjson
 from anyio import to_thread
 from fastapi import Query, Request, Response
 from starlette.exceptions import HTTPException
@@ -26,14 +27,27 @@ CHUNK = 1024 * 1024
 IN_MEMORY = 4 * CHUNK
 
 FROM = "where an exported template is from; other files say so themselves"
+ACCOUNT = {
+    "id": (
+        "/subscriptions/5d1c9c4e-0000-4000-8000-000000000001/resourceGroups/data"
+        "/providers/Microsoft.Storage/storageAccounts/telemetry"
+    ),
+    "type": "Microsoft.Storage/storageAccounts",
+    "name": "telemetry",
+    "location": "westeurope",
+    "properties": {"supportsHttpsTrafficOnly": False},
+}
 UPLOAD = {
     "requestBody": {
         "required": True,
         "description": "`az resource list` or `az graph query` JSON, pages of ARM or Resource Graph, ARM bodies, an "
         "exported template, JSON lines of any of these; gzip too; up to 500 MB",
         "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": {}},
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {"JSON lines": {"value": f"{orjson.dumps(ACCOUNT).decode()}\n"}},
+            },
+            "application/json": {"schema": {}, "examples": {"az resource list": {"value": [ACCOUNT]}}},
         },
     }
 }
