@@ -24,6 +24,10 @@ Level = tuple[Read, int]
 Place = tuple[int | None, tuple[str, ...], int]
 Compile = Callable[[Node, Scope], Clause]
 MANY = 1 << 40
+_TEXTUAL = frozenset(
+    {"contains", "notContains", "like", "notLike", "match", "notMatch", "matchInsensitively", "notMatchInsensitively"}
+)
+"""Operators that look at the digits of a number: any number may answer in its own way."""
 _STAR = re.compile(r"\[\*\]")
 
 
@@ -120,7 +124,8 @@ def _unreadable(node: Condition, right: Computed, name: str, gap: Unknown) -> Cl
 
 
 def _clause(node: Condition, right: Computed, levels: tuple[Level, ...], where: Clause | None) -> Clause:
-    limit = max(points(right.value), default=MANY) if right.fixed and is_number(right.value) else MANY
+    ordered = right.fixed and is_number(right.value) and node.operator not in _TEXTUAL
+    limit = max(points(right.value), default=MANY) if ordered else MANY
     inner = where.test if where else constant(answer=True)
     every = _tally(levels, inner, MANY)
     return Clause(
@@ -210,12 +215,12 @@ def _walk(levels: tuple[Level, ...]) -> Walk:
 def _test(tally: Callable[[Json, Frame], Range], node: Condition, right: Computed) -> Test:
     check = _check(node, right)
     if check is not None:
-        turns = tuple(points(right.value))
+        turns = _turns(node, right.value)
         return lambda body, frame: _between(tally(body, frame), check, turns)
 
     def test(body: Json, frame: Frame) -> bool | None:
         expected = right.read(body, frame)
-        return _between(tally(body, frame), checker(node.operator, expected), tuple(points(expected)))
+        return _between(tally(body, frame), checker(node.operator, expected), _turns(node, expected))
 
     return test
 
@@ -227,10 +232,16 @@ def points(expected: Json) -> list[int]:
     return [int(each) + step for each in numbers if is_number(each) and abs(each) < MANY for step in (-1, 0, 1)]
 
 
-def _between(found: Range, check: Check, turns: tuple[int, ...]) -> bool | None:
+def _turns(node: Condition, expected: Json) -> list[int] | None:
+    return None if node.operator in _TEXTUAL else points(expected)
+
+
+def _between(found: Range, check: Check, turns: list[int] | None) -> bool | None:
     low, high = found
     if low == high:
         return check(low)
+    if turns is None:
+        return None
     answers = {check(each) for each in (low, high, *turns) if low <= each <= high}
     return answers.pop() if len(answers) == 1 else None
 

@@ -82,6 +82,7 @@ FIRST, SECOND = ("type", "$.allOf[0]"), ("type", "$.allOf[1]")
         (no(some(TYPE, ELSE)), ("Not", "$", ("AnyOf", "$.not", ("type", "$.not.anyOf[0]")))),
         (no(some(ELSE, ELSE)), None),
         (no(some(ELSE, TYPE, no(ELSE))), ("Not", "$", ("AnyOf", "$.not", ("type", "$.not.anyOf[1]")))),
+        (no(some(TYPE, every(TYPE, ELSE))), ("Not", "$", ("AnyOf", "$.not", ("type", "$.not.anyOf[0]")))),
         (no(no(TYPE)), ("Not", "$", ("Not", "$.not", ("type", "$.not.not")))),
         (
             no(no(every(TYPE, ELSE))),

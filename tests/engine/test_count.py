@@ -241,6 +241,13 @@ def test_counting_goes_on_while_more_members_can_change_the_answer(right: Any) -
         answer(found, frame(list=[1, 1, 0] if "in" in right else [1, 0, 1]))
 
 
+@pytest.mark.parametrize(("operator", "expected"), [("contains", 1), ("like", "1*"), ("match", "1.")])
+def test_operators_on_text_look_at_the_digits_of_the_whole_count(operator: str, expected: Any) -> None:
+    found = clause({"field": "T/list[*]"}, **{operator: expected})
+    assert answer(found, frame(list=[0] * 12)) is True
+    assert answer(found, frame(list=[0] * 2)) is False
+
+
 def test_numbers_written_as_text_are_counted_to() -> None:
     found = clause({"field": "T/list[*]"}, **{"in": ["3", 1]})
     assert [answer(found, frame(list=[0] * size)) for size in range(5)] == [False, True, False, True, False]
@@ -294,6 +301,9 @@ RANGE = [1, GAP, GAP]
         ({"notEquals": "2"}, None),
         ({"equals": "4"}, False),
         ({"in": ["2", 7]}, None),
+        ({"contains": 2}, None),
+        ({"notLike": "2"}, None),
+        ({"exists": True}, True),
     ],
 )
 def test_a_range_answers_where_all_of_it_does(right: Any, holds: bool | None) -> None:  # noqa: FBT001 - a table
