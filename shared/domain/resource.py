@@ -111,6 +111,11 @@ def parent_of(resource_id: str) -> str | None:
     return head if "/providers/" in head else None
 
 
+def plain_location(location: str) -> str:
+    """A location without spaces and case: East US is eastus, and Azure answers either."""
+    return location.replace(" ", "").lower()
+
+
 def type_of(resource_id: str) -> str:
     """The resource type that an ARM id names, as spelled in the id; "" when it names none."""
     _, separator, tail = resource_id.rpartition("/providers/")

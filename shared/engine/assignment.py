@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from shared.domain.resource import Json, Resource, resource_group_of
+from shared.domain.resource import Json, Resource, plain_location, resource_group_of
 from shared.domain.verdict import State
 from shared.engine.context import policy_type
 from shared.engine.error import InvalidDefinition, nearest
@@ -61,11 +61,9 @@ class Selector:
 
 
 def _property(resource: Resource, kind: str) -> str:
-    return policy_type(resource.type) if kind == "resourcetype" else _plain(str(resource.body.get("location") or ""))
-
-
-def _plain(location: str) -> str:
-    return location.replace(" ", "").lower()
+    if kind == "resourcetype":
+        return policy_type(resource.type)
+    return plain_location(str(resource.body.get("location") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,7 @@ def _selector(source: Mapping[str, Json], path: str) -> Selector:
         raise InvalidDefinition(message, path=path, suggestion=nearest(kind, _KIND_NAMES))
     negated = "notIn" in source
     listed = source.get("notIn" if negated else "in") or ()
-    plain = _plain if kind == "resourcelocation" else str.lower
+    plain = plain_location if kind == "resourcelocation" else str.lower
     return Selector(kind, frozenset(plain(str(each)) for each in listed), negated)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.domain.resource import Json
+from shared.domain.resource import Json, plain_location
 from shared.engine.clause import Clause, Plain, Test, all_of, any_of, constant, negation
 from shared.engine.comparison import Check, checker
 from shared.engine.context import Frame
@@ -224,9 +224,9 @@ def _plain_right(right: Computed) -> Computed:
 
 
 def plain(location: Json) -> Json:
-    """A location without spaces and case: East US is eastus."""
+    """A location, or a list of them, in one spelling; anything else as it is."""
     if isinstance(location, str):
-        return location.replace(" ", "").lower()
+        return plain_location(location)
     return [plain(each) for each in location] if isinstance(location, list) else location
 
 

@@ -12,7 +12,7 @@ from shared.domain.error import CortexError, Forbidden, NotFound
 from shared.domain.estate import Collection, Posture
 from shared.domain.finding import resource_key
 from shared.domain.inventory import Subscription
-from shared.domain.resource import Resource, parent_of, resource_group_of
+from shared.domain.resource import Resource, parent_of, plain_location, resource_group_of
 from shared.ports.documents import Query
 from shared.ports.inventory import Inventory, InventoryPage, Wanted
 from shared.services import absence, estate, finding, stream
@@ -107,7 +107,7 @@ def document(resource: Resource, subscription: str, before: Mapping[str, Any] | 
         "name": str(resource.body.get("name") or identity.rpartition("/")[2]),
         "type": resource.type.lower(),
         "typeName": resource.type,
-        "location": resource.body.get("location"),
+        "location": _location(resource.body),
         "subscription": subscription,
         "resourceGroup": resource_group_of(identity),
         "parent": resource_key(parent) if parent else None,
@@ -124,8 +124,19 @@ def document(resource: Resource, subscription: str, before: Mapping[str, Any] | 
 
 def fingerprint(record: Mapping[str, Any]) -> str:
     """A digest of what a record says, whenever it was read."""
-    said = {"body": record["body"], "unread": sorted(record.get("unread") or ()), "related": _said(record)}
+    said = {"body": _comparable(record), "unread": sorted(record.get("unread") or ()), "related": _said(record)}
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with its location in one spelling: a resource provider and Resource Graph have their own."""
+    body = record["body"]
+    return {**body, "location": _location(body)} if "location" in body else dict(body)
+
+
+def _location(body: Mapping[str, Any]) -> str | None:
+    found = body.get("location")
+    return plain_location(found) if isinstance(found, str) else None
 
 
 def _said(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +153,7 @@ def _tag(tags: Mapping[str, Any], name: str) -> str | None:
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    found = differences(before["record"]["body"], after["record"]["body"])
+    found = differences(_comparable(before["record"]), _comparable(after["record"]))
     return {
         "resource": after["id"],
         "at": after["changedAt"],

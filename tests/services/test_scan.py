@@ -10,6 +10,7 @@ from shared.domain.verdict import State
 from shared.ports.documents import Query
 from shared.ports.queue import Queue
 from shared.services import compliance, finding, scan
+from shared.services.collection import CHANGE, RESOURCE
 from shared.services.estate import Store
 from shared.services.policy import Book
 
@@ -130,6 +131,24 @@ def test_an_abandoned_subscription_is_a_shortfall_of_all_that_is_known_of_it(
         "owned": (0, 2),
     }
     assert (ended.gaps[0].reason, ended.gaps[0].message) == (Reason.FAILED, "it broke")
+
+
+def test_another_spelling_of_a_location_is_no_change(run: Run, store: Store, inventory: MemoryInventory) -> None:
+    def changes() -> list[str]:
+        return [
+            each.body["kind"] for each in store.documents.query(tenant=store.tenant, kind=CHANGE, query=Query()).items
+        ]
+
+    inventory.put({**account("a"), "location": "West Europe"})
+    run("s1")
+    inventory.put({**account("a"), "location": "westeurope"})
+    run("s2")
+    assert changes() == []
+    rows = store.documents.query(tenant=store.tenant, kind=RESOURCE, query=Query()).items
+    assert [row.body["location"] for row in rows] == ["westeurope"]
+    inventory.put({**account("a"), "location": "northeurope"})
+    run("s3")
+    assert changes() == ["updated"]
 
 
 def test_a_partial_collection_removes_nothing(run: Run, store: Store, inventory: MemoryInventory) -> None:
