@@ -31,15 +31,16 @@ def apply(body: Body, effects: Effects, *, request: bool = False) -> dict[str, J
 
 
 def _attempted(body: dict[str, Json], operation: Operation, conflict: str, *, create: bool) -> dict[str, Json]:
-    """The body after one operation, which is carried out in whole or left out."""
-    changed = deepcopy(body)
+    """The body, which may be changed, after one operation, which is carried out in whole or left out."""
     try:
-        _carry_out(changed, operation, create=create)
+        if operation.operation in {"append", "add"}:  # looked at before anything is changed
+            _visit(body, operation.steps, _refuser(operation), create=False)
     except EffectConflict:
         if conflict == "deny":
             raise
         return body
-    return changed
+    _carry_out(body, operation, create=create)
+    return body
 
 
 def _stands_alone(operation: Operation) -> bool:
@@ -104,11 +105,18 @@ def _adder(operation: Operation) -> Act:
     def act(node: dict[str, Json], step: str) -> None:
         if step.endswith("[*]"):
             _add_member(node, _spelling(node, step[:-3]), value)
-            return
-        known = node.get(step)
-        if known is None:
+        elif node.get(step) is None:
             node[step] = deepcopy(value)
-        elif not alike(known, value):
+
+    return act
+
+
+def _refuser(operation: Operation) -> Act:
+    """Says where a value stands that is not the one to add."""
+
+    def act(node: dict[str, Json], step: str) -> None:
+        known = None if step.endswith("[*]") else node.get(step)
+        if known is not None and not alike(known, operation.value):
             raise EffectConflict(
                 f"{operation.operation} of {operation.field}: the resource already has another value, "
                 "which only addOrReplace may change",

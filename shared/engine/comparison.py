@@ -6,7 +6,7 @@ was not read it answers None. Strings compare without case except in `match` and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from operator import ge, gt, le, lt
@@ -15,7 +15,7 @@ from shared.domain.resource import Json
 from shared.engine.context import LONGEST_KEPT, MOST_KEPT
 from shared.engine.error import EvaluationError
 from shared.engine.unknown import Partial, Unknown, hole
-from shared.engine.value import alike, flag_of, is_number, kind, order, text
+from shared.engine.value import alike, flag_of, is_number, kind, likeness, number_of, order, scalar_text, text
 
 Check = Callable[[Json], bool | None]
 _CONTAINERS = frozenset({dict, list, Partial})
@@ -48,10 +48,11 @@ def _equals(expected: Json, *, wanted: bool) -> Check:
 
 def _equals_text(expected: str, *, wanted: bool) -> Check:
     low, empty, other = expected.lower(), (expected == "") is wanted, not wanted
+    size = len(low)  # no text grows shorter in lower case
 
     def check(value: Json) -> bool | None:
         if value.__class__ is str:
-            return wanted if value == expected or value.lower() == low else other
+            return wanted if value == expected or (len(value) <= size and value.lower() == low) else other
         if value is None:
             return empty
         return None if _hidden(value) else alike(value, expected) is wanted
@@ -64,16 +65,48 @@ def _is_in(expected: Json, *, wanted: bool) -> Check:
     if not isinstance(expected, list):
         raise EvaluationError(f"the right side of in must be a list, found {kind(expected)}")
     known = [each for each in expected if not _hidden(each)]
-    low = frozenset(each.lower() for each in known if isinstance(each, str))
-    others = [each for each in known if not isinstance(each, str)]
+    scalars = _Scalars(known)
+    containers: dict[Hashable, list[Json]] = {}
+    for each in known:
+        if isinstance(each, list | dict):
+            containers.setdefault(likeness(each), []).append(each)
     absent = not wanted if len(known) == len(expected) else None
 
     def check(value: Json) -> bool | None:
         if value.__class__ is str:
-            return wanted if value.lower() in low or any(alike(value, each) for each in others) else absent
-        return None if _hidden(value) else wanted if any(alike(value, each) for each in known) else absent
+            return wanted if scalars.has_text(value) else absent
+        if isinstance(value, list | dict):
+            if _hidden(value):
+                return None
+            near = containers.get(likeness(value), ()) if containers else ()
+            return wanted if any(alike(value, each) for each in near) else absent
+        return None if value.__class__ is Unknown else wanted if scalars.has(value) else absent
 
     return check
+
+
+class _Scalars:
+    """The texts, numbers, booleans and nulls of a list, found by what they equal without going through them."""
+
+    __slots__ = ("longest", "numbers", "texts", "written")
+
+    def __init__(self, members: list[Json]) -> None:
+        texts = {each for each in members if isinstance(each, str)}
+        flags = {scalar_text(each) or "" for each in members if each is None or isinstance(each, bool)}
+        self.texts = frozenset({each.lower() for each in texts} | flags)
+        self.longest = max(map(len, self.texts), default=0)  # no text grows shorter in lower case
+        self.numbers = frozenset(each for each in members if is_number(each) and each == each)  # noqa: PLR0124 - NaN
+        self.written = frozenset(map(number_of, texts)) - {None}
+
+    def has_text(self, value: str) -> bool:
+        if len(value) <= self.longest and value.lower() in self.texts:
+            return True
+        return bool(self.numbers) and number_of(value) in self.numbers
+
+    def has(self, value: Json) -> bool:
+        if is_number(value):
+            return value in self.numbers or value in self.written
+        return (scalar_text(value) or "") in self.texts
 
 
 def contains(expected: Json) -> Check:

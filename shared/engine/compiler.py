@@ -12,6 +12,7 @@ from shared.engine.count import compile_count
 from shared.engine.error import EvaluationError
 from shared.engine.evaluate import Computed, compile_operand, fixed, lookup_by_name
 from shared.engine.field import FieldReader, Read, resolve
+from shared.engine.price import EQUALITY, cost_of, looking, looking_directly
 from shared.engine.scope import Scope
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Field, Literal, Node, Not, Value
 from shared.engine.unknown import Unknown
@@ -50,14 +51,14 @@ def _condition(node: Condition, scope: Scope) -> Clause:
         case Field():
             return _field(node, node.left, right, scope)
         case Value():
-            return _value(node, compile_operand(node.left.value, scope), right)
+            return _value(node, compile_operand(node.left.value, scope), right, scope)
         case Count():
             return compile_count(node, node.left, right, scope, compile_node)
 
 
-def _value(node: Condition, left: Computed, right: Computed) -> Clause:
+def _value(node: Condition, left: Computed, right: Computed, scope: Scope) -> Clause:
     test = _test(left.read, node, right)
-    always = _settled(test) if left.fixed and right.fixed else None
+    always = _settled(test, scope) if left.fixed and right.fixed else None
     return Clause(
         kind="value",
         path=node.path,
@@ -69,10 +70,10 @@ def _value(node: Condition, left: Computed, right: Computed) -> Clause:
     )
 
 
-def _settled(test: Test) -> bool | None:
+def _settled(test: Test, scope: Scope) -> bool | None:
     """The answer of a test that needs no resource; None when it fails, to fail again when it is evaluated."""
     try:
-        return test(None, None)  # type: ignore[arg-type]
+        return test({}, scope.blank)
     except EvaluationError:
         return None
 
@@ -152,9 +153,18 @@ def _test(read: Read, node: Condition, right: Computed) -> Test:
             check = _check(node, right.value)
         except EvaluationError as error:
             return _failing(error)
-        return lambda body, frame: check(read(body, frame))
+        return looking(read, check, node.operator, right.value)
     expect = right.read
-    return lambda body, frame: _check(node, expect(body, frame))(read(body, frame))
+
+    def test(body: Json, frame: Frame) -> bool | None:
+        expected = expect(body, frame)
+        frame.look(expected)
+        check = _check(node, expected)
+        value = read(body, frame)
+        frame.look(value, cost_of(node.operator, expected))
+        return check(value)
+
+    return test
 
 
 def _failing(error: EvaluationError) -> Test:
@@ -168,24 +178,25 @@ def _failing(error: EvaluationError) -> Test:
 
 def _field_test(reader: FieldReader, node: Condition, right: Computed, ready: Plain | None) -> Test:
     if ready is not None:
-        return _direct_test(reader, ready.check)
+        return _direct_test(reader, ready.check, node.operator, right.value)
     if reader.name.lower() == _LOCATION:
         return _test(_plain_location(reader.read), node, _plain_right(right))
     if not right.fixed:
         return _late_test(reader, node, right)
     try:
-        return _direct_test(reader, _check(node, right.value))
+        return _direct_test(reader, _check(node, right.value), node.operator, right.value)
     except EvaluationError as error:
         return _failing(error)
 
 
-def _direct_test(reader: FieldReader, check: Check) -> Test:
+def _direct_test(reader: FieldReader, check: Check, operator: str, expected: Json) -> Test:
     direct, read = reader.direct, reader.read
     if reader.many:
-        return lambda body, frame: every(_spent(read(body, frame), frame), check)
-    if direct is not None:
-        return lambda body, _: check(direct(body))
-    return lambda body, frame: check(read(body, frame))
+        cost = 0 if operator in EQUALITY else cost_of(operator, expected)
+        return lambda body, frame: every(_looked(read(body, frame), frame, cost), check)
+    if direct is None:
+        return looking(read, check, operator, expected)
+    return looking_directly(direct, check, operator, expected)
 
 
 def _late_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
@@ -193,11 +204,17 @@ def _late_test(reader: FieldReader, node: Condition, right: Computed) -> Test:
     if not reader.many:
         return _test(reader.read, node, right)
     collect, expect = reader.read, right.read
-    return lambda body, frame: every(_spent(collect(body, frame), frame), _check(node, expect(body, frame)))
+
+    def test(body: Json, frame: Frame) -> bool | None:
+        values, expected = collect(body, frame), expect(body, frame)
+        frame.look(expected)
+        return every(_looked(values, frame, cost_of(node.operator, expected)), _check(node, expected))
+
+    return test
 
 
-def _spent(values: list[Json], frame: Frame) -> list[Json]:
-    frame.spend(len(values))
+def _looked(values: list[Json], frame: Frame, cost: int) -> list[Json]:
+    frame.look(values, cost * len(values))
     return values
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.domain.resource import Json, Resource, resource_group_of, subscription_of
 from shared.engine.error import EvaluationError
 from shared.engine.unknown import Partial, Unknown, mark
+from shared.engine.value import weight
 
 LATEST = "9999-12-31"
 RESOURCE_GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
@@ -80,6 +81,14 @@ class Frame:
         self.steps -= steps
         if self.steps < 0:
             raise EvaluationError(f"the evaluation takes more than {MOST_STEPS} steps")
+
+    def look(self, value: Json, cost: int = 0) -> None:
+        """Count the steps of looking at all of a value, and `cost` beside them.
+
+        Raises:
+            EvaluationError: as `spend`.
+        """
+        self.spend(cost + weight(value, self.steps))
 
     def resource_group(self) -> Json:
         """The resource group as policies see it."""

@@ -28,6 +28,7 @@ _TEXTUAL = frozenset(
     {"contains", "notContains", "like", "notLike", "match", "notMatch", "matchInsensitively", "notMatchInsensitively"}
 )
 """Operators that look at the digits of a number: any number may answer in its own way."""
+_CONDITIONS_A_STEP = 8
 _STAR = re.compile(r"\[\*\]")
 
 
@@ -127,11 +128,12 @@ def _clause(node: Condition, right: Computed, levels: tuple[Level, ...], where: 
     ordered = right.fixed and is_number(right.value) and node.operator not in _TEXTUAL
     limit = max(points(right.value), default=MANY) if ordered else MANY
     inner = where.test if where else constant(answer=True)
-    every = _tally(levels, inner, MANY)
+    steps = 1 + (_size(where) if where else 0) // _CONDITIONS_A_STEP
+    every = _tally(levels, inner, MANY, steps)
     return Clause(
         kind="count",
         path=node.path,
-        test=_test(_tally(levels, inner, limit), node, right),
+        test=_test(_tally(levels, inner, limit, steps), node, right),
         parts=(where,) if where else (),
         operator=node.operator,
         observe=lambda body, frame: _shown(every(body, frame)),
@@ -149,11 +151,16 @@ def _shown(found: Range) -> Json:
     )
 
 
-def _tally(levels: tuple[Level, ...], where: Test, limit: int) -> Callable[[Json, Frame], Range]:
+def _size(clause: Clause) -> int:
+    """The number of clauses."""
+    return 1 + sum(map(_size, clause.parts))
+
+
+def _tally(levels: tuple[Level, ...], where: Test, limit: int, steps: int) -> Callable[[Json, Frame], Range]:
     """The least and the greatest number of members that meet `where`; stops where more cannot change an answer."""
     (array, slot), below = levels[0], levels[1:]
     if below:
-        return _nested(array, slot, _tally(below, where, limit), limit)
+        return _nested(array, slot, _tally(below, where, limit, steps), limit)
 
     def count(body: Json, frame: Frame) -> Range:
         low = high = 0
@@ -161,7 +168,7 @@ def _tally(levels: tuple[Level, ...], where: Test, limit: int) -> Callable[[Json
         found = array(body, frame)
         if found.__class__ is Unknown or found.__class__ is Partial:
             return low, MANY
-        for each in _members(found, frame):
+        for each in _members(found, frame, steps):
             slots[slot] = each
             answer = where(body, frame)
             if answer is not False:
@@ -191,9 +198,9 @@ def _nested(
     return count
 
 
-def _members(array: Json, frame: Frame) -> list[Json]:
+def _members(array: Json, frame: Frame, steps: int = 1) -> list[Json]:
     found = members(array)
-    frame.spend(len(found))
+    frame.spend(len(found) * steps)
     return found
 
 

@@ -22,6 +22,13 @@ from shared.engine.unknown import Partial, Unknown, hole
 from shared.engine.value import expect_boolean, expect_text, kind
 
 _MOST_NAMES = 256
+_SHORT = 16
+"""Characters of an argument that a step pays for."""
+_ON_THE_SURFACE = frozenset(
+    {"length", "empty", "first", "last", "take", "skip", "array", "createArray", "flatten", "items", "objectKeys"}
+    | {"tryGet", "indexFromEnd", "tryIndexFromEnd", "access"}
+)
+"""Functions that look at members, and not at what is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ def compile_operand(node: Operand, scope: Scope) -> Computed:
         case Call():
             return _call(node, scope)
         case Access():
-            return _pure(_ACCESS, [compile_operand(node.base, scope), compile_operand(node.key, scope)])
+            return _pure(_ACCESS, [compile_operand(node.base, scope), compile_operand(node.key, scope)], scope)
         case ArrayOf():
             return _gathered([compile_operand(each, scope) for each in node.members], list)
         case ObjectOf():
@@ -74,30 +81,51 @@ def _call(node: Call, scope: Scope) -> Computed:
     function = FUNCTIONS.get(name)
     if function is None:
         raise EvaluationError(f"unknown function {node.name!r}")
-    return _pure(function, [compile_operand(each, scope) for each in node.arguments])
+    return _pure(function, [compile_operand(each, scope) for each in node.arguments], scope)
 
 
-def _pure(function: Function, parts: list[Computed]) -> Computed:
+def _pure(function: Function, parts: list[Computed], scope: Scope) -> Computed:
     reads = [each.read for each in parts]
+    shallow = function.name in _ON_THE_SURFACE
 
     def read(body: Json, frame: Frame) -> Json:
         values = [each(body, frame) for each in reads]
         for value in values:
-            if value.__class__ is Unknown:
+            sort = value.__class__
+            if sort is Unknown:
                 return value
-            if value.__class__ is list:
-                frame.spend(len(value))
-            if (frame.partial or value.__class__ is Partial) and function is not _ACCESS and (gap := hole(value)):
+            if sort is str:
+                frame.spend(len(value) // _SHORT)
+            elif sort in _CONTAINERS and (gap := _gap(value, frame, function, shallow=shallow)):
                 return gap
-        frame.spend(1)
-        return call(function, values)
+        return _result(function, values, frame)
 
     if all(each.fixed for each in parts):
         try:
-            return fixed(call(function, [each.value for each in parts]))
+            return fixed(read({}, scope.blank))
         except EvaluationError:
-            return Computed(read)  # fails when it is evaluated, if it is
+            return Computed(read)  # fails when it is evaluated, if it is, or takes more than compiling may
     return Computed(read)
+
+
+_CONTAINERS = frozenset({list, dict, Partial})
+
+
+def _result(function: Function, values: list[Json], frame: Frame) -> Json:
+    frame.spend(1)
+    found = call(function, values)
+    if found.__class__ is list:
+        frame.spend(len(found) // _SHORT)
+    return found
+
+
+def _gap(value: Json, frame: Frame, function: Function, *, shallow: bool) -> Unknown | None:
+    """A part of an argument that was not read; counts the steps of looking at its members, or at all that is in it."""
+    if not shallow or (frame.partial and function is not _ACCESS):
+        frame.look(value)
+    else:
+        frame.spend(len(value) if value.__class__ is list else len(value) // _SHORT)
+    return hole(value) if function is not _ACCESS and (frame.partial or value.__class__ is Partial) else None
 
 
 def access(base: Json, key: Json) -> Json:

@@ -174,7 +174,7 @@ def explain(policy: Policy, resource: Resource, context: Context = EMPTY) -> Exp
         existence = _existence(policy, frame) if policy.effect in IF_NOT_EXISTS else None
         fixes = _proven(policy, frame, _fixes(policy, frame, rule)) if verdict.state is State.NON_COMPLIANT else ()
         return Explanation(verdict, step(rule, frame, decided=True), existence, fixes)
-    except EvaluationError:
+    except (EvaluationError, RecursionError):
         return Explanation(verdict, None)
 
 

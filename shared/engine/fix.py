@@ -4,7 +4,7 @@ Only what a change of properties can do is offered: type, name, id, kind and loc
 and conditions on computed values are left alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from shared.engine.count import MANY, points
 from shared.engine.error import EvaluationError
 from shared.engine.path import NOWHERE, Places, placed, standing
 from shared.engine.unknown import Unknown
-from shared.engine.value import flag_of, is_number
+from shared.engine.value import flag_of, frozen, is_number
 
 UNCHANGEABLE = frozenset({"type", "name", "fullname", "id", "kind", "location", "apiversion"})
 _NEGATION = {
@@ -93,12 +93,13 @@ def turn(clause: Clause, frame: Frame, *, wanted: bool, at: Places = NOWHERE) ->
 
 def _all(options: Sequence[Fixes | None]) -> Fixes | None:
     """Every one of several changes; None where one of them is not possible."""
-    found: list[Fix] = []
+    found: dict[Hashable, Fix] = {}
     for each in options:
         if each is None:
             return None
-        found += [fix for fix in each if fix not in found]
-    return tuple(found)
+        for fix in each:
+            found.setdefault((fix.action, fix.path, fix.text, frozen(fix.value)), fix)
+    return tuple(found.values())
 
 
 def _fewest(options: list[Fixes | None]) -> Fixes | None:

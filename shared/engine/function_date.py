@@ -74,6 +74,7 @@ def date_time_to_epoch(value: Json) -> int:
 
 
 _PATTERN = re.compile(r"'[^']*'|\"[^\"]*\"|\\.|%|\.F+|([yMdHhmsfFtzgK])\1*")
+_LONGEST_PATTERN = 1_000
 _FULL = "dddd, dd MMMM yyyy"
 _STANDARD = {
     "d": "MM/dd/yyyy",
@@ -134,6 +135,8 @@ def formatted(when: datetime, pattern: str) -> str:
     """A time in a .NET standard or custom format (the invariant culture)."""
     if len(pattern) == 1 and pattern not in _STANDARD:
         raise EvaluationError(f"unknown date format {pattern!r}")
+    if len(pattern) > _LONGEST_PATTERN:
+        raise EvaluationError(f"the date format has more than {_LONGEST_PATTERN} characters")
     when = when.astimezone(UTC) if pattern in _IN_UTC else when
     return bounded(_PATTERN.sub(lambda found: _part(when, found[0]), _STANDARD.get(pattern, pattern)))
 

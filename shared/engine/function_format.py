@@ -10,27 +10,34 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.value import Number, bounded, expect_text, is_number, text
+from shared.engine.value import Number, bounded, expect_text, fitting, is_number, text
 
 _HOLE = re.compile(r"\{\{|\}\}|\{(\d{1,3})(?:,(-?\d{1,4}))?(?::([^{}]*))?\}|[{}]")
 _STANDARD = re.compile(r"([A-Za-z])(\d{0,2})")
 _CUSTOM = re.compile(r"([^#0.,%']*)([#0][#0,]*|)(?:\.([#0]+))?(%?)([^#0.,%']*)")
 _MOST_DIGITS = 500
+_LONGEST_CODE = 200
 
 
 def format_(template: Json, *arguments: Json) -> str:
     """{0}, {1:F2}, {0,10}; doubled braces for braces."""
+    written = expect_text(template, null=None)
+    size = len(written)
 
     def fill(found: re.Match[str]) -> str:
+        nonlocal size
         if found[0] in {"{{", "}}"}:
+            size -= 1
             return found[0][1:]
         if found[1] is None or int(found[1]) >= len(arguments):
             raise EvaluationError(f"cannot fill {found[0]!r} with {len(arguments)} arguments")
         shown = _shown(arguments[int(found[1])], found[3] or "")
         width = int(found[2] or 0)
+        size += max(len(shown), abs(width)) - len(found[0])
+        fitting(size)
         return shown.rjust(width).ljust(-width)
 
-    return bounded(_HOLE.sub(fill, expect_text(template, null=None)))
+    return bounded(_HOLE.sub(fill, written))
 
 
 def _shown(value: Json, code: str) -> str:
@@ -97,7 +104,7 @@ _WRITERS: dict[str, Callable[[Number, int | None], str]] = {
 
 def _custom(value: Number, pattern: str) -> str:
     """A pattern such as `000`, `#,##0.00` or `0.#%` with text around it."""
-    found = _CUSTOM.fullmatch(pattern)
+    found = _CUSTOM.fullmatch(pattern) if len(pattern) <= _LONGEST_CODE else None
     if found is None or not (found[2] or found[3]):
         raise EvaluationError(f"unknown number format {pattern[:20]!r}")
     head, integer, fraction, percent, tail = (part or "" for part in found.groups())

@@ -71,6 +71,8 @@ def _written(text: str) -> str:
     number = text.strip()
     if len(number) > _LONGEST:
         raise EvaluationError(f"the number has more than {_LONGEST} characters")
+    if "_" in number or not number.isascii():  # which Python takes
+        raise EvaluationError(f"{number[:40]!r} is no number")
     return number
 
 

@@ -12,12 +12,16 @@ from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
 from shared.engine.function_format import format_
 from shared.engine.hashing import murmur64
-from shared.engine.value import bounded, expect_array, expect_integer, expect_text, text
+from shared.engine.value import expect_array, expect_integer, expect_text, fitting, text
 
 GUID_NAMESPACE = uuid.UUID("11fb06fb-712d-4ddd-98c7-e71bbd588830")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _WIDEST = 10_000
-_APOSTROPHES = re.compile(r""""(?:[^"\\]|\\.)*"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
+_LONGEST_MARKS = 256
+_LONGEST_ADDRESS = 65_519
+"""What .NET's Uri takes; the standard library remembers the addresses that it has split."""
+# What does not end is taken to the end of the text, so that the search never starts over inside it.
+_APOSTROPHES = re.compile(r""""(?:[^"\\]|\\.)*+(?:"|\\?\Z)|'((?:[^'\\]|\\.)*+)(?:'|\\?\Z)""", re.DOTALL)
 _INNER = re.compile(r'\\.|"', re.DOTALL)
 _REWRITTEN = {"\\'": "'", '"': '\\"'}
 
@@ -28,9 +32,12 @@ def concat(*parts: Json) -> Json:
         return [member for part in parts for member in part]
     if any(isinstance(part, list | dict) for part in parts):
         raise EvaluationError("expected strings, or arrays only")
-    return bounded(
-        "".join("" if part is None else text(part) if not isinstance(part, bool) else str(part) for part in parts)
-    )
+    return _joined(["" if part is None else str(part) if isinstance(part, bool) else text(part) for part in parts], "")
+
+
+def _joined(texts: list[str], delimiter: str) -> str:
+    fitting(sum(map(len, texts)) + len(delimiter) * (len(texts) - 1))
+    return delimiter.join(texts)
 
 
 def replace(original: Json, old: Json, new: Json) -> str:
@@ -38,7 +45,9 @@ def replace(original: Json, old: Json, new: Json) -> str:
     found = expect_text(old)
     if not found:
         raise EvaluationError("the text to replace is empty")
-    return bounded(expect_text(original).replace(found, expect_text(new)))
+    whole, other = expect_text(original), expect_text(new)
+    fitting(len(whole) + whole.count(found) * (len(other) - len(found)))
+    return whole.replace(found, other)
 
 
 def pad_left(value: Json, width: Json, fill: Json = " ") -> str:
@@ -59,8 +68,10 @@ def split(value: Json, delimiter: Json) -> list[Json]:
         return []
     marks = delimiter if isinstance(delimiter, list) else [delimiter]
     marks = [mark for mark in map(expect_text, marks) if mark]
-    if not marks:
-        return [expect_text(value)]
+    if len(marks) < 2:  # noqa: PLR2004 - the common case, without an expression
+        return list(expect_text(value).split(marks[0])) if marks else [expect_text(value)]
+    if sum(map(len, marks)) > _LONGEST_MARKS:
+        raise EvaluationError(f"the delimiters have more than {_LONGEST_MARKS} characters")
     return list(re.split("|".join(map(re.escape, marks)), expect_text(value)))
 
 
@@ -69,7 +80,7 @@ def join(values: Json, delimiter: Json) -> str:
     members = expect_array(values)
     if any(isinstance(each, list | dict) for each in members):
         raise EvaluationError("expected an array of strings")
-    return bounded(expect_text(delimiter).join("" if each is None else text(each) for each in members))
+    return _joined(["" if each is None else text(each) for each in members], expect_text(delimiter))
 
 
 def substring(value: Json, start: Json, length: Json = None) -> str:
@@ -109,12 +120,12 @@ def _cased(value: str, change: Callable[[str], str]) -> str:
     """Character by character as .NET does: a letter that has no single counterpart stays as it is."""
     if value.isascii():
         return change(value)
-    return "".join(changed if len(changed := change(each)) == 1 else each for each in value)
+    return value.translate({ord(each): changed for each in set(value) if len(changed := change(each)) == 1})
 
 
 def unique_string(*parts: Json) -> str:
     """13 characters that depend on the arguments only: base 32 of a 64-bit MurmurHash of them joined by '-'."""
-    hashed = murmur64("-".join(expect_text(part) for part in parts).encode())
+    hashed = murmur64(_joined([expect_text(part) for part in parts], "-").encode())
     return "".join(_BASE32[(hashed << shift >> 59) & 31] for shift in range(0, 65, 5))
 
 
@@ -139,6 +150,7 @@ def from_base64(value: Json) -> str:
 def to_json(value: Json) -> Json:
     """The value that a JSON text writes, strings in quotes or apostrophes; of members with one name the last holds."""
     written = expect_text(value, null=None)
+    fitting(len(written), "text")
     try:
         return notation.read(_APOSTROPHES.sub(_quoted, written) if "'" in written else written, repeats=True)
     except notation.Unreadable as error:
@@ -147,7 +159,9 @@ def to_json(value: Json) -> Json:
 
 def _quoted(found: re.Match[str]) -> str:
     inner = found[1]
-    return found[0] if inner is None else '"' + _INNER.sub(lambda mark: _REWRITTEN.get(mark[0], mark[0]), inner) + '"'
+    if inner is None or found[0] != f"'{inner}'":  # not in apostrophes, or without the closing one
+        return found[0]
+    return '"' + _INNER.sub(lambda mark: _REWRITTEN.get(mark[0], mark[0]), inner) + '"'
 
 
 def string(value: Json) -> str:
@@ -157,10 +171,12 @@ def string(value: Json) -> str:
 
 def uri(base: Json, relative: Json) -> str:
     """An absolute address from a base and a relative one."""
-    root = expect_text(base)
+    root, more = expect_text(base), expect_text(relative, null=None)
+    if len(root) + len(more) > _LONGEST_ADDRESS:
+        raise EvaluationError(f"the address has more than {_LONGEST_ADDRESS} characters")
     if not urlsplit(root).scheme:
         raise EvaluationError(f"{root[:80]!r} is not an absolute address")
-    joined = urljoin(root, expect_text(relative, null=None))
+    joined = urljoin(root, more)
     return joined if urlsplit(joined).path else joined + "/"
 
 
@@ -175,7 +191,12 @@ def data_uri_to_string(value: Json) -> str:
     head, comma, data = expect_text(value).partition(",")
     if not comma or not head.lower().startswith("data:"):
         raise EvaluationError("not a data address")
-    return from_base64(data) if head.lower().endswith(";base64") else unquote(data)
+    return from_base64(data) if head.lower().endswith(";base64") else _unquoted(data)
+
+
+def _unquoted(written: str) -> str:
+    fitting(len(written), "text")
+    return unquote(written)
 
 
 STRING: dict[str, tuple[Callable[..., Json], int, int | None]] = {
@@ -201,7 +222,7 @@ STRING: dict[str, tuple[Callable[..., Json], int, int | None]] = {
     "string": (string, 1, 1),
     "uri": (uri, 2, 2),
     "uriComponent": (lambda value: quote(expect_text(value), safe="-._~"), 1, 1),
-    "uriComponentToString": (lambda value: unquote(expect_text(value)), 1, 1),
+    "uriComponentToString": (lambda value: _unquoted(expect_text(value)), 1, 1),
     "dataUri": (data_uri, 1, 1),
     "dataUriToString": (data_uri_to_string, 1, 1),
     "format": (format_, 1, None),

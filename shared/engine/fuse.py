@@ -5,7 +5,7 @@ two-valued logic is then exact. The source text consists of fixed fragments and 
 from a policy (keys, values, checks) reaches the function through its namespace and never becomes source.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from shared.domain.resource import Json
@@ -17,25 +17,53 @@ _SOME = {("greater", 0), ("greaterOrEquals", 1), ("notEquals", 0)}
 _NONE = {("equals", 0), ("less", 1), ("lessOrEquals", 0)}
 
 
-def is_plain(clause: Clause, *, counted: bool = False) -> bool:
-    """Whether code can be generated for a rule; inside a count only for what stands below its members.
+_CHEAP = frozenset({"equals", "notEquals", "in", "notIn", "exists"})
+_MOST_COSTLY = 64
+_LONGEST_PATH = 64
 
-    Arrays of the body inside a count over another array could take time beyond bounds: there steps must be counted.
+
+def is_plain(clause: Clause) -> bool:
+    """Whether code can be generated for a rule.
+
+    Generated code counts no steps. What could take time beyond bounds is not for it: inside a count reading anything
+    but its own members, again for every member; many conditions inside counts or on whole texts.
     """
+    return _is_plain(clause, None) and sum(_costly(clause, counted=False)) <= _MOST_COSTLY
+
+
+def _is_plain(clause: Clause, member: int | None) -> bool:
+    """`member` is the slot of the innermost count around."""
     if clause.always is not None:
         return True
     if clause.kind in {"field", "count"}:
-        if clause.plain is None or (counted and _starts_over(clause.plain)):
+        plain = clause.plain
+        if plain is None or _deep(plain) or (member is not None and _start(plain) != member):
             return False
+        member = plain.levels[-1][2] if plain.levels else member
     elif clause.kind == "value":
         return False
-    return all(is_plain(part, counted=counted or clause.kind == "count") for part in clause.parts)
+    return all(_is_plain(part, member) for part in clause.parts)
 
 
-def _starts_over(plain: Plain) -> bool:
+def _start(plain: Plain) -> int | None:
+    """The slot of the member that a condition reads below; None for the body."""
     if plain.levels:
-        return plain.levels[0][0] is None
-    return plain.reader is not None and plain.reader.many and plain.reader.slot is None
+        return plain.levels[0][0]
+    return plain.reader.slot if plain.reader is not None else None
+
+
+def _deep(plain: Plain) -> bool:
+    reader = plain.reader
+    size = 0 if reader is None else len(reader.keys or ()) + (reader.rest or "").count(".")
+    return size > _LONGEST_PATH or any(len(keys) > _LONGEST_PATH for _, keys, _ in plain.levels)
+
+
+def _costly(clause: Clause, *, counted: bool) -> Iterator[bool]:
+    """One answer for each condition: whether it is evaluated for many members or looks at whole texts."""
+    if clause.kind == "field" and clause.always is None:
+        yield counted or clause.operator not in _CHEAP
+    for part in clause.parts:
+        yield from _costly(part, counted=counted or clause.kind == "count")
 
 
 def fuse(rules: Iterable[tuple[int, Clause]]) -> Fused:
@@ -105,18 +133,17 @@ class _Writer:
 
     def root(self, keys: tuple[str, ...]) -> str:
         """A local that holds the value at a path of the body, read once."""
-        low = tuple(key.lower() for key in keys)
-        if low not in self.known:
+        if keys not in self.known:
             base = self.root(keys[:-1])
-            name = self.known[low] = self.name("v")
-            key, lower = self.constant(keys[-1]), self.constant(low[-1])
+            name = self.known[keys] = self.name("v")
+            key, lower = self.constant(keys[-1]), self.constant(keys[-1].lower())
             self.reads += [
                 f" if {base}.__class__ is dict:",
                 f"  {name} = {base}.get({key})",
                 f"  if {name} is None: {name} = pick({base}, {lower})",
                 f" else: {name} = None",
             ]
-        return self.known[low]
+        return self.known[keys]
 
     def leaf(self, slot: int, keys: tuple[str, ...]) -> str:
         """An expression for the value at a path below a counted member; what stands above it is read once a member."""
@@ -124,9 +151,9 @@ class _Writer:
             return self.members[slot]
         base = self.members[slot]
         if len(keys) > 1:
-            low = tuple(key.lower() for key in keys[:-1])
-            base = self.shared[slot].get(low) or self.shared[slot].setdefault(low, self.name("p"))
-            self.names[base] = keys[:-1]
+            above = keys[:-1]  # as spelled: members that differ in case only are two
+            base = self.shared[slot].get(above) or self.shared[slot].setdefault(above, self.name("p"))
+            self.names[base] = above
         value, key, lower = self.name("x"), self.constant(keys[-1]), self.constant(keys[-1].lower())
         found = f"({value} if ({value} := {base}.get({key})) is not None else pick({base}, {lower}))"
         return f"({found} if {base}.__class__ is dict else None)"
@@ -206,8 +233,9 @@ def _equals(writer: _Writer, plain: Plain, first: str, value: str, check: str) -
         return f"({first} is {expected} or {value} is not {not expected} and {check}({value}))"
     if not isinstance(expected, str):
         return f"{check}({first})"
-    exact, low = writer.constant(expected), writer.constant(expected.lower())
-    return f"({first} == {exact} or ({value}.lower() == {low} if {value}.__class__ is str else {check}({value})))"
+    exact, low, size = writer.constant(expected), writer.constant(expected.lower()), len(expected.lower())
+    same = f"len({value}) <= {size:d} and {value}.lower() == {low}"
+    return f"({first} == {exact} or (({same}) if {value}.__class__ is str else {check}({value})))"
 
 
 def _not_equals(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
@@ -216,8 +244,9 @@ def _not_equals(writer: _Writer, plain: Plain, first: str, value: str, check: st
         return f"({first} is not {expected} and ({value} is {not expected} or {check}({value})))"
     if not isinstance(expected, str):
         return f"{check}({first})"
-    exact, low = writer.constant(expected), writer.constant(expected.lower())
-    return f"({first} != {exact} and ({value}.lower() != {low} if {value}.__class__ is str else {check}({value})))"
+    exact, low, size = writer.constant(expected), writer.constant(expected.lower()), len(expected.lower())
+    differs = f"len({value}) > {size:d} or {value}.lower() != {low}"
+    return f"({first} != {exact} and (({differs}) if {value}.__class__ is str else {check}({value})))"
 
 
 def _in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
@@ -225,7 +254,9 @@ def _in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> st
         return f"{check}({first})"
     exact = writer.constant(frozenset(plain.expected))
     low = writer.constant(frozenset(each.lower() for each in plain.expected))
-    return f"(({value} in {exact} or {value}.lower() in {low}) if {first}.__class__ is str else {check}({value}))"
+    size = max(len(each.lower()) for each in plain.expected) if plain.expected else 0
+    known = f"{value} in {exact} or len({value}) <= {size:d} and {value}.lower() in {low}"
+    return f"(({known}) if {first}.__class__ is str else {check}({value}))"
 
 
 def _not_in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -> str:
@@ -233,9 +264,9 @@ def _not_in(writer: _Writer, plain: Plain, first: str, value: str, check: str) -
         return f"{check}({first})"
     exact = writer.constant(frozenset(plain.expected))
     low = writer.constant(frozenset(each.lower() for each in plain.expected))
-    return (
-        f"(({value} not in {exact} and {value}.lower() not in {low}) if {first}.__class__ is str else {check}({value}))"
-    )
+    size = max(len(each.lower()) for each in plain.expected) if plain.expected else 0
+    foreign = f"{value} not in {exact} and (len({value}) > {size:d} or {value}.lower() not in {low})"
+    return f"(({foreign}) if {first}.__class__ is str else {check}({value}))"
 
 
 def _ordered(sign: str) -> Callable[["_Writer", Plain, str, str, str], str]:

@@ -3,6 +3,8 @@
 Source: `MurmurHash64` of the public Resource Manager libraries (two 32-bit lanes of MurmurHash3, seed 0).
 """
 
+from struct import iter_unpack
+
 _MASK = 0xFFFFFFFF
 _C1, _C2 = 0xAB0E9789, 0x239B961B  # 2869860233, 597399067
 _ADD1, _ADD2 = 0x561CCD1B, 0x0BCAA747
@@ -13,11 +15,13 @@ def murmur64(data: bytes) -> int:
     """The hash of the bytes as an unsigned 64-bit number."""
     one = two = 0
     whole = len(data) - len(data) % 8
-    for at in range(0, whole, 8):
-        one ^= _first(int.from_bytes(data[at : at + 4], "little"))
-        one = ((_rotate(one, 19) + two) * 5 + _ADD1) & _MASK
-        two ^= _second(int.from_bytes(data[at + 4 : at + 8], "little"))
-        two = ((_rotate(two, 13) + one) * 5 + _ADD2) & _MASK
+    for first, second in iter_unpack("<II", data[:whole]):  # written out, for texts may be long
+        block = first * _C2 & _MASK
+        one ^= ((block << 15 | block >> 17) & _MASK) * _C1 & _MASK
+        one = (((one << 19 | one >> 13) & _MASK) + two) * 5 + _ADD1 & _MASK
+        block = second * _C1 & _MASK
+        two ^= ((block << 17 | block >> 15) & _MASK) * _C2 & _MASK
+        two = (((two << 13 | two >> 19) & _MASK) + one) * 5 + _ADD2 & _MASK
     one ^= _first(int.from_bytes(data[whole : whole + 4], "little"))
     two ^= _second(int.from_bytes(data[whole + 4 :], "little"))
     one, two = one ^ len(data), two ^ len(data)

@@ -22,6 +22,7 @@ CONTEXTUAL: Mapping[str, tuple[str, int, int]] = {
     )
 }
 _DEEPEST = 64
+_LONGEST_STEP = 60
 _MOST_ARGUMENTS = 128
 
 
@@ -32,10 +33,17 @@ def parse_operand(value: Json, path: str, depth: int = 0) -> Operand:
     if isinstance(value, str):
         return checked(parse_expression(value, path), path) if is_expression(value) else Literal(unescape(value))
     if isinstance(value, list):
+        if not any(isinstance(each, str | list | Mapping) for each in value):
+            return Literal(value)
         return _array([parse_operand(each, f"{path}[{at}]", depth + 1) for at, each in enumerate(value)])
     if isinstance(value, Mapping):
-        return _object([(key, parse_operand(each, f"{path}.{key}", depth + 1)) for key, each in value.items()])
+        return _object([(str(key), parse_operand(each, _below(path, key), depth + 1)) for key, each in value.items()])
     return Literal(value)
+
+
+def _below(path: str, key: Json) -> str:
+    """The path of a member; of a long key only the beginning, for the paths of all that is below it begin with it."""
+    return f"{path}.{str(key)[:_LONGEST_STEP]}"
 
 
 def _array(members: list[Operand]) -> Operand:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from shared.domain.resource import Json
+from shared.engine.comparison import checker
 from shared.engine.error import InvalidDefinition, nearest
 from shared.engine.schema import fault
 from shared.engine.tree import Parameter
-from shared.engine.value import alike, kind
+from shared.engine.value import kind
 
 _KEYS = (
     "type",
@@ -119,10 +120,11 @@ def _accepted(declaration: Parameter, value: Json, path: str) -> Json:
 
 def _allowed(declaration: Parameter, value: Json) -> bool:
     """Every member of an array parameter must be allowed; comparison is without case."""
-    allowed = declaration.allowed or ()
+    allowed = list(declaration.allowed or ())
+    check = checker("in", allowed)
     if declaration.type == "array" and not any(isinstance(each, list) for each in allowed):
-        return all(any(alike(each, one) for one in allowed) for each in value)
-    return any(alike(value, one) for one in allowed)
+        return all(map(check, value))
+    return check(value) is True
 
 
 def missing(declared: Mapping[str, Parameter], values: Mapping[str, Json]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 
 from shared.domain import notation
 from shared.domain.resource import Json
@@ -23,12 +24,14 @@ from shared.engine.tree import (
     Operand,
     Value,
 )
+from shared.engine.value import kind
 
 DEEPEST = 64
 MOST_NODES = 20_000
 MOST_CONDITIONS = 4096
 MOST_VALUE_COUNTS = 10
 MOST_FIELD_COUNTS = 5
+_MOST_LOOKED_AT = 1_000
 
 
 def _table(*names: str) -> Mapping[str, str]:
@@ -106,7 +109,7 @@ def _definition(outer: Mapping[str, Json], inner: Mapping[str, Json]) -> Definit
         details=then.get("details"),
         static=str(inner.get("policytype")).lower() == "static",
         parameters=parse_parameters(inner.get("parameters") or {}, "$.parameters"),
-        metadata=inner.get("metadata") or {},
+        metadata=_object(inner.get("metadata") or {}, "$.metadata"),
     )
 
 
@@ -142,10 +145,10 @@ class _Parser:
         if self.nodes > MOST_NODES:
             raise InvalidDefinition(f"the rule has more than {MOST_NODES} conditions", path=path)
         keys = _keys(_object(source, path), path)
-        for name, kind in _LOGIC:
+        for name, logic in _LOGIC:
             if name in keys:
                 _alone(source, path, _SPELLING[name])
-                return kind(path, self._parts(keys[name], f"{path}.{_SPELLING[name]}", depth))
+                return logic(path, self._parts(keys[name], f"{path}.{_SPELLING[name]}", depth))
         if "not" in keys:
             _alone(source, path, "not")
             return Not(path, self.node(keys["not"], f"{path}.not", depth + 1))
@@ -260,8 +263,9 @@ def _only(source: Mapping[str, Json], allowed: Mapping[str, str], path: str) -> 
 
 def _no_misspelling(source: Mapping[str, Json], known: Mapping[str, str], path: str) -> None:
     """Around the rule the service adds keys as it grows: only what looks like a known one misspelled is refused."""
-    for key in source:
-        if str(key).lower() not in known and (near := nearest(str(key), tuple(known.values()))):
+    unknown = (key for key in source if str(key).lower() not in known)
+    for key in islice(unknown, _MOST_LOOKED_AT):
+        if near := nearest(str(key), tuple(known.values())):
             raise InvalidDefinition(f"unknown key {str(key)[:60]!r}", path=path, offending=str(key), suggestion=near)
 
 
@@ -272,4 +276,7 @@ def _alone(source: Mapping[str, Json], path: str, name: str) -> None:
 
 
 def _text(value: Json) -> str:
-    return str(value)[:200]
+    try:
+        return str(value)[:200]
+    except (RecursionError, ValueError):  # too deep, or a number of thousands of digits
+        return kind(value)

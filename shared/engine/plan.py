@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 
 from shared.domain.resource import Json, Resource
+from shared.engine.applicability import conditions
 from shared.engine.effect import IF_NOT_EXISTS
 from shared.engine.error import EvaluationError
 from shared.engine.fuse import Fused, fuse, is_plain
 from shared.engine.policy import Policy
 
 OFTEN = 48
+_MOST_FUSED = 4_000
+"""Conditions in one generated function: the memory that generating takes grows with them."""
 _OTHER_STATES = IF_NOT_EXISTS | {"manual", "denyAction"}
 Numbered = tuple[tuple[int, Policy], ...]
 
@@ -52,7 +55,7 @@ class Plan:
         self._met += 1
         if self._met != OFTEN:
             return False
-        chosen = [(at, policy) for at, policy in self.all if self._is_plain(policy)]
+        chosen = self._chosen()
         if not chosen:
             return False
         run = fuse((at, policy.program(self._type).rule) for at, policy in chosen)
@@ -62,11 +65,22 @@ class Plan:
         self.run = run
         return True
 
+    def _chosen(self) -> list[tuple[int, Policy]]:
+        """The policies to fuse: all that are plain, as far as they are few enough."""
+        found: list[tuple[int, Policy]] = []
+        left = _MOST_FUSED
+        for at, policy in self.all:
+            if self._is_plain(policy):
+                left -= sum(1 for _ in conditions(policy.definition.condition))
+                if left >= 0:
+                    found.append((at, policy))
+        return found
+
     def _is_plain(self, policy: Policy) -> bool:
         """Whether the rule's answer alone gives the state, and code can be generated for it."""
         if policy.effect in _OTHER_STATES or policy.enforcement_only or policy.by_version or policy.filters is not None:
             return False
         try:
             return is_plain(policy.program(self._type).rule)
-        except EvaluationError:
+        except (EvaluationError, RecursionError):
             return False

@@ -22,6 +22,8 @@ from shared.engine.tree import Condition, Count, Definition, Field, Node, Operan
 
 _MOST_OPERANDS = 1_000
 _MOST_PROGRAMS = 2_000
+_MOST_COMPILED = 100_000
+"""Conditions in the compiled programs that a policy keeps."""
 _EVALUATED_MODES = frozenset({"All", "Indexed"})
 
 
@@ -85,10 +87,15 @@ class Policy:
         key = (resource_type, api_version) if self.by_version else resource_type if self.by_type else None
         program = self._programs.get(key)
         if program is None:
-            if len(self._programs) >= _MOST_PROGRAMS:
+            if len(self._programs) >= self._most_programs():
                 self._programs.clear()
             program = self._programs[key] = self._compile(resource_type if self.by_type else None, api_version)
         return program
+
+    def _most_programs(self) -> int:
+        """How many programs are kept; fewer of a rule of many conditions."""
+        size = sum(1 for _ in applicability.conditions(self.definition.condition))
+        return min(_MOST_PROGRAMS, _MOST_COMPILED // size)
 
     def existence(self, api_version: str | None = None, origin: Frame | None = None) -> Clause | None:
         """The compiled existenceCondition, for resources of the related type; `origin` is what the `if` was about."""
@@ -224,7 +231,10 @@ def compile_definition(
     Raises:
         InvalidDefinition: what the language does not allow, with `.path`, the offending text and a suggestion.
     """
-    return compile_tree(parse_definition(definition), aliases, parameters)
+    try:
+        return compile_tree(parse_definition(definition), aliases, parameters)
+    except RecursionError:
+        raise InvalidDefinition("the definition or a parameter value nests too deeply", path="$") from None
 
 
 def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[str, Json] | None) -> Policy:

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.domain.resource import Body, Resource
 from shared.domain.verdict import State, Verdict
-from shared.engine.context import EMPTY, Context, Frame, policy_type
+from shared.engine.context import EMPTY, LONGEST_KEPT, Context, Frame, policy_type
 from shared.engine.error import EvaluationError
 from shared.engine.judge import explained, failed, judge_applicable, state_of
 from shared.engine.plan import Plan
@@ -52,7 +52,8 @@ class PolicySet:
             numbered = ((at, self.policies[at]) for at in candidates)
             chosen = tuple((at, policy) for at, policy in numbered if policy.may_apply_to(low))
             plan = Plan(low, chosen, fuses=low == resource_type.lower())
-            self._plans[resource_type] = plan
+            if len(resource_type) <= LONGEST_KEPT:
+                self._plans[resource_type] = plan
         return plan
 
     def applicable(self, resource_type: str) -> tuple[Policy, ...]:

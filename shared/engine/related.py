@@ -37,7 +37,11 @@ def meets(policy: Policy, related: Resource, frame: Frame) -> bool | None:
     if clause is None:
         return True
     inner = Frame(related, frame.context, frame)
-    return clause.test(inner.body, inner)
+    inner.steps = frame.steps
+    try:
+        return clause.test(inner.body, inner)
+    finally:
+        frame.steps = inner.steps  # all related resources take from one count of steps
 
 
 def related_resources(policy: Policy, frame: Frame) -> "tuple[Resource, ...] | Unknown":

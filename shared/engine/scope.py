@@ -1,11 +1,11 @@
 """What the compiler knows while it compiles: aliases, the type of the resources, parameters, and the counts around."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from shared.domain.resource import Json
+from shared.domain.resource import Json, Resource
 from shared.engine.alias import AliasCatalog
-from shared.engine.context import DEEPEST_COUNT
+from shared.engine.context import DEEPEST_COUNT, EMPTY, Frame
 from shared.engine.error import EvaluationError
 
 
@@ -22,7 +22,8 @@ class Binding:
 class Scope:
     """`type` (lower case) is None while a program serves every type.
 
-    `origin` is the scope of the resource that the `if` was about, inside an existenceCondition.
+    `origin` is the scope of the resource that the `if` was about, inside an existenceCondition. `blank` is where
+    what no resource decides is computed, with one count of steps for all of it.
     """
 
     catalog: AliasCatalog
@@ -31,6 +32,7 @@ class Scope:
     api_version: str | None = None
     bindings: tuple[Binding, ...] = ()
     origin: "Scope | None" = None
+    blank: Frame = field(default_factory=lambda: Frame(Resource({}), EMPTY), compare=False, repr=False)
 
     def on(self, resource_type: str, api_version: str | None) -> "Scope":
         """The same scope for the resources of one type, where it is not for one already."""

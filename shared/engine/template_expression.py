@@ -180,7 +180,10 @@ def _applied(node: Call, arguments: list[Json], env: Environment, path: str) -> 
     _check_number(function, len(arguments))
     if own is not None:
         return own.call(env, *arguments)
-    return call(function, [env.context, *arguments] if around else arguments)
+    found = call(function, [env.context, *arguments] if around else arguments)
+    if isinstance(found, list | dict):
+        env.budget.measure(found)  # results may be kept by the thousand: map(range(…), lambda('x', range(…)))
+    return found
 
 
 def _unknown_function(name: str, path: str) -> InvalidDefinition:

@@ -58,5 +58,6 @@ def _with_dependencies(
 
 def _dependencies(unit: Unit, named: dict[str, list[int]]) -> list[int]:
     """The units that a unit names: by a whole id where one has it, else by its end."""
-    known = (named.get(name) or named.get(name.rpartition("/providers/")[2], []) for name in unit.after)
-    return [each for found in known for each in found]
+    names = dict.fromkeys(unit.after)
+    known = (named.get(name) or named.get(name.rpartition("/providers/")[2], []) for name in names)
+    return list(dict.fromkeys(each for found in known for each in found))

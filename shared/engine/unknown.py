@@ -7,6 +7,8 @@ from typing import Any
 from shared.domain.resource import Body, Json, Unread
 from shared.domain.verdict import Need
 
+_DEEPEST = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
@@ -48,7 +50,7 @@ def mark(body: Body, unread: Mapping[str, Unread]) -> Body:
     is unknown as a whole.
     """
     for path in sorted(unread, key=len, reverse=True):
-        body = _marked(body, path.split("."), unknown_of(path, unread[path]))
+        body = _marked(body, path.split(".", _DEEPEST), unknown_of(path, unread[path]))
     return body
 
 

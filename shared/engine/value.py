@@ -14,6 +14,7 @@ from shared.engine.unknown import hole
 Number = int | float
 Moment = tuple[datetime, str]
 LARGEST_TEXT = 131_072
+_CHARACTERS = 6  # as a power of two
 _TICK = re.compile(r"\.\d{6}(\d)")
 _SORTED = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789"
 _RANKS = str.maketrans({character: chr(rank) for rank, character in enumerate(_SORTED, 1)})
@@ -54,9 +55,30 @@ def text(value: Json) -> str:
 
 def bounded(result: str) -> str:
     """Refuse strings longer than a policy function may return."""
-    if len(result) > LARGEST_TEXT:
-        raise EvaluationError(f"the result has more than {LARGEST_TEXT} characters")
+    fitting(len(result))
     return result
+
+
+def fitting(size: int, what: str = "result") -> None:
+    """Refuse a result of so many characters before it is made, or a text that takes long to read."""
+    if size > LARGEST_TEXT:
+        raise EvaluationError(f"the {what} has more than {LARGEST_TEXT} characters")
+
+
+def weight(value: Json, most: int) -> int:
+    """How much there is in a value, as far as `most`: members, and every 64 characters; parts that are shared count."""
+    found = 0
+    left = [value]
+    for each in left:  # grows on the way
+        sort = each.__class__
+        if sort is str:
+            found += len(each) >> _CHARACTERS
+        elif isinstance(each, list | dict):
+            found += len(each)
+            if found > most:
+                break
+            left += (*each, *each.values()) if isinstance(each, dict) else each
+    return found
 
 
 def flag_of(value: Json) -> bool | None:
@@ -118,6 +140,19 @@ def frozen(value: Json) -> Hashable:
     return (kind(value), value)
 
 
+def likeness(value: Json) -> Hashable:
+    """Something hashable that is equal for what `alike` holds equal, and seldom for anything else."""
+    if isinstance(value, list):
+        return tuple(map(likeness, value))
+    if isinstance(value, dict):
+        return frozenset((key.lower(), likeness(each)) for key, each in value.items())
+    if is_number(value):
+        return value  # type: ignore[no-any-return]
+    low = scalar_text(value) or ""
+    number = number_of(low)
+    return low if number is None else number
+
+
 def alike(left: Json, right: Json) -> bool:
     """Equality of the operators: strings without case; null is ""; booleans and numbers equal their text."""
     if left is None or right is None:
@@ -158,6 +193,8 @@ def number_of(value: str) -> Number | None:
     """The number that a string writes, if it writes one."""
     if len(value) > 40 or value[:1].strip("+-.0123456789"):  # noqa: PLR2004 - no JSON number is longer
         return None
+    if "_" in value or not value.isascii():  # which Python takes
+        return None
     try:
         return int(value)
     except ValueError:
@@ -183,6 +220,7 @@ def order(left: Json, right: Json) -> int:
 
 def collated(written: str) -> tuple[str, str]:
     """What strings sort by without case, as in .NET's invariant culture: signs, digits, letters; accents count last."""
+    fitting(len(written), "text to order")
     low = written.lower()
     if low.isascii():
         return low.translate(_RANKS), ""

@@ -11,7 +11,7 @@ from shared.engine.operand import calls
 from shared.services.lint_subject import DETAILS, Found, Rule, Subject, Types
 
 _SETTLED_BY = ("equals", "notEquals", "in", "notIn")
-_MOST_SEARCHES = 20
+_MOST_SEARCHES = 8
 """Near misses are looked for so many times: each look goes through all aliases of a type."""
 _PLAIN_TAG = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 

@@ -26,6 +26,7 @@ _MOST_FITS = 10_000
 """Types times conditions that are tried on each other."""
 MOST_NEAR = 2_000
 """Words that are compared with an unknown one."""
+_LONGEST_STEP = 60
 Types = frozenset[str] | None
 
 
@@ -310,7 +311,7 @@ def strings(value: Json, path: str) -> Iterator[tuple[str, str]]:
         yield path, value
     elif isinstance(value, Mapping):
         for key, each in value.items():
-            yield from strings(each, f"{path}.{key}")
+            yield from strings(each, f"{path}.{str(key)[:_LONGEST_STEP]}")
     elif isinstance(value, list):
         for at, each in enumerate(value):
             yield from strings(each, f"{path}[{at}]")

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from shared.domain.lint import Level
-from shared.domain.resource import Json, Resource
+from shared.domain.resource import Json
 from shared.engine.applicability import field_name, possible_types
 from shared.engine.clause import Clause
 from shared.engine.comparison import checker
 from shared.engine.compiler import compile_node, plain
-from shared.engine.context import EMPTY, Frame
 from shared.engine.error import EvaluationError
 from shared.engine.evaluate import compile_operand
 from shared.engine.fix import OPPOSITE
@@ -69,21 +68,22 @@ def failing(subject: Subject) -> Iterator[Found]:
             compile_node(root, Scope(subject.facts.aliases, {}))
         except EvaluationError as error:
             yield Found(root.path, f"this cannot be evaluated: {error}")
+    scope = Scope(subject.facts.aliases, {})
     for path, operand, _ in subject.operands:
         if isinstance(operand, Literal) and operand.value is None and not path.endswith(".value"):
             yield Found(path, "the right side is null, which no operator takes", "use exists: false")
-        elif (reason := _failure(operand, subject)) is not None:
+        elif (reason := _failure(operand, scope)) is not None:
             yield Found(path, f"this fails whenever it is evaluated: {reason}")
 
 
-def _failure(operand: Operand, subject: Subject) -> str | None:
-    """Why an expression of constants fails; None where it does not, or where it depends on more."""
+def _failure(operand: Operand, scope: Scope) -> str | None:
+    """Why an expression of constants fails; None where it does not, or depends on more, or no steps are left."""
     if isinstance(operand, Literal) or any(each.name.lower() in CONTEXTUAL for each in calls(operand)):
         return None
     try:
-        compile_operand(operand, Scope(subject.facts.aliases, {})).read({}, Frame(Resource({}), EMPTY))
+        compile_operand(operand, scope).read({}, scope.blank)
     except EvaluationError as error:
-        return str(error)
+        return str(error) if scope.blank.steps >= 0 else None
     return None
 
 

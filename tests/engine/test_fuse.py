@@ -13,7 +13,7 @@ from shared.engine.plan import OFTEN
 
 HOSTILE = ["'); import os; os.abort() #", '"\n  hit(99)\n"', "__import__('os')", "{body}", "\\", "\x00", "é\u2028"]
 NAMES = r"body|hit|fused|pick|read|None|True|False|dict|list|str|int|[kvwxmp]\d+"
-WORDS = rf"({NAMES}|def|if|is|not|and|or|in|for|else|return|__class__|get|lower|\d+)"
+WORDS = rf"({NAMES}|def|if|is|not|and|or|in|for|else|return|__class__|get|lower|len|\d+)"
 
 
 def compiled(rule: Any, catalog: AliasCatalog) -> Policy:
