@@ -44,6 +44,15 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def free_ports() -> int:
+    """The first of two free ports in a row: the host takes one, its sandbox cloud the next."""
+    while True:
+        port = free_port()
+        with socket.socket() as following, contextlib.suppress(OSError, OverflowError):
+            following.bind(("127.0.0.1", port + 1))
+            return port
+
+
 def mint(role: str, name: str | None = None) -> str:
     tokens = SignedTokens(SECRET, lambda: datetime.now(UTC))
     return tokens.mint(name or PEOPLE[role], [Role(role)], TENANT, timedelta(hours=1))

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from shared.domain.difference import differences
-from tests.product.product import ROOT, Json, Product, end_group, free_port, until
+from tests.product.product import ROOT, Json, Product, end_group, free_ports, until
 
 pytestmark = pytest.mark.xdist_group("kill")
 
@@ -268,7 +268,7 @@ def test_what_many_deaths_left_is_what_a_scan_from_nothing_finds(
 
 
 def test_the_whole_process_group_dies_and_a_term_is_graceful(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports()
     with run(port, tmp_path):
         until(lambda: scans(port, tmp_path), bool)
     with run(port, tmp_path) as second:
