@@ -19,7 +19,7 @@ from shared.engine import Context, InvalidDefinition, load_definition
 from shared.services import alias, intake
 from shared.services.gathering import gather
 from shared.services.library import Entry, Library, library, shape_of
-from shared.services.lint_subject import Facts
+from shared.services.lint.subject import Facts
 from shared.services.placement import Placement
 
 CATALOG = "catalog"

@@ -13,8 +13,8 @@ from shared.engine.error import EvaluationError
 from shared.engine.expression import Access, Call, Literal
 from shared.engine.field import FieldReader, Read, resolve
 from shared.engine.function import FUNCTIONS, Function, call
-from shared.engine.function_date import formatted, written
-from shared.engine.function_logic import choose
+from shared.engine.function.date import formatted, written
+from shared.engine.function.logic import choose
 from shared.engine.path import is_collection, pick
 from shared.engine.scope import Scope
 from shared.engine.tree import ArrayOf, ObjectOf, Operand

@@ -10,7 +10,7 @@ from shared.engine import AliasCatalog
 from shared.ports.catalog import Catalog
 from shared.services import decompression
 from shared.services.decompression import Source
-from shared.services.lint_subject import Facts
+from shared.services.lint.subject import Facts
 
 LARGEST = 256 << 20
 """Bytes of an alias file; Azure's own listing has about 60 MB."""

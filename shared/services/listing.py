@@ -12,7 +12,7 @@ from shared.domain.event import Fact
 from shared.ports.inventory import Inventory
 from shared.services import alias, record
 from shared.services.estate import Store
-from shared.services.lint_subject import Facts
+from shared.services.lint.subject import Facts
 
 KIND: record.Kind[AliasListing] = record.Kind("aliases", AliasListing, apply)
 CURRENT = "current"

@@ -10,7 +10,7 @@ from shared.engine.initiative import Initiative, Member, name_of, uses
 from shared.engine.parameter import bind
 from shared.engine.tree import Definition
 from shared.services.library import Entry, Library, Shape, effect_of, properties_of, version_of
-from shared.services.lint_subject import effect_spelled, member
+from shared.services.lint.subject import effect_spelled, member
 
 Values = Mapping[str, Json]
 

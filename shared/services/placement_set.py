@@ -8,7 +8,7 @@ from shared.domain.resource import Resource
 from shared.domain.verdict import State, Verdict
 from shared.engine import Context, Policy, compile_set
 from shared.engine.operand import calls
-from shared.services.lint_subject import operands, places
+from shared.services.lint.subject import operands, places
 from shared.services.placement import Placement
 
 Placed = tuple[Placement, Verdict]

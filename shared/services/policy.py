@@ -17,7 +17,7 @@ from shared.ports.documents import Documents
 from shared.ports.inventory import Wanted
 from shared.services import alias, listing
 from shared.services.estate import Store
-from shared.services.lint_subject import Facts
+from shared.services.lint.subject import Facts
 
 CONTAINERS = frozenset(("microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups"))
 PATIENCE = timedelta(seconds=60)

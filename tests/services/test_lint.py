@@ -13,7 +13,7 @@ import pytest
 from cli.lint import guide
 from shared import bootstrap
 from shared.services import alias, lint
-from shared.services.lint_subject import Facts
+from shared.services.lint.subject import Facts
 from tests.services import test_lint_initiative
 
 ROOT = Path(__file__).parents[2]

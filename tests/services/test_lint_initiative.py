@@ -12,7 +12,7 @@ import pytest
 
 from shared.services import alias, lint
 from shared.services.library import Library, library
-from shared.services.lint_subject import Facts
+from shared.services.lint.subject import Facts
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = Path(os.environ.get("CORTEX_TEST_DATA", ROOT.parent / "shared")) / "azure-policy"

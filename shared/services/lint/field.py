@@ -8,7 +8,7 @@ from shared.engine.error import nearest
 from shared.engine.expression import Literal
 from shared.engine.field import COMMON, tag_name
 from shared.engine.operand import calls
-from shared.services.lint_subject import DETAILS, Found, Rule, Subject, Types
+from shared.services.lint.subject import DETAILS, Found, Rule, Subject, Types
 
 _SETTLED_BY = ("equals", "notEquals", "in", "notIn")
 _MOST_SEARCHES = 8

@@ -14,9 +14,9 @@ from shared.engine.context import Context
 from shared.engine.error import EvaluationError, InvalidDefinition, nearest
 from shared.engine.expression import Access, Call, Expression, Literal
 from shared.engine.function import FUNCTIONS, Function, call
-from shared.engine.template_budget import Budget, after
-from shared.engine.template_lambda import LAMBDA_FUNCTIONS
-from shared.engine.template_scope import SURROUNDINGS
+from shared.engine.template.budget import Budget, after
+from shared.engine.template.lambda_function import LAMBDA_FUNCTIONS
+from shared.engine.template.scope import SURROUNDINGS
 from shared.engine.unknown import Partial, Unknown
 from shared.engine.value import expect_boolean, expect_integer, expect_text, kind, text
 

@@ -12,56 +12,56 @@ from shared.engine.effect import Details, parse_details
 from shared.engine.initiative import parse_initiative
 from shared.engine.parser import parse_definition
 from shared.engine.tree import Definition
-from shared.services import (
-    lint_argument,
-    lint_assignment,
-    lint_comparison,
-    lint_effect,
-    lint_field,
-    lint_form,
-    lint_initiative,
-    lint_parameter,
-    lint_reference,
-    lint_truth,
-    lint_word,
-)
 from shared.services.library import Library, Shape, shape_of
-from shared.services.lint_subject import Facts, Found, Rule, Subject
+from shared.services.lint import (
+    argument,
+    assignment,
+    comparison,
+    effect,
+    field,
+    form,
+    initiative,
+    parameter,
+    reference,
+    truth,
+    word,
+)
+from shared.services.lint.subject import Facts, Found, Rule, Subject
 
 INVALID = "definition-invalid"
 MOST = 100
 """Remarks of one rule on one definition; whoever has more has seen enough."""
 _BARE = "$ is the rule"
 _DEFINITION: Mapping[str, Sequence[Rule]] = {
-    "Words": lint_word.RULES,
-    "Parameters": lint_parameter.RULES,
-    "Effects and modes": lint_effect.RULES,
-    "Fields": lint_field.RULES,
-    "Comparisons": lint_comparison.RULES,
-    "Truth": lint_truth.RULES,
-    "Form": lint_form.RULES,
+    "Words": word.RULES,
+    "Parameters": parameter.RULES,
+    "Effects and modes": effect.RULES,
+    "Fields": field.RULES,
+    "Comparisons": comparison.RULES,
+    "Truth": truth.RULES,
+    "Form": form.RULES,
 }
 _ON_DEFINITIONS = tuple(chain.from_iterable(_DEFINITION.values()))
-_ON_INITIATIVES: tuple[Rule[lint_initiative.InitiativeSubject], ...] = (
-    *lint_word.TEXTS,
-    *lint_word.RECORDS,
-    *lint_parameter.DECLARED,
-    *lint_initiative.RULES,
-    *lint_reference.RULES,
-    *lint_argument.RULES,
+_ON_INITIATIVES: tuple[Rule[initiative.InitiativeSubject], ...] = (
+    *word.TEXTS,
+    *word.RECORDS,
+    *parameter.DECLARED,
+    *initiative.RULES,
+    *reference.RULES,
+    *argument.RULES,
 )
-_ON_ASSIGNMENTS: tuple[Rule[lint_assignment.AssignmentSubject], ...] = (
-    *lint_word.TEXTS,
-    *lint_assignment.RULES,
-    *lint_reference.RULES,
-    *lint_argument.RULES,
+_ON_ASSIGNMENTS: tuple[Rule[assignment.AssignmentSubject], ...] = (
+    *word.TEXTS,
+    *assignment.RULES,
+    *reference.RULES,
+    *argument.RULES,
 )
 CHAPTERS: Mapping[str, Sequence[Rule[Any]]] = {
     **_DEFINITION,
-    "References": lint_reference.RULES,
-    "Arguments": lint_argument.RULES,
-    "Initiatives": lint_initiative.RULES,
-    "Assignments": lint_assignment.RULES,
+    "References": reference.RULES,
+    "Arguments": argument.RULES,
+    "Initiatives": initiative.RULES,
+    "Assignments": assignment.RULES,
 }
 """Every rule, by what it is about."""
 
@@ -107,13 +107,13 @@ def _definition(
 def _initiative(
     source: Mapping[str, Json], properties: Mapping[str, Json], _facts: Facts, library: Library
 ) -> list[Remark]:
-    return _looked(_ON_INITIATIVES, lint_initiative.subject_of(properties, parse_initiative(source), library))
+    return _looked(_ON_INITIATIVES, initiative.subject_of(properties, parse_initiative(source), library))
 
 
 def _assignment(
     source: Mapping[str, Json], properties: Mapping[str, Json], _facts: Facts, library: Library
 ) -> list[Remark]:
-    return _looked(_ON_ASSIGNMENTS, lint_assignment.subject_of(source, properties, parse_assignment(source), library))
+    return _looked(_ON_ASSIGNMENTS, assignment.subject_of(source, properties, parse_assignment(source), library))
 
 
 _LINTERS = {Shape.DEFINITION: _definition, Shape.INITIATIVE: _initiative, Shape.ASSIGNMENT: _assignment}

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from shared.domain import notation
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.function_format import format_
+from shared.engine.function.format import format_
 from shared.engine.hashing import murmur64
 from shared.engine.value import expect_array, expect_integer, expect_text, fitting, text
 

@@ -13,13 +13,13 @@ from shared.domain.resource import Json
 from shared.engine.context import EMPTY, Context
 from shared.engine.error import EvaluationError, InvalidDefinition, NotSupported
 from shared.engine.expression import is_expression, parse_expression, unescape
-from shared.engine.template_budget import Budget, shown
-from shared.engine.template_expression import compute
-from shared.engine.template_order import Unit, ordered
-from shared.engine.template_parameter import surroundings
-from shared.engine.template_resource import Declared, Site, Text, called, condition, declared, dependencies, deployed
-from shared.engine.template_scope import context_at, scope_at, scope_of, scope_within
-from shared.engine.template_value import array, loop_name, members, rounds, text, value
+from shared.engine.template.budget import Budget, shown
+from shared.engine.template.expression import compute
+from shared.engine.template.order import Unit, ordered
+from shared.engine.template.parameter import surroundings
+from shared.engine.template.resource import Declared, Site, Text, called, condition, declared, dependencies, deployed
+from shared.engine.template.scope import context_at, scope_at, scope_of, scope_within
+from shared.engine.template.value import array, loop_name, members, rounds, text, value
 from shared.engine.unknown import Unknown
 
 DEPLOYMENTS = "microsoft.resources/deployments"

@@ -9,9 +9,9 @@ from functools import partial
 from shared.domain.resource import Json
 from shared.engine.context import Context
 from shared.engine.error import EvaluationError
-from shared.engine.template_budget import Budget, after, located, not_given
-from shared.engine.template_expression import Environment, Names
-from shared.engine.template_value import array, iterated, loop_name, members, value
+from shared.engine.template.budget import Budget, after, located, not_given
+from shared.engine.template.expression import Environment, Names
+from shared.engine.template.value import array, iterated, loop_name, members, value
 from shared.engine.unknown import Unknown
 from shared.engine.value import alike, is_number, kind
 

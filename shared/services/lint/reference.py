@@ -20,7 +20,7 @@ from shared.services.library import (
     properties_of,
     version_of,
 )
-from shared.services.lint_subject import Found, Rule, member
+from shared.services.lint.subject import Found, Rule, member
 
 _WANTED = re.compile(r"\d+\.(\*\.\*|\d+\.(\*|\d+))(-[a-z]+)?", re.IGNORECASE)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shared.domain.lint import Level
 from shared.domain.resource import Json
-from shared.services.lint_subject import Found, Rule, Subject, Worded, member, strings
+from shared.services.lint.subject import Found, Rule, Subject, Worded, member, strings
 
 _LONGEST = {"displayName": 128, "description": 512}
 """Characters. Source: "Azure Policy definition structure basics"."""

@@ -10,7 +10,7 @@ from shared.engine.expression import Literal
 from shared.engine.parameter import bind
 from shared.engine.tree import Parameter
 from shared.engine.value import text as text_of
-from shared.services.lint_subject import RULE, Declares, Found, Rule, Subject, called, member, strings
+from shared.services.lint.subject import RULE, Declares, Found, Rule, Subject, called, member, strings
 
 
 def _uses(subject: Subject) -> Iterator[tuple[str, str | None]]:

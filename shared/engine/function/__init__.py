@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.function_collection import COLLECTION
-from shared.engine.function_date import DATE
-from shared.engine.function_logic import LOGIC
-from shared.engine.function_network import NETWORK
-from shared.engine.function_number import NUMBER
-from shared.engine.function_string import STRING
+from shared.engine.function.collection import COLLECTION
+from shared.engine.function.date import DATE
+from shared.engine.function.logic import LOGIC
+from shared.engine.function.network import NETWORK
+from shared.engine.function.number import NUMBER
+from shared.engine.function.string import STRING
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from shared.domain.resource import Json
 from shared.engine.effect import EFFECTS, IF_NOT_EXISTS
 from shared.engine.error import nearest
 from shared.engine.expression import Call, Literal, is_expression
-from shared.services.lint_subject import DETAILS, Found, Rule, Subject, effect_spelled, member
+from shared.services.lint.subject import DETAILS, Found, Rule, Subject, effect_spelled, member
 
 EFFECT = "$.policyRule.then.effect"
 IF_LOW = frozenset(each.lower() for each in IF_NOT_EXISTS)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError, InvalidDefinition
 from shared.engine.expression import is_expression, parse_expression, unescape
-from shared.engine.template_budget import MOST_RESOURCES, located
-from shared.engine.template_expression import Environment, compute
+from shared.engine.template.budget import MOST_RESOURCES, located
+from shared.engine.template.expression import Environment, compute
 from shared.engine.unknown import Unknown
 from shared.engine.value import expect_integer, expect_text
 

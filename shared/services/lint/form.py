@@ -6,7 +6,7 @@ from shared.domain.lint import Level
 from shared.engine.applicability import field_name
 from shared.engine.fix import OPPOSITE
 from shared.engine.tree import AllOf, AnyOf, Condition, Literal, Not
-from shared.services.lint_subject import UNTURNED, Found, Rule, Subject, every_node, shape
+from shared.services.lint.subject import UNTURNED, Found, Rule, Subject, every_node, shape
 
 
 def _groups(subject: Subject) -> "Iterator[AllOf | AnyOf]":

@@ -15,7 +15,7 @@ from shared.engine.operand import CONTEXTUAL, calls
 from shared.engine.scope import Scope
 from shared.engine.tree import AllOf, AnyOf, Condition, Count, Literal, Node, Not, Operand, Value
 from shared.engine.value import text as text_of
-from shared.services.lint_subject import (
+from shared.services.lint.subject import (
     UNTURNED,
     Found,
     Rule,

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.template_budget import located, shown
-from shared.engine.template_expression import Environment
-from shared.engine.template_scope import below, identity, scope_at
-from shared.engine.template_value import array, members, text, value
+from shared.engine.template.budget import located, shown
+from shared.engine.template.expression import Environment
+from shared.engine.template.scope import below, identity, scope_at
+from shared.engine.template.value import array, members, text, value
 from shared.engine.unknown import Unknown
 from shared.engine.value import expect_boolean
 

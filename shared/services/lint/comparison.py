@@ -7,7 +7,7 @@ from shared.domain.resource import Json
 from shared.engine.expression import Literal
 from shared.engine.value import kind, number_of
 from shared.engine.value import text as text_of
-from shared.services.lint_subject import DETAILS, UNTURNED, Found, Place, Rule, Subject
+from shared.services.lint.subject import DETAILS, UNTURNED, Found, Place, Rule, Subject
 
 _NEGATIVE = frozenset(("notEquals", "notIn", "notLike", "notContains", "notMatch", "notMatchInsensitively"))
 _WHOLE = frozenset(("equals", "notEquals", "in", "notIn", "like", "notLike", "match", "notMatch", *UNTURNED))

@@ -14,9 +14,9 @@ from shared.domain.resource import Json
 from shared.engine.context import Context
 from shared.engine.error import EvaluationError
 from shared.engine.function import Function
-from shared.engine.function_date import formatted
+from shared.engine.function.date import formatted
 from shared.engine.path import pick
-from shared.engine.template_budget import not_given
+from shared.engine.template.budget import not_given
 from shared.engine.unknown import Partial, Unknown
 from shared.engine.value import expect_text
 

@@ -12,8 +12,8 @@ from shared.engine.expression import Literal
 from shared.engine.initiative import MOST_MEMBERS, Initiative, Member, name_of
 from shared.engine.tree import Definition
 from shared.services.library import Library, Shape, effect_of, effect_parameter
-from shared.services.lint_reference import Reference, Referring, lead
-from shared.services.lint_subject import Found, Rule, effect_spelled, member, near
+from shared.services.lint.reference import Reference, Referring, lead
+from shared.services.lint.subject import Found, Rule, effect_spelled, member, near
 
 MOST_EXCLUSIONS = 400
 """Source: "What is Azure Policy?", maximum count of Azure Policy objects."""

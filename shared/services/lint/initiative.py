@@ -10,8 +10,8 @@ from shared.engine.expression import Literal
 from shared.engine.initiative import MOST_MEMBERS, MOST_PARAMETERS, Initiative, Member, uses
 from shared.engine.tree import Definition
 from shared.services.library import Library, Shape, effect_parameter
-from shared.services.lint_reference import Reference, Referring, lead
-from shared.services.lint_subject import Found, Rule, near
+from shared.services.lint.reference import Reference, Referring, lead
+from shared.services.lint.subject import Found, Rule, near
 
 _SHAPES = (Shape.DEFINITION,)
 

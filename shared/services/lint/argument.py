@@ -11,8 +11,8 @@ from shared.engine.initiative import RESOURCE_BOUND, Member
 from shared.engine.operand import calls
 from shared.engine.parameter import bind
 from shared.engine.tree import Operand, Parameter
-from shared.services.lint_reference import Reference
-from shared.services.lint_subject import Found, Rule, near, parameter_name
+from shared.services.lint.reference import Reference
+from shared.services.lint.subject import Found, Rule, near, parameter_name
 
 
 class Passes(Protocol):
