@@ -1,8 +1,8 @@
 """Mutates the policy engine's operators and functions and counts the mutants that its tests kill (mutmut).
 
-Usage: `python -m benchmarks.mutation [MODULE…]`, a module being `comparison` or another that `tool.mutmut` in
-pyproject.toml names (default: all of them). It works in a copy, `.cortex/mutation`, where `mutmut show NAME` shows a
-survivor. The exit status is 1 when a module has a score below `LEAST` per cent.
+Usage: `python -m benchmarks.mutation [MODULE…]`, a module being `comparison`, `function.date` or another that
+`tool.mutmut` in pyproject.toml names (default: all of them). It works in a copy, `.cortex/mutation`, where
+`mutmut show NAME` shows a survivor. The exit status is 1 when a module has a score below `LEAST` per cent.
 """
 
 import json
@@ -58,12 +58,14 @@ def mutate(modules: list[str]) -> bool:
 
 def scores() -> Iterator[Score]:
     """The outcome for each module that was tried."""
-    for file in sorted((_COPY / "mutants/shared/engine").glob("*.py.meta")):
+    engine = _COPY / "mutants/shared/engine"
+    for file in sorted(engine.rglob("*.py.meta")):
         found = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
         tried = {name: code for name, code in found.items() if code is not None}
         if tried:
             alive = tuple(name for name, code in tried.items() if code not in _KILLED)
-            yield Score(file.name.removesuffix(".py.meta"), len(tried), alive)
+            name = str(file.relative_to(engine)).removesuffix(".py.meta").replace("/", ".")
+            yield Score(name, len(tried), alive)
 
 
 def show(found: list[Score]) -> None:
