@@ -6,20 +6,26 @@ from typing import Any
 import yaml
 
 from shared.domain.error import InvalidInput
+from shared.engine.value import weight
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
+_TEXT = "tag:yaml.org,2002:str"
+_MOST_VALUES = 1_000_000
 _LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 
 def read(text: str) -> Any:  # noqa: ANN401 - any YAML
     """The value of a YAML text with one document; InvalidInput says what cannot be used, by line and column."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date that no calendar has
         raise InvalidInput(f"not YAML: {error}") from None
     except RecursionError:
         raise InvalidInput("the YAML nests too deeply") from None
+    if weight(found, _MOST_VALUES) > _MOST_VALUES:  # anchors make much of little, and a circle has no end
+        raise InvalidInput(f"the YAML comes to more than {_MOST_VALUES:,} values")
+    return found
 
 
 def _refusal(reason: str, node: yaml.Node) -> yaml.YAMLError:
@@ -40,6 +46,7 @@ class _Loader(_LOADER):  # type: ignore[misc]
             seen: set[str] = set()
             for key, _ in node.value:
                 if key.tag != _MERGE and isinstance(key, yaml.ScalarNode):
+                    key.tag = _TEXT  # as JSON has it, also where it looks like a number, a date or null
                     if key.value in seen:
                         raise _refusal(f"the key {key.value[:60]!r} occurs twice in one mapping", key)
                     seen.add(key.value)
@@ -51,6 +58,15 @@ class _Loader(_LOADER):  # type: ignore[misc]
         if isnan(found) or isinf(found):
             raise _refusal(f"{node.value[:40]} is not a number that JSON can say", node)
         return found
+
+    def moment(self, node: yaml.ScalarNode) -> str:
+        """A date or time as it is written; one that no calendar has is refused."""
+        self.construct_yaml_timestamp(node)
+        return str(node.value)
+
+    def foreign(self, node: yaml.Node) -> None:
+        """Sets, pairs and bytes."""
+        raise _refusal(f"{node.tag.rpartition(':')[2]} is nothing that JSON can say", node)
 
     def whole(self, node: yaml.ScalarNode) -> int:
         """A whole number of at most 64 bits."""
@@ -65,3 +81,6 @@ class _Loader(_LOADER):  # type: ignore[misc]
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.number)
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.moment)
+for _name in ("binary", "set", "omap", "pairs"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_name}", _Loader.foreign)

@@ -24,6 +24,14 @@ from shared.domain.error import InvalidInput
         ("a: 1\n--- \nb: 2", "not YAML"),
         ("!!python/object:os.system x", "not YAML"),
         ("[" * 20_000, "YAML"),
+        ("a: !!set {b, c}", "set is nothing that JSON can say"),
+        ("a: !!binary aGk=", "binary is nothing that JSON can say"),
+        ("&a [*a]", "more than 1,000,000 values"),
+        (
+            "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"b{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 9)),
+            "more than 1,000,000 values",
+        ),
     ],
     ids=lambda text: text[:16],
 )
@@ -41,11 +49,13 @@ def test_the_rest_is_taken() -> None:
     third: {<<: [*more], x: 5}
     numbers: [18446744073709551615, -9223372036854775808, 1.5]
     null: ~
+    1: 2024-01-31
     """
     assert yaml_text.read(text) == {
         "deep": {"deeper": {"base": {"x": 1, "y": 3}}},
         "again": {"x": 1, "y": 4},
         "third": {"x": 5, "y": 2},
         "numbers": [2**64 - 1, -(2**63), 1.5],
-        None: None,
+        "null": None,
+        "1": "2024-01-31",
     }
