@@ -249,16 +249,17 @@ def _existence(policy: Policy, frame: Frame) -> Step | None:
 def _fixes(policy: Policy, frame: Frame, rule: Clause) -> Fixes:
     if policy.effect in IF_NOT_EXISTS:
         return _existence_fixes(policy, frame)
-    if policy.effect in {"modify", "append"}:
-        resolved = effects(policy, frame.resource, frame.context)
-        made = tuple(
-            Fix(_action(each.operation), ".".join(each.steps), each.value)
-            for each in resolved.operations
-            if each.applies
-        )
-        if made:
-            return made
-    return turn(rule, frame, wanted=False) or ()
+    changes = _changes(policy, frame) if policy.effect in {"modify", "append"} else ()
+    return changes or turn(rule, frame, wanted=False) or ()
+
+
+def _changes(policy: Policy, frame: Frame) -> Fixes:
+    """What the effect itself would change; nothing where that cannot be computed."""
+    try:
+        operations = effects(policy, frame.resource, frame.context).operations
+    except EvaluationError:
+        return ()
+    return tuple(Fix(_action(each.operation), ".".join(each.steps), each.value) for each in operations if each.applies)
 
 
 def _proven(policy: Policy, frame: Frame, fixes: Fixes) -> Fixes:

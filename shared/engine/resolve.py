@@ -13,7 +13,7 @@ from shared.engine.operand import parse_operand
 from shared.engine.policy import Policy
 from shared.engine.scope import Scope
 from shared.engine.tree import Operand
-from shared.engine.unknown import Unknown
+from shared.engine.unknown import hole
 from shared.engine.value import expect_boolean, expect_text
 
 
@@ -94,8 +94,8 @@ class _Details:
         if operand is None:
             return None
         found = compile_operand(operand, self.scope).read(self.frame.body, self.frame)
-        if isinstance(found, Unknown):
-            raise EvaluationError(f"{found.part} was not read ({found.reason})")
+        if gap := hole(found):
+            raise EvaluationError(f"{gap.part} was not read ({gap.reason})")
         return found
 
     def computed(self, source: Json) -> Json:

@@ -170,3 +170,11 @@ def test_the_fix_of_a_missing_related_resource(catalog: AliasCatalog) -> None:
     assert fixes(one) == [("set", "/p#properties.state", "on")]
     assert one.existence.observed == "off"
     assert one.to_json()["existence"]["expected"] == "on"
+
+
+def test_an_effect_that_cannot_be_computed_leaves_the_explanation_whole(catalog: AliasCatalog) -> None:
+    change = {"operation": "addOrReplace", "field": "tags.env", "value": {"inner": "[field('Test/gone')]"}}
+    then = {"effect": "modify", "details": {"roleDefinitionIds": ["/r"], "operations": [change]}}
+    found = explained({"field": "tags['env']", "notEquals": "x"}, catalog, {"name": "n", "tags": {"env": "y"}}, then)
+    assert found.sentence() == "Not compliant: tags['env'] is 'y' (notEquals 'x'); to comply, set tags['env'] to 'x'."
+    json.dumps(found.to_json())

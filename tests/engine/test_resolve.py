@@ -160,3 +160,10 @@ def test_a_value_that_was_not_read_is_an_error(catalog: AliasCatalog) -> None:
     with pytest.raises(EvaluationError) as failed:
         modify(catalog, operation, unread={"properties.hidden": Unread("forbidden")})
     assert str(failed.value) == "properties.hidden was not read (forbidden)"
+
+
+@pytest.mark.parametrize("value", [{"inner": "[field('Test/gone')]"}, ["x", {"deep": "[field('Test/gone')]"}]])
+def test_a_value_is_refused_where_a_part_deep_in_it_is_unknown(value: Any, catalog: AliasCatalog) -> None:
+    change = {"operation": "addOrReplace", "field": "tags.x", "value": value}
+    with pytest.raises(EvaluationError, match=r"alias Test/gone was not read \(unknownAlias\)"):
+        modify(catalog, change)
