@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.conformance.collection import Tables, definitions, lines
 from shared.domain.resource import Resource
-from shared.engine import AliasCatalog, Context, Policy, compile_definition
+from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition
 from shared.engine.clause import Clause
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
@@ -39,7 +39,7 @@ def run_oracle(folder: Path, tables: Tables) -> tuple[int, int]:
     disputed = {(row["rule"], row["rid"]) for row in lines(folder / "oracle-disputed.jsonl.gz")}
     wrong = pairs = 0
     for rule in lines(folder / "oracle-rules.jsonl.gz"):
-        answers = _rule_answers(rule, found[rule["policy"]], tables.named("real"), bodies)
+        answers = _rule_answers(rule, found.get(rule["policy"], {}), tables.named("real"), bodies)
         for rid, answer in answers.items():
             if (rule["rule"], rid) in disputed:
                 continue
@@ -52,7 +52,10 @@ def run_oracle(folder: Path, tables: Tables) -> tuple[int, int]:
 
 
 def _rule_answers(rule: Json, source: Json, aliases: AliasCatalog, bodies: list[Json]) -> dict[str, Json]:
-    policy = compile_definition(source, aliases=aliases, parameters=rule["parameters"])
+    try:
+        policy = compile_definition(source, aliases=aliases, parameters=rule["parameters"])
+    except InvalidDefinition as error:
+        return dict.fromkeys((row["rid"] for row in bodies), f"refused: {error}")
     answers: dict[str, Json] = {}
     for row in bodies:
         # The oracle judges every body with the default paths of aliases: no api-version.
@@ -71,5 +74,5 @@ def _clause(policy: Policy, part: str, frame: Frame) -> Clause | None:
 def _answer_of(clause: Clause | None, frame: Frame) -> bool | str | None:
     try:
         return True if clause is None else clause.test(frame.body, frame)
-    except EvaluationError as error:
+    except (EvaluationError, RecursionError) as error:
         return f"error: {error}"

@@ -29,8 +29,7 @@ def run_cases(folder: Path, tables: Tables) -> tuple[int, int]:
     """Agreements and cases; what the sources dispute is listed but not scored."""
     passed = total = 0
     for case in lines(folder / "cases.jsonl.gz"):
-        run = RUNNERS.get(case.get("kind"))
-        miss = run(case, tables) if run else f"kind {case['kind']} is not run here"
+        miss = _miss(case, tables)
         if case.get("contested"):
             print(f"contested {case['id']}: {miss or 'agrees'}")
             continue
@@ -39,3 +38,13 @@ def run_cases(folder: Path, tables: Tables) -> tuple[int, int]:
         if miss:
             print(f"miss {case['id']}: {miss}")
     return passed, total
+
+
+def _miss(case: Json, tables: Tables) -> str | None:
+    run = RUNNERS.get(case.get("kind"))
+    if run is None:
+        return f"kind {case['kind']} is not run here"
+    try:
+        return run(case, tables)
+    except Exception as error:  # noqa: BLE001 - what breaks one case is a miss, and the rest are still judged
+        return f"broke: {error!r}"
