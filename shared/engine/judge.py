@@ -54,9 +54,15 @@ def state_of(policy: Policy, frame: Frame) -> tuple[State, Program]:
     answer = program.rule.test(frame.body, frame)
     if policy.effect not in _OTHER:
         return _RANK[answer], program
-    if policy.effect == "manual" and answer:
-        return _ATTESTED.get(policy.details.default_state.lower().replace("-", ""), State.UNKNOWN), program
+    if policy.effect == "manual" and answer is not False:
+        return _attested(policy, known=answer is True), program
     return state_for(policy.effect.lower(), lambda: any_related(policy, frame), answer=answer), program
+
+
+def _attested(policy: Policy, *, known: bool) -> State:
+    """The state until somebody attests; where the rule's answer is not `known`, a resource may be compliant anyway."""
+    default = _ATTESTED.get(policy.details.default_state.lower().replace("-", ""), State.UNKNOWN)
+    return default if known or default is State.COMPLIANT else State.UNKNOWN
 
 
 def state_for(effect: str, exists: Callable[[], bool | None], *, answer: bool | None) -> State:
@@ -66,7 +72,7 @@ def state_for(effect: str, exists: Callable[[], bool | None], *, answer: bool | 
     denyAction protects what it matches, which is no violation.
     """
     if effect not in _LOOKS_UP:
-        return State.COMPLIANT if answer and effect == "denyaction" else _RANK[answer]
+        return State.COMPLIANT if effect == "denyaction" else _RANK[answer]
     if answer is False:
         return State.NOT_APPLICABLE
     found = exists()

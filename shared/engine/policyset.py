@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 from shared.domain.resource import Body, Resource
@@ -83,7 +84,8 @@ class PolicySet:
         plan = self._plan(resource.type)
         hits, rest = plan.matched(resource, frame.body)
         compliant, attention = len(plan.all) - len(rest) - len(hits or ()), []
-        for policy in (*(self.policies[at] for at in hits or ()), *(policy for _, policy in rest)):
+        waiting = sorted((*((at, self.policies[at]) for at in hits or ()), *rest), key=itemgetter(0))
+        for _, policy in waiting:
             try:
                 state, program = state_of(policy, frame)
                 if state is State.COMPLIANT:

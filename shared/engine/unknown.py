@@ -46,16 +46,16 @@ def unknown_of(part: str, why: Unread) -> Unknown:
 def mark(body: Body, unread: Mapping[str, Unread]) -> Body:
     """A copy of `body` in which every unread path holds a mark; paths are dotted, keys compare without case.
 
-    Values found at an unread object path stay known, its missing keys become unknown; an unread list or scalar
-    is unknown as a whole.
+    Values found at an unread object path stay known, its missing keys become unknown; an unread scalar, and a list
+    of which anything was not read, is unknown as a whole.
     """
     for path in sorted(unread, key=len, reverse=True):
-        body = _marked(body, path.split(".", _DEEPEST), unknown_of(path, unread[path]))
+        body = _marked(body, path.partition("[")[0].split(".", _DEEPEST), unknown_of(path, unread[path]))
     return body
 
 
 def _marked(node: Json, steps: list[str], why: Unknown) -> Json:
-    if not steps or steps == [""]:
+    if not steps or steps == [""] or isinstance(node, list):
         return Partial(node, why) if isinstance(node, Mapping) else why
     known = node if isinstance(node, Mapping) else {}
     key = next((each for each in known if each.lower() == steps[0].lower()), steps[0])

@@ -85,6 +85,14 @@ def test_tally_counts_compliant_pairs_and_gives_the_rest(policies: PolicySet) ->
         assert attention[0].evidence[0].field == "tags.env"
 
 
+def test_verdicts_come_in_the_order_of_the_set_before_and_after_fusing(catalog: AliasCatalog) -> None:
+    plain, other = {"field": "Test/a", "equals": "x"}, {"value": "[field('Test/a')]", "equals": "x"}
+    mixed = compile_set(policy(f"p{at}", (plain, other)[at % 2], catalog) for at in range(6))
+    one = Resource({"type": "T.One/a", "properties": {"a": "x"}})
+    orders = {tuple(each.policy for each in mixed.tally(one)[1]) for _ in range(100)}
+    assert orders == {("p0", "p1", "p2", "p3", "p4", "p5")}
+
+
 def test_counting_agrees_with_judging_before_and_after_fusing(policies: PolicySet) -> None:
     resources = [Resource(body(a="x" if at % 3 else "y", num=at if at % 5 else "z")) for at in range(3 * OFTEN)]
     resources += [Resource(body(), unread={"properties": Unread("forbidden")})] * 7
