@@ -29,7 +29,6 @@ _LONGEST_ID = 2048
 _COLUMNS = frozenset({"tenantId", "resourceGroup", "subscriptionId"})
 """What Resource Graph and the command line add to a body."""
 _LISTED = frozenset({Format.LIST, Format.GRAPH_PAGE, Format.GRAPH_TABLE, Format.ARM_PAGE})
-_HEAD = 1 << 16
 MOST_BAD = 100_000
 """Bad records after which a file is given up: each costs as much as a good one and says less."""
 _WHETHER = frozenset({"name", "type", "condition", "copy.count"})
@@ -81,20 +80,6 @@ class Record(NamedTuple):
 def texts(source: Source) -> Iterator[Record]:
     """The records as they stand in the file; what they hold is for a `Reader` to say, in another process maybe."""
     return (Record(number, piece) for number, piece in enumerate(Splitter(chunks(source)), 1))
-
-
-def detect(head: bytes) -> Format | None:
-    """The format of the first record in the first bytes of a file; None when there is none to be seen.
-
-    `list` is a plain array such as `az resource list` prints, `object` one ARM body, also as a line of JSON lines.
-    """
-    try:
-        piece = next(iter(Splitter(chunks([head[:_HEAD]]))), None)
-    except CortexError:
-        return None
-    if piece is None or (piece.reason and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))):
-        return None
-    return piece.format
 
 
 class Reader:

@@ -15,8 +15,7 @@ from shared.domain.error import TooLarge
 from shared.domain.inventory import BadRecord
 from shared.domain.resource import Resource, Unread
 from shared.services import intake
-from shared.services.intake import detect, records
-from shared.services.splitter import Format
+from shared.services.intake import records
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -285,37 +284,11 @@ def test_a_bomb_is_refused_by_name() -> None:
         _read(gzip.compress(b"[" + (b'"' + b"x" * 9000 + b'",') * 5000, compresslevel=9))
 
 
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        (json.dumps([_body()]), Format.LIST),
-        (json.dumps(_body()), Format.OBJECT),
-        (json.dumps({"count": 1, "data": [_body()]}), Format.GRAPH_PAGE),
-        (json.dumps({"data": {"columns": [], "rows": [[]]}}), Format.GRAPH_TABLE),
-        (json.dumps({"value": [_body()]}), Format.ARM_PAGE),
-        (json.dumps(TEMPLATE), Format.TEMPLATE),
-        (json.dumps(TEMPLATE)[:700], Format.TEMPLATE),
-        ("", None),
-        ("id,name\n1,2", None),
-    ],
-)
-def test_the_format_is_seen_from_the_beginning(head: str, expected: Format | None) -> None:
-    assert detect(head.encode()) == expected
-    if head:
-        assert detect(b"\xef\xbb\xbf" + head.encode()) == expected
-
-
-def test_the_format_is_seen_through_gzip() -> None:
-    packed = gzip.compress(json.dumps([_body(f"r{number}", x=os.urandom(99).hex()) for number in range(5000)]).encode())
-    assert detect(packed[:65536]) == Format.LIST
-
-
 @given(st.binary(max_size=400) | st.binary(max_size=100).map(lambda data: b"\x1f\x8b\x08" + data))
 @settings(max_examples=300, deadline=None)
 def test_hostile_bytes_never_crash(data: bytes) -> None:
     found = _read(data)
     assert all(isinstance(each, BadRecord) for each in found)
-    detect(data)
 
 
 KEYS = st.sampled_from(["id", "type", "data", "value", "resources", "columns", "rows", "name", "body", "resource"])
