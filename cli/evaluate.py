@@ -26,7 +26,7 @@ UNSETTLED = 4
 PIECE = 200
 """Records in one piece of work."""
 _BAD = "bad records"
-_READER = Reader()
+_READER = Reader(draft=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +149,22 @@ def _verdicts(resource: Resource, bench: Bench) -> tuple[int, list[Placed]]:
 
 def _line(place: Placement, resource: Resource, verdict: Verdict, bench: Bench) -> bytes:
     if bench.as_json and not bench.full:
-        return orjson.dumps(_record(place, verdict)) + b"\n"
+        return orjson.dumps(_record(place, resource, verdict)) + b"\n"
     explained = place.explain(resource, bench.context)
     if bench.as_json:
         return orjson.dumps({**explained.to_json(), **place.told(verdict)}) + b"\n"
-    return _text(place, explained, named=len(bench.policies) > 1)
+    return _text(place, resource, explained, named=len(bench.policies) > 1)
 
 
-def _record(place: Placement, verdict: Verdict) -> dict[str, Any]:
+def _name(resource: Resource) -> str:
+    """The id, or what a body that has none yet calls itself."""
+    return resource.id or f"{resource.type}/{resource.body.get('name') or ''}".rstrip("/")
+
+
+def _record(place: Placement, resource: Resource, verdict: Verdict) -> dict[str, Any]:
     found = {
         **place.told(verdict),
-        "resource": verdict.resource,
+        "resource": _name(resource),
         "state": verdict.state.value,
         "effect": verdict.effect,
     }
@@ -172,8 +177,8 @@ def _record(place: Placement, verdict: Verdict) -> dict[str, Any]:
     return found
 
 
-def _text(place: Placement, explained: Explanation, *, named: bool) -> bytes:
-    head = f"{show.state(explained.verdict.state)} {show.short(explained.verdict.resource)}"
+def _text(place: Placement, resource: Resource, explained: Explanation, *, named: bool) -> bytes:
+    head = f"{show.state(explained.verdict.state)} {show.short(_name(resource))}"
     message = place.message(explained.verdict)
     with show.console.capture() as captured:
         by = f" [bold]{escape(place.name)}[/]" if named else ""

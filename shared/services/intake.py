@@ -83,14 +83,17 @@ def texts(source: Source) -> Iterator[Record]:
 
 
 class Reader:
-    """Reads the text of records, each on its own."""
+    """Reads the text of records, each on its own. `draft`: bodies need no id yet, as in what is still to be made."""
 
     def __init__(
         self,
         subscription: str | None = None,
         resource_group: str | None = None,
         resource_types: Iterable[Mapping[str, Any]] = (),
+        *,
+        draft: bool = False,
     ) -> None:
+        self._draft = draft
         self._context = _context(subscription, resource_group)
         self._spelling = {str(row["type"]).lower(): str(row["type"]) for row in resource_types}
 
@@ -110,7 +113,8 @@ class Reader:
         read = _READERS.get(record.piece.format, _plain)
         try:
             for resource in read(record.piece, value, self._context):
-                fault = _fault(resource.body)
+                fault = None if self._draft and "id" not in resource.body else _misplaced(resource.body)
+                fault = fault or _fault(resource.body)
                 yield self._spelled(resource) if fault is None else record.bad(*fault)
         except (CortexError, EvaluationError, ValueError, TypeError, KeyError, AttributeError) as error:
             yield record.bad(getattr(error, "message", None) or f"not understood: {error}")
@@ -125,13 +129,19 @@ class Reader:
         return Resource(body, resource.api_version, resource.collected_at, resource.unread, resource.related)
 
 
-def _fault(body: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Why a body is no resource, and where."""
-    identity, kind = body.get("id"), body.get("type")
+def _misplaced(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why a body is nowhere in Azure, and where that is told."""
+    identity = body.get("id")
     if not isinstance(identity, str) or not identity:
         return "there is no id", "$.id"
     if len(identity) > _LONGEST_ID or not _ID.fullmatch(identity.rstrip("/")) or not type_of(identity):
         return f"{identity[:200]!r} is not the id of an Azure resource", "$.id"
+    return None
+
+
+def _fault(body: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Why a body is no resource, and where."""
+    kind = body.get("type")
     if not isinstance(kind, str) or not kind:
         return "there is no type", "$.type"
     if "/" not in kind:

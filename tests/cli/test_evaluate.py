@@ -95,8 +95,16 @@ def test_every_version_of_a_resource_is_judged_and_each_broken_line_told(cortex:
         answer = cortex(*SECURE, "--json", "--jobs", jobs, stdin=stdin)
         assert [each["state"] for each in read(answer)] == ["nonCompliant", "compliant"]
         assert "record 2: not JSON" in answer.stderr
-        assert "record 3: there is no id" in answer.stderr
+        assert "record 3: there is no type" in answer.stderr
         assert "2 bad records" in answer.stderr
+
+
+def test_a_body_that_is_still_to_be_made_needs_no_id(cortex: Any) -> None:
+    body = {name: each for name, each in BAD.items() if name != "id"}
+    answer = cortex(*SECURE, stdin=lines(body))
+    assert answer.stdout.startswith("nonCompliant Microsoft.Storage/storageAccounts/bad: Not compliant")
+    (found,) = read(cortex(*SECURE, "--json", stdin=lines(body)))
+    assert (found["resource"], found["state"]) == ("Microsoft.Storage/storageAccounts/bad", "nonCompliant")
 
 
 def test_parameters_go_to_the_policies_that_declare_them(cortex: Any) -> None:
