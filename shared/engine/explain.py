@@ -20,6 +20,7 @@ from shared.engine.unknown import Unknown
 
 MOST_MEMBERS = 5
 _SHORT = 80
+_MOST_TOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ def _seen(step: Step) -> str:
 
 
 def _remedies(fixes: Fixes) -> str:
-    return " and ".join(_remedy(each) for each in fixes[:4])
+    told = [_remedy(each) for each in fixes[:_MOST_TOLD]]
+    more = len(fixes) - _MOST_TOLD
+    return " and ".join(told + ([f"{more} more change{'s' if more > 1 else ''}"] if more > 0 else []))
 
 
 def _remedy(fix: Fix) -> str:
@@ -171,11 +174,18 @@ def explain(policy: Policy, resource: Resource, context: Context = EMPTY) -> Exp
     frame = Frame(resource, context)
     try:
         rule = policy.program(frame.type, resource.api_version).rule
-        existence = _existence(policy, frame) if policy.effect in IF_NOT_EXISTS else None
-        fixes = _proven(policy, frame, _fixes(policy, frame, rule)) if verdict.state is State.NON_COMPLIANT else ()
-        return Explanation(verdict, step(rule, frame, decided=True), existence, fixes)
+        fixes = _computed(policy, frame, rule) if verdict.state is State.NON_COMPLIANT else ()
+        return Explanation(verdict, step(rule, frame, decided=True), _existence(policy, frame), fixes)
     except (EvaluationError, RecursionError):
         return Explanation(verdict, None)
+
+
+def _computed(policy: Policy, frame: Frame, rule: Clause) -> Fixes:
+    """The fixes, none where a condition that they depend on cannot be evaluated."""
+    try:
+        return _proven(policy, frame, _fixes(policy, frame, rule))
+    except EvaluationError:
+        return ()
 
 
 def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
@@ -183,7 +193,7 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
     try:
         result = clause.test(frame.body, frame)
     except EvaluationError as error:
-        return Step(clause.path, clause.kind, None, decided, observed=f"({error})")
+        return _failed(clause, frame, error, decided=decided)
     if clause.kind in {"allOf", "anyOf", "not"}:
         return Step(
             clause.path, clause.kind, result, decided, parts=_parts(clause, frame, result=result, decided=decided)
@@ -201,6 +211,25 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
         expected=seen.expected,
         observed=seen.observed,
         parts=parts,
+    )
+
+
+def _failed(clause: Clause, frame: Frame, error: EvaluationError, *, decided: bool) -> Step:
+    """A clause without an answer; the condition that fails shows the error in place of what it saw."""
+    if clause.kind in {"allOf", "anyOf", "not"}:
+        parts = tuple(step(each, frame, decided=False) for each in clause.parts)
+        return Step(clause.path, clause.kind, None, decided, parts=parts)
+    seen = entry(clause, frame, answer=None)
+    return Step(
+        clause=clause.path,
+        kind=clause.kind,
+        result=None,
+        decided=decided,
+        field=seen.field,
+        path=seen.path,
+        operator=seen.operator,
+        expected=seen.expected,
+        observed=f"({error})",
     )
 
 
@@ -239,7 +268,7 @@ def _counted(clause: Clause, frame: Frame) -> tuple[Step, ...]:
 
 
 def _existence(policy: Policy, frame: Frame) -> Step | None:
-    related = related_resources(policy, frame)
+    related = related_resources(policy, frame) if policy.effect in IF_NOT_EXISTS else ()
     if isinstance(related, Unknown) or not related:
         return None
     clause = policy.existence(related[0].api_version, frame)
@@ -268,7 +297,7 @@ def _proven(policy: Policy, frame: Frame, fixes: Fixes) -> Fixes:
     if body is None:
         return fixes
     fixed = replace(frame.resource, body=body)
-    return () if judge(policy, fixed, frame.context).state is State.NON_COMPLIANT else fixes
+    return () if judge(policy, fixed, frame.context).state in {State.NON_COMPLIANT, State.ERROR} else fixes
 
 
 def _action(operation: str) -> str:

@@ -5,7 +5,7 @@ and conditions on computed values are left alone.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from shared.domain.resource import Json
@@ -14,9 +14,13 @@ from shared.engine.comparison import checker
 from shared.engine.context import Frame
 from shared.engine.count import MANY, points
 from shared.engine.error import EvaluationError
+from shared.engine.field import tag_name
 from shared.engine.path import NOWHERE, Places, placed, standing
 from shared.engine.unknown import Unknown
 from shared.engine.value import flag_of, frozen, is_number
+
+ANYTHING = "any value"
+EXACT = frozenset({"set", "remove"})
 
 UNCHANGEABLE = frozenset({"type", "name", "fullname", "id", "kind", "location", "apiversion"})
 _NEGATION = {
@@ -58,12 +62,14 @@ class Fix:
     """One change: `action` is set (`value`), change (to `text`), remove, or create (a related resource like `value`).
 
     `path` is the property path in the body, with the indexes of array members: `properties.rules[2].access`.
+    `meets` tells of a value, null for an absent one, whether it would do as well.
     """
 
     action: str
     path: str
     value: Json = None
     text: str = ""
+    meets: Callable[[Json], bool] | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Json]:
         """As JSON."""
@@ -81,7 +87,7 @@ def turn(clause: Clause, frame: Frame, *, wanted: bool, at: Places = NOWHERE) ->
         case "not":
             return turn(clause.parts[0], frame, wanted=not wanted, at=at)
         case "allOf" | "anyOf":
-            options = [turn(part, frame, wanted=wanted, at=at) for part in clause.parts]
+            options = [_attempt(part, frame, wanted=wanted, at=at) for part in clause.parts]
             return _all(options) if (clause.kind == "allOf") is wanted else _fewest(options)
         case "count":
             return _count(clause, frame, wanted=wanted, at=at)
@@ -91,15 +97,52 @@ def turn(clause: Clause, frame: Frame, *, wanted: bool, at: Places = NOWHERE) ->
             return None
 
 
+def _attempt(clause: Clause, frame: Frame, *, wanted: bool, at: Places) -> Fixes | None:
+    """As `turn`; None as well where the clause cannot be evaluated."""
+    try:
+        return turn(clause, frame, wanted=wanted, at=at)
+    except EvaluationError:
+        return None
+
+
 def _all(options: Sequence[Fixes | None]) -> Fixes | None:
-    """Every one of several changes; None where one of them is not possible."""
+    """Every one of several changes, one for each path; None where one is not possible or two contradict each other."""
     found: dict[Hashable, Fix] = {}
     for each in options:
         if each is None:
             return None
         for fix in each:
-            found.setdefault((fix.action, fix.path, fix.text, frozen(fix.value)), fix)
+            key = _place(fix)
+            merged = _merged(found[key], fix) if key in found else fix
+            if merged is None:
+                return None
+            found[key] = merged
     return tuple(found.values())
+
+
+def _place(fix: Fix) -> Hashable:
+    """What changes of the same value have in common; an open path may stand for different members."""
+    return (fix.action, fix.path, fix.text, frozen(fix.value)) if "[*]" in fix.path else fix.path.lower()
+
+
+def _merged(first: Fix, second: Fix) -> Fix | None:
+    """One change that does what both do; None where they contradict each other."""
+    if first == second:
+        return first
+    for exact, other in ((first, second), (second, first)):
+        if exact.action in EXACT and other.meets is not None and other.meets(exact.value):
+            return exact
+    if first.action in EXACT or second.action in EXACT:
+        return None
+    both = [each.meets for each in (first, second) if each.meets is not None]
+    text = _joined(first.text, second.text)
+    return Fix("change", first.path, text=text, meets=lambda value: all(each(value) for each in both))
+
+
+def _joined(first: str, second: str) -> str:
+    if first == ANYTHING:
+        return second
+    return first if second == ANYTHING or second in first.split(" and ") else f"{first} and {second}"
 
 
 def _fewest(options: list[Fixes | None]) -> Fixes | None:
@@ -118,7 +161,11 @@ def _field(clause: Clause, frame: Frame, *, wanted: bool, at: Places) -> Fixes |
     path = placed(clause.resolved, at)
     if clause.many:
         return _members(clause, clause.observe(frame.body, frame), expected, path, wanted=wanted)
-    return (change(path, clause.operator, expected, wanted=wanted),)
+    return _one(change(path, clause.operator, expected, wanted=wanted))
+
+
+def _one(fix: Fix | None) -> Fixes | None:
+    return None if fix is None else (fix,)
 
 
 def _members(clause: Clause, values: list[Json], expected: Json, path: str, *, wanted: bool) -> Fixes | None:
@@ -129,25 +176,49 @@ def _members(clause: Clause, values: list[Json], expected: Json, path: str, *, w
         return None
     one = path.count("[*]") == 1
     places = [path.replace("[*]", f"[{index}]") if one else path for index in (chosen if wanted else chosen[:1])]
-    return _all([(change(place, clause.operator, expected, wanted=wanted),) for place in places])
+    return _all([_one(change(place, clause.operator, expected, wanted=wanted)) for place in places])
 
 
-def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix:
-    """The change that makes one value answer a condition as wanted."""
+def change(path: str, operator: str, expected: Json, *, wanted: bool) -> Fix | None:
+    """The change that makes one value answer a condition as wanted; None where no value does."""
+    meets = partial(_meets, operator, expected, wanted=wanted)
     if operator == "exists":
         present = (str(expected).lower() == "true") is wanted
-        return Fix("change", path, text="any value") if present else Fix("remove", path, text="nothing")
+        text = ANYTHING if present else "nothing"
+        return Fix("change" if present else "remove", path, text=text, meets=meets)
     holds = operator if wanted else OPPOSITE[operator]
-    exact = _EXACT.get(holds)
+    if _no_text_does(holds, expected):
+        return Fix("remove", path, text="nothing", meets=meets) if meets(None) else None
+    exact = (_EXACT if tag_name(path) is None else _EXACT_TAG).get(holds)
     if exact is not None and (value := exact(expected)) is not None:
-        return Fix("set", path, value, text=_shown(value))
-    return Fix("change", path, text=_WORDS[holds].format(_shown(expected)))
+        return Fix("set", path, value, text=_shown(value), meets=meets)
+    return Fix("change", path, text=_WORDS[holds].format(_shown(expected)), meets=meets)
+
+
+def _meets(operator: str, expected: Json, value: Json, *, wanted: bool) -> bool:
+    try:
+        return checker(operator, expected)(value) is wanted
+    except EvaluationError:
+        return False
+
+
+def _no_text_does(holds: str, expected: Json) -> bool:
+    """Nothing is unlike `*`, without the empty text, or one of no values."""
+    match holds:
+        case "notLike":
+            return isinstance(expected, str) and set(expected) == {"*"}
+        case "notContains":
+            return isinstance(expected, str) and not expected
+        case _:
+            return holds == "in" and isinstance(expected, list) and not expected
 
 
 def _shown(value: Json) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return ", ".join(map(str, value[:8])) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value[:8]))
+    return "''" if value == "" else str(value)
 
 
 def _opposite_flag(value: Json) -> Json:
@@ -174,6 +245,19 @@ _EXACT: Mapping[str, Callable[[Json], Json]] = {
     "lessOrEquals": lambda value: value,
     "greater": partial(_next, step=1),
     "less": partial(_next, step=-1),
+}
+
+
+def _tag_text(value: Json) -> Json:
+    """The value of a tag is text, as the rule writes it."""
+    return _shown(value) if isinstance(value, bool | int | float) else value
+
+
+_EXACT_TAG: Mapping[str, Callable[[Json], Json]] = {
+    **_EXACT,
+    "equals": _tag_text,
+    "notEquals": lambda _: None,
+    "in": lambda values: _tag_text(values[0]) if isinstance(values, list) and len(values) == 1 else None,
 }
 
 

@@ -178,3 +178,27 @@ def test_an_effect_that_cannot_be_computed_leaves_the_explanation_whole(catalog:
     found = explained({"field": "tags['env']", "notEquals": "x"}, catalog, {"name": "n", "tags": {"env": "y"}}, then)
     assert found.sentence() == "Not compliant: tags['env'] is 'y' (notEquals 'x'); to comply, set tags['env'] to 'x'."
     json.dumps(found.to_json())
+
+
+def test_a_clause_that_judging_skipped_may_fail_and_the_tree_stays(catalog: AliasCatalog) -> None:
+    fails = {"field": "Test/num", "less": 5}
+    body = {"name": "n", "properties": {"a": False, "num": "x"}}
+    for skipped in (fails, {"not": fails}):
+        found = explained({"anyOf": [{"field": "Test/a", "equals": False}, skipped]}, catalog, body)
+        assert found.sentence() == "Not compliant: properties.a is false (equals false)."
+        failed = found.rule.parts[1] if skipped is fails else found.rule.parts[1].parts[0]
+        assert (failed.result, failed.decided, failed.operator, failed.expected) == (None, False, "less", 5)
+        assert failed.observed == "(cannot order string x and number 5: the types differ)"
+
+
+def test_a_sentence_changes_each_path_once(catalog: AliasCatalog) -> None:
+    rule = {"anyOf": [{"field": "Test/a", "exists": False}, {"field": "Test/a", "notEquals": "TLS1_2"}]}
+    found = explained(rule, catalog, {"name": "n", "properties": {}})
+    assert found.sentence().endswith("; to comply, set properties.a to 'TLS1_2'.")
+
+
+@pytest.mark.parametrize(("number", "rest"), [(4, ""), (5, " and 1 more change"), (7, " and 3 more changes")])
+def test_a_sentence_counts_the_changes_it_does_not_tell(number: int, rest: str, catalog: AliasCatalog) -> None:
+    rule = {"not": {"field": "Test/list[*]", "equals": "x"}}
+    found = explained(rule, catalog, {"name": "n", "properties": {"list": ["y"] * number}})
+    assert found.sentence().endswith(f"set properties.list[3] to 'x'{rest}.")

@@ -69,14 +69,62 @@ NINE = list(range(9))
         ("greater", True, True, Fix("change", "p", text="more than true")),
         ("greater", 5, False, Fix("set", "p", 5, "5")),
         ("greaterOrEquals", 5, False, Fix("set", "p", 4, "4")),
+        ("equals", "", False, Fix("change", "p", text="anything but ''")),
+        ("in", ["", "x"], True, Fix("change", "p", text="one of '', x")),
+        ("in", [], True, None),
+        ("like", "*", False, Fix("remove", "p", text="nothing")),
+        ("notLike", "*", True, Fix("remove", "p", text="nothing")),
+        ("contains", "", False, Fix("remove", "p", text="nothing")),
         ("exists", True, True, Fix("change", "p", text="any value")),
         ("exists", "True", False, Fix("remove", "p", text="nothing")),
         ("exists", False, True, Fix("remove", "p", text="nothing")),
         ("exists", "false", False, Fix("change", "p", text="any value")),
     ],
 )
-def test_the_change_of_one_value(operator: str, expected: Any, fix: Fix, *, wanted: bool) -> None:
+def test_the_change_of_one_value(operator: str, expected: Any, fix: Fix | None, *, wanted: bool) -> None:
     assert change("p", operator, expected, wanted=wanted) == fix
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected", "wanted", "fix"),
+    [
+        ("equals", "true", True, Fix("set", "tags['a']", "true", "true")),
+        ("equals", True, True, Fix("set", "tags['a']", "true", "true")),
+        ("in", ["True"], True, Fix("set", "tags['a']", "True", "True")),
+        ("equals", "true", False, Fix("change", "tags['a']", text="anything but true")),
+    ],
+)
+def test_a_value_for_a_tag_is_text(operator: str, expected: Any, fix: Fix, *, wanted: bool) -> None:
+    assert change("tags['a']", operator, expected, wanted=wanted) == fix
+
+
+THERE, GONE = {"field": "Test/a", "exists": True}, {"field": "Test/a", "exists": False}
+LIKE = {"field": "Test/a", "like": "v*"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "fixes"),
+    [
+        ([{"field": "Test/a", "equals": "x"}, THERE], (Fix("set", "properties.a", "x", "x"),)),
+        ([THERE, {"field": "Test/A", "equals": "x"}], (Fix("set", "properties.a", "x", "x"),)),
+        ([THERE, LIKE], (Fix("change", "properties.a", text="text like v*"),)),
+        (
+            [THERE, LIKE, {"field": "Test/a", "contains": "2"}, LIKE],
+            (Fix("change", "properties.a", text="text like v* and something that contains 2"),),
+        ),
+        ([{"field": "Test/a", "equals": "x"}, {"field": "Test/a", "equals": "y"}], None),
+        ([LIKE, {"field": "Test/a", "equals": "x"}], None),
+    ],
+)
+def test_one_path_is_changed_once(parts: Any, fixes: Fixes | None, catalog: AliasCatalog) -> None:
+    assert turned({"allOf": parts}, catalog, wanted=True) == fixes
+
+
+def test_where_two_changes_contradict_another_alternative_is_taken(catalog: AliasCatalog) -> None:
+    x, y = ({"field": "Test/a", "equals": value} for value in "xy")
+    rule = {"anyOf": [{"allOf": [x, y]}, {"allOf": [{"field": "Test/b", "equals": "x"}, x]}]}
+    assert turned(rule, catalog, wanted=True) == (Fix("set", "properties.b", "x", "x"), SET_A)
+    assert turned({"allOf": [GONE, LIKE]}, catalog, wanted=True, a="x") is None
 
 
 A = {"field": "Test/a", "equals": "x"}
