@@ -11,7 +11,7 @@ from shared.engine.expression import Literal, is_expression
 from shared.engine.operand import CONTEXTUAL, calls, parse_operand
 from shared.engine.parser import parse_condition
 from shared.engine.scope import Scope
-from shared.engine.tree import Node, Operand
+from shared.engine.tree import Definition, Node, Operand
 
 EFFECTS: Mapping[str, str] = {
     name.lower(): name
@@ -37,8 +37,23 @@ EFFECTS: Mapping[str, str] = {
 IF_NOT_EXISTS = frozenset({"auditIfNotExists", "deployIfNotExists"})
 MOST_CONDITIONS = 128
 CONFLICTS = ("audit", "deny", "disabled")
+DEFAULT_STATES = ("Compliant", "NonCompliant", "Non-compliant", "Unknown")
+EXISTENCE_SCOPES = ("ResourceGroup", "Subscription")
 OPERATIONS = {"add": "add", "addorreplace": "addOrReplace", "remove": "remove"}
 _PATH = "$.policyRule.then.details"
+_RELATED = ("type", "name", "resourceGroupName", "existenceScope", "existenceCondition", "evaluationDelay")
+_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "auditIfNotExists": _RELATED,
+    "deployIfNotExists": (*_RELATED, "deployment", "deploymentScope", "roleDefinitionIds"),
+    "modify": ("roleDefinitionIds", "conflictEffect", "operations"),
+    "denyAction": ("actionNames", "cascadeBehaviors"),
+    "manual": ("defaultState",),
+}
+_EVERY_KEY = (*dict.fromkeys(key for keys in _FAMILIES.values() for key in keys), "message")
+"""Of each effect; definitions for audit and deny carry a message there, which nothing reads."""
+_PROVIDED = frozenset(EFFECTS.values()) - {*_FAMILIES, "audit", "deny", "disabled", "append"}
+_ENTRY_KEYS = ("field", "value")
+_OPERATION_KEYS = ("operation", "field", "value", "condition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +102,24 @@ def _field_names(operand: Operand) -> Iterator[str]:
             yield str(each.arguments[0].value).lower()
 
 
-def parse_details(effect: str, source: Json, parameters: Mapping[str, Json] | None = None) -> Details:
+def detail_keys(definition: Definition) -> tuple[str, ...] | None:
+    """The keys that `then.details` may have; None where a resource provider says which.
+
+    A literal effect decides them. Where a parameter chooses the effect, or a literal one such as disabled takes the
+    place of another, each key of any effect is allowed.
+    """
+    effect = definition.effect
+    written = EFFECTS.get(str(effect.value).lower(), "") if isinstance(effect, Literal) else ""
+    return None if "." in definition.mode or written in _PROVIDED else _FAMILIES.get(written, _EVERY_KEY)
+
+
+def parse_details(
+    effect: str, source: Json, parameters: Mapping[str, Json] | None = None, keys: tuple[str, ...] | None = None
+) -> Details:
     """Read the details of an effect; what other effects of the same definition would need is read too.
 
     Choices such as existenceScope may be expressions of the parameters; without `parameters` they stay as written.
+    `keys` are those allowed, as `detail_keys` tells them; without it any key is.
     """
     if isinstance(source, list):
         _require(effect, {})
@@ -101,7 +130,9 @@ def parse_details(effect: str, source: Json, parameters: Mapping[str, Json] | No
         _require(effect, {})
         return Details(source)
     low = {key.lower(): _chosen(key, value, parameters) for key, value in source.items()}
+    _only(source, keys, _PATH)
     _require(effect, low)
+    _values(low)
     roles = low.get("roledefinitionids")
     return Details(
         source=source,
@@ -156,6 +187,33 @@ def _require(effect: str, low: Mapping[str, Json]) -> None:
         _known(low.get("cascadebehaviors"), ("allow", "deny"), f"{_PATH}.cascadeBehaviors")
 
 
+def _values(low: Mapping[str, Json]) -> None:
+    """Refuse a value that no effect allows for its key."""
+    _one_of(low.get("existencescope"), EXISTENCE_SCOPES, f"{_PATH}.existenceScope")
+    _one_of(low.get("defaultstate"), DEFAULT_STATES, f"{_PATH}.defaultState")
+    if "deployment" in low and not isinstance(low["deployment"], Mapping):
+        message, found = "the deployment must be an object", str(low["deployment"])
+        raise InvalidDefinition(message, path=f"{_PATH}.deployment", offending=found)
+
+
+def _one_of(written: Json, known: tuple[str, ...], path: str) -> None:
+    """Refuse a word, if there is one, that is none of the known; an expression is decided later."""
+    if written is None or (isinstance(written, str) and is_expression(written)):
+        return
+    if not isinstance(written, str) or written.lower() not in map(str.lower, known):
+        message = f"{str(written)[:60]!r} is none of {', '.join(known)}"
+        raise InvalidDefinition(message, path=path, offending=str(written), suggestion=nearest(str(written), known))
+
+
+def _only(source: Mapping[str, Json], keys: tuple[str, ...] | None, path: str) -> None:
+    """Refuse a key that is none of the allowed ones."""
+    allowed = None if keys is None else {key.lower() for key in keys}
+    for key in source:
+        if allowed is not None and key.lower() not in allowed:
+            near = nearest(key, keys or ())
+            raise InvalidDefinition(f"unknown key {key[:60]!r}", path=path, offending=key, suggestion=near)
+
+
 def _known(source: Json, known: tuple[str, ...], path: str) -> None:
     """Refuse a member of a list, or of an object, that is none of the known words."""
     pairs = source.items() if isinstance(source, Mapping) else enumerate(source) if isinstance(source, list) else ()
@@ -176,7 +234,7 @@ def _existence(low: Mapping[str, Json]) -> Node | None:
 
 
 def _entry(source: Json, path: str) -> Change:
-    low = _members(source, path)
+    low = _members(source, path, _ENTRY_KEYS)
     if "value" not in low:
         raise InvalidDefinition("an append entry needs a value", path=path, offending=str(source))
     return Change("append", _name(low, path), parse_operand(low["value"], f"{path}.value"), None)
@@ -191,7 +249,7 @@ def _operations(source: Json) -> tuple[Change, ...]:
 
 
 def _operation(source: Json, path: str) -> Change:
-    low = _members(source, path)
+    low = _members(source, path, _OPERATION_KEYS)
     written = str(low.get("operation"))
     operation = OPERATIONS.get(written.lower())
     if operation is None:
@@ -204,9 +262,10 @@ def _operation(source: Json, path: str) -> Change:
     return Change(operation, _name(low, path), value, condition)
 
 
-def _members(source: Json, path: str) -> dict[str, Json]:
+def _members(source: Json, path: str, keys: tuple[str, ...]) -> dict[str, Json]:
     if not isinstance(source, Mapping):
         raise InvalidDefinition("expected an object", path=path, offending=str(source))
+    _only(source, keys, path)
     return {key.lower(): value for key, value in source.items()}
 
 

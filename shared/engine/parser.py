@@ -56,6 +56,7 @@ _INNER = _table(
     "versions",
     "externalEvaluationEnforcementSettings",
 )
+_MODES = _table("All", "Indexed", "NotSpecified")
 _LOGIC = (("allof", AllOf), ("anyof", AnyOf))
 _LEFT = ("field", "value", "count")
 
@@ -100,25 +101,29 @@ def _definition(outer: Mapping[str, Json], inner: Mapping[str, Json]) -> Definit
     _only(rule["then"], _THEN, "$.policyRule.then")
     if not isinstance(then.get("effect"), str):
         raise InvalidDefinition("the effect must be a string", path="$.policyRule.then.effect")
+    static = str(inner.get("policytype")).lower() == "static"
     return Definition(
         id=str(outer.get("id") or ""),
         name=str(outer.get("name") or ""),
-        mode=_mode(inner.get("mode")),
+        mode=_mode(inner.get("mode"), static=static),
         condition=parse_condition(rule["if"], "$.policyRule.if"),
         effect=parse_operand(then["effect"], "$.policyRule.then.effect"),
         details=then.get("details"),
-        static=str(inner.get("policytype")).lower() == "static",
+        static=static,
         parameters=parse_parameters(inner.get("parameters") or {}, "$.parameters"),
         metadata=_object(inner.get("metadata") or {}, "$.metadata"),
     )
 
 
-def _mode(mode: Json) -> str:
-    """All, Indexed (also where a definition has none), or another mode as written."""
+def _mode(mode: Json, *, static: bool) -> str:
+    """All, Indexed (also where a definition has none), or as written: NotSpecified or a data plane, which has a dot."""
     if mode is None:
         return "Indexed"
     if not isinstance(mode, str):
         raise InvalidDefinition("the mode must be a string", path="$.mode", offending=str(mode))
+    if mode.lower() not in _MODES and "." not in mode and not static:
+        message, near = f"unknown mode {mode[:60]!r}", nearest(mode, tuple(_MODES.values()))
+        raise InvalidDefinition(message, path="$.mode", offending=mode, suggestion=near)
     return {"all": "All", "indexed": "Indexed"}.get(mode.lower(), mode)
 
 

@@ -10,7 +10,7 @@ from shared.engine.alias import AliasCatalog
 from shared.engine.clause import Clause, all_of
 from shared.engine.compiler import compile_node
 from shared.engine.context import EMPTY, Frame
-from shared.engine.effect import EFFECTS, IF_NOT_EXISTS, Details, parse_details
+from shared.engine.effect import EFFECTS, IF_NOT_EXISTS, Details, detail_keys, parse_details
 from shared.engine.error import EvaluationError, InvalidDefinition, nearest
 from shared.engine.evaluate import SURROUNDINGS, Computed, compile_operand
 from shared.engine.expression import Access, Call, Literal
@@ -243,7 +243,7 @@ def compile_tree(tree: Definition, aliases: AliasCatalog, parameters: Mapping[st
     operands = _operands(tree)
     _check_references(tree, operands)
     effect = _effect(tree, values)
-    details = parse_details(effect, tree.details, values)
+    details = parse_details(effect, tree.details, values, detail_keys(tree))
     _check_references(tree, _details_operands(details))
     _check_modifiable(effect, details, aliases)
     fields = applicability.relevant(tree.condition)

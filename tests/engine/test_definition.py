@@ -113,3 +113,63 @@ def test_definitions_without_a_rule_are_refused(catalog: AliasCatalog) -> None:
     for source in ({}, {"properties": {}}, {"policyRule": None}, {"properties": 1}):
         with pytest.raises(InvalidDefinition):
             compile_definition(source, aliases=catalog)
+
+
+RELATED: dict[str, Any] = {"type": "Test/others"}
+CHOSEN = "[parameters('effect')]"
+WRONG_DETAILS: list[tuple[str, Any, str, str, str | None]] = [
+    ("auditIfNotExists", {**RELATED, "existanceCondition": {}}, "", "existanceCondition", "existenceCondition"),
+    ("auditIfNotExists", {**RELATED, "deployment": {}}, "", "deployment", None),
+    ("deployIfNotExists", {**RELATED, "roleDefinitionId": []}, "", "roleDefinitionId", "roleDefinitionIds"),
+    ("modify", {"operation": []}, "", "operation", "operations"),
+    ("modify", {"operations": [{"operation": "remove", "feld": "tags.a"}]}, ".operations[0]", "feld", "field"),
+    ("append", [{"field": "tags.a", "vlaue": 1}], "[0]", "vlaue", "value"),
+    ("denyAction", {"actionName": ["delete"]}, "", "actionName", "actionNames"),
+    ("manual", {"defaultStat": "Unknown"}, "", "defaultStat", "defaultState"),
+    ("manual", {"defaultState": "Complaint"}, ".defaultState", "Complaint", "Compliant"),
+    ("disabled", {"existanceCondition": {}}, "", "existanceCondition", "existenceCondition"),
+    (CHOSEN, {**RELATED, "existanceCondition": {}}, "", "existanceCondition", "existenceCondition"),
+    (CHOSEN, {"existenceScope": "Subscriptions"}, ".existenceScope", "Subscriptions", "Subscription"),
+    (CHOSEN, {"existenceScope": 1}, ".existenceScope", "1", None),
+    ("deployIfNotExists", {**RELATED, "deployment": "x"}, ".deployment", "x", None),
+]
+
+
+def with_details(effect: str, details: Any, mode: str = "All") -> dict[str, Any]:
+    parameters = {"effect": {"type": "String", "defaultValue": "audit"}}
+    rule = {"if": RULE["if"], "then": {"effect": effect, "details": details}}
+    return {"mode": mode, "parameters": parameters, "policyRule": rule}
+
+
+@pytest.mark.parametrize(("effect", "details", "place", "offending", "suggestion"), WRONG_DETAILS)
+def test_details_are_refused_with_what_was_probably_meant(
+    effect: str, details: Any, place: str, offending: str, suggestion: str | None, catalog: AliasCatalog
+) -> None:
+    with pytest.raises(InvalidDefinition) as refused:
+        compile_definition(with_details(effect, details), aliases=catalog)
+    found = (refused.value.path, refused.value.offending, refused.value.suggestion)
+    assert found == (f"$.policyRule.then.details{place}", offending, suggestion)
+
+
+@pytest.mark.parametrize(
+    ("effect", "details", "mode"),
+    [
+        ("AUDITIFNOTEXISTS", {"TYPE": "Test/others", "EXISTENCESCOPE": "subscription"}, "All"),
+        (CHOSEN, {**RELATED, "operations": [], "defaultState": "non-compliant", "deployment": {}}, "NotSpecified"),
+        (CHOSEN, {"templateInfo": {}}, "Microsoft.Kubernetes.Data"),
+        ("mutate", {"mutationInfo": {}}, "All"),
+        ("deny", {"message": "no"}, "All"),
+    ],
+)
+def test_details_of_any_spelling_and_chosen_effects_compile(
+    effect: str, details: Any, mode: str, catalog: AliasCatalog
+) -> None:
+    assert compile_definition(with_details(effect, details, mode), aliases=catalog).details.source == details
+
+
+def test_an_unknown_mode_is_refused_unless_the_definition_is_static(catalog: AliasCatalog) -> None:
+    definition = {"mode": "Indexd", "policyRule": RULE}
+    with pytest.raises(InvalidDefinition) as refused:
+        compile_definition(definition, aliases=catalog)
+    assert (refused.value.path, refused.value.offending, refused.value.suggestion) == ("$.mode", "Indexd", "Indexed")
+    assert compile_definition({**definition, "policyType": "Static"}, aliases=catalog).not_evaluable

@@ -231,7 +231,7 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
             definition(mode="Microsoft.KeyVault.Data"),
         ),
     ],
-    "mode-unknown": [(definition(mode="Index"), "mode", definition(mode="all"))],
+    "mode-unknown": [(definition(mode="Microsoft.KeyVault.Dat"), "mode", definition(mode="all"))],
     "effect-mixed": [
         (definition(declared=effect("audit", "auditIfNotExists")), "parameters.effect", definition()),
         (definition(declared=effect("manual", "audit")), "parameters.effect", definition(declared=effect("manual"))),
@@ -278,8 +278,8 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
     ],
     "scope-unknown": [
         (
-            deploying(existenceScope="tenant"),
-            "policyRule.then.details.existenceScope",
+            deploying(deploymentScope="tenant"),
+            "policyRule.then.details.deploymentScope",
             deploying(existenceScope="Subscription", deploymentScope="[parameters('effect')]"),
         )
     ],
