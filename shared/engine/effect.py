@@ -42,16 +42,13 @@ EXISTENCE_SCOPES = ("ResourceGroup", "Subscription")
 OPERATIONS = {"add": "add", "addorreplace": "addOrReplace", "remove": "remove"}
 _PATH = "$.policyRule.then.details"
 _RELATED = ("type", "name", "resourceGroupName", "existenceScope", "existenceCondition", "evaluationDelay")
-_FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "auditIfNotExists": _RELATED,
-    "deployIfNotExists": (*_RELATED, "deployment", "deploymentScope", "roleDefinitionIds"),
-    "modify": ("roleDefinitionIds", "conflictEffect", "operations"),
-    "denyAction": ("actionNames", "cascadeBehaviors"),
-    "manual": ("defaultState",),
-}
-_EVERY_KEY = (*dict.fromkeys(key for keys in _FAMILIES.values() for key in keys), "message")
-"""Of each effect; definitions for audit and deny carry a message there, which nothing reads."""
-_PROVIDED = frozenset(EFFECTS.values()) - {*_FAMILIES, "audit", "deny", "disabled", "append"}
+_KEYS = (
+    *_RELATED,
+    *("deployment", "deploymentScope", "roleDefinitionIds", "conflictEffect", "operations"),
+    *("actionNames", "cascadeBehaviors", "defaultState", "message"),
+)
+"""Of the effects that read details; some definitions carry a message there, which nothing reads."""
+_READING = frozenset({*IF_NOT_EXISTS, "modify", "append", "denyAction", "manual"})
 _ENTRY_KEYS = ("field", "value")
 _OPERATION_KEYS = ("operation", "field", "value", "condition")
 
@@ -103,14 +100,13 @@ def _field_names(operand: Operand) -> Iterator[str]:
 
 
 def detail_keys(definition: Definition) -> tuple[str, ...] | None:
-    """The keys that `then.details` may have; None where a resource provider says which.
+    """The keys that `then.details` may have; None where nothing reads them, or a resource provider says which.
 
-    A literal effect decides them. Where a parameter chooses the effect, or a literal one such as disabled takes the
-    place of another, each key of any effect is allowed.
+    Any effect's are allowed under every effect: an assignment, or an override, may put another one in its place.
     """
     effect = definition.effect
-    written = EFFECTS.get(str(effect.value).lower(), "") if isinstance(effect, Literal) else ""
-    return None if "." in definition.mode or written in _PROVIDED else _FAMILIES.get(written, _EVERY_KEY)
+    written = EFFECTS.get(str(effect.value).lower(), "") if isinstance(effect, Literal) else "modify"
+    return _KEYS if written in _READING and "." not in definition.mode else None
 
 
 def parse_details(

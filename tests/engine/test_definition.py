@@ -119,7 +119,6 @@ RELATED: dict[str, Any] = {"type": "Test/others"}
 CHOSEN = "[parameters('effect')]"
 WRONG_DETAILS: list[tuple[str, Any, str, str, str | None]] = [
     ("auditIfNotExists", {**RELATED, "existanceCondition": {}}, "", "existanceCondition", "existenceCondition"),
-    ("auditIfNotExists", {**RELATED, "deployment": {}}, "", "deployment", None),
     ("deployIfNotExists", {**RELATED, "roleDefinitionId": []}, "", "roleDefinitionId", "roleDefinitionIds"),
     ("modify", {"operation": []}, "", "operation", "operations"),
     ("modify", {"operations": [{"operation": "remove", "feld": "tags.a"}]}, ".operations[0]", "feld", "field"),
@@ -127,7 +126,6 @@ WRONG_DETAILS: list[tuple[str, Any, str, str, str | None]] = [
     ("denyAction", {"actionName": ["delete"]}, "", "actionName", "actionNames"),
     ("manual", {"defaultStat": "Unknown"}, "", "defaultStat", "defaultState"),
     ("manual", {"defaultState": "Complaint"}, ".defaultState", "Complaint", "Compliant"),
-    ("disabled", {"existanceCondition": {}}, "", "existanceCondition", "existenceCondition"),
     (CHOSEN, {**RELATED, "existanceCondition": {}}, "", "existanceCondition", "existenceCondition"),
     (CHOSEN, {"existenceScope": "Subscriptions"}, ".existenceScope", "Subscriptions", "Subscription"),
     (CHOSEN, {"existenceScope": 1}, ".existenceScope", "1", None),
@@ -158,7 +156,8 @@ def test_details_are_refused_with_what_was_probably_meant(
         (CHOSEN, {**RELATED, "operations": [], "defaultState": "non-compliant", "deployment": {}}, "NotSpecified"),
         (CHOSEN, {"templateInfo": {}}, "Microsoft.Kubernetes.Data"),
         ("mutate", {"mutationInfo": {}}, "All"),
-        ("deny", {"message": "no"}, "All"),
+        ("deny", {"anything": "that nothing reads"}, "All"),
+        ("auditIfNotExists", {**RELATED, "deployment": {}, "roleDefinitionIds": []}, "All"),
     ],
 )
 def test_details_of_any_spelling_and_chosen_effects_compile(
