@@ -1,9 +1,8 @@
 """Files that commands read: policy definitions one by one or in folders, the catalog, alias catalogs."""
 
-import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -46,8 +45,8 @@ def facts(aliases: Path | None) -> Facts:
     known = alias.packaged(bootstrap.catalog())
     if aliases is None:
         return known
-    with aliases.open("rb") as opened:
-        return alias.merged(known, alias.read(opened))
+    with aliases.open("rb") as file:
+        return alias.merged(known, alias.read(file))
 
 
 def documents(places: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -87,7 +86,7 @@ def library_of(files: Iterable[tuple[Path, str]]) -> Library:
 
 def _readable(files: Iterable[tuple[Path, str]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for path, text in files:
-        with contextlib.suppress(InvalidInput):
+        with suppress(InvalidInput):
             yield path.stem, load_definition(text)
 
 

@@ -198,8 +198,22 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
         return Step(
             clause.path, clause.kind, result, decided, parts=_parts(clause, frame, result=result, decided=decided)
         )
-    seen = entry(clause, frame, answer=result)
     parts = _counted(clause, frame) if clause.kind == "count" else ()
+    return _condition(clause, frame, result, decided=decided, parts=parts)
+
+
+def _failed(clause: Clause, frame: Frame, error: EvaluationError, *, decided: bool) -> Step:
+    """A clause without an answer; the condition that fails shows the error in place of what it saw."""
+    if clause.kind in {"allOf", "anyOf", "not"}:
+        parts = tuple(step(each, frame, decided=False) for each in clause.parts)
+        return Step(clause.path, clause.kind, None, decided, parts=parts)
+    return replace(_condition(clause, frame, None, decided=decided), observed=f"({error})")
+
+
+def _condition(
+    clause: Clause, frame: Frame, result: bool | None, *, decided: bool, parts: tuple[Step, ...] = ()
+) -> Step:
+    seen = entry(clause, frame, answer=result)
     return Step(
         clause=clause.path,
         kind=clause.kind,
@@ -211,25 +225,6 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
         expected=seen.expected,
         observed=seen.observed,
         parts=parts,
-    )
-
-
-def _failed(clause: Clause, frame: Frame, error: EvaluationError, *, decided: bool) -> Step:
-    """A clause without an answer; the condition that fails shows the error in place of what it saw."""
-    if clause.kind in {"allOf", "anyOf", "not"}:
-        parts = tuple(step(each, frame, decided=False) for each in clause.parts)
-        return Step(clause.path, clause.kind, None, decided, parts=parts)
-    seen = entry(clause, frame, answer=None)
-    return Step(
-        clause=clause.path,
-        kind=clause.kind,
-        result=None,
-        decided=decided,
-        field=seen.field,
-        path=seen.path,
-        operator=seen.operator,
-        expected=seen.expected,
-        observed=f"({error})",
     )
 
 

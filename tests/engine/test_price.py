@@ -190,7 +190,8 @@ def test_long_lists_are_compared_in_one_pass(catalog: AliasCatalog) -> None:
     declared = {"p": {"type": "Array", "allowedValues": objects}}
     rule = {"if": {"field": "name", "in": "[parameters('p')]"}, "then": {"effect": "audit"}}
     source = {"properties": {"parameters": declared, "policyRule": rule}}
-    compile_definition(source, aliases=catalog, parameters={"p": objects[::-1]})
+    policy = compile_definition(source, aliases=catalog, parameters={"p": objects[::-1]})
+    assert judge(policy, Resource({"name": "a"})).state is State.COMPLIANT
 
 
 def test_many_changes_make_a_fix_in_one_pass(catalog: AliasCatalog) -> None:
