@@ -199,7 +199,7 @@ def step(clause: Clause, frame: Frame, *, decided: bool) -> Step:
             clause.path, clause.kind, result, decided, parts=_parts(clause, frame, result=result, decided=decided)
         )
     parts = _counted(clause, frame) if clause.kind == "count" else ()
-    return _condition(clause, frame, result, decided=decided, parts=parts)
+    return _condition(clause, frame, result=result, decided=decided, parts=parts)
 
 
 def _failed(clause: Clause, frame: Frame, error: EvaluationError, *, decided: bool) -> Step:
@@ -207,11 +207,11 @@ def _failed(clause: Clause, frame: Frame, error: EvaluationError, *, decided: bo
     if clause.kind in {"allOf", "anyOf", "not"}:
         parts = tuple(step(each, frame, decided=False) for each in clause.parts)
         return Step(clause.path, clause.kind, None, decided, parts=parts)
-    return replace(_condition(clause, frame, None, decided=decided), observed=f"({error})")
+    return replace(_condition(clause, frame, result=None, decided=decided), observed=f"({error})")
 
 
 def _condition(
-    clause: Clause, frame: Frame, result: bool | None, *, decided: bool, parts: tuple[Step, ...] = ()
+    clause: Clause, frame: Frame, *, result: bool | None, decided: bool, parts: tuple[Step, ...] = ()
 ) -> Step:
     seen = entry(clause, frame, answer=result)
     return Step(

@@ -26,10 +26,12 @@ class Function:
     most: int | None
 
 
-FUNCTIONS: Mapping[str, Function] = {
-    name.lower(): Function(name, call, least, most)
-    for name, (call, least, most) in {**STRING, **NUMBER, **COLLECTION, **LOGIC, **DATE, **NETWORK}.items()
-}
+def named(rows: Mapping[str, tuple[Callable[..., Json], int, int | None]]) -> Mapping[str, Function]:
+    """The functions of a table by their names in lower case."""
+    return {name.lower(): Function(name, call, least, most) for name, (call, least, most) in rows.items()}
+
+
+FUNCTIONS = named({**STRING, **NUMBER, **COLLECTION, **LOGIC, **DATE, **NETWORK})
 
 
 def call(function: Function, arguments: list[Json]) -> Json:

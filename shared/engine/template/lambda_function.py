@@ -5,7 +5,7 @@ from functools import cmp_to_key, wraps
 
 from shared.domain.resource import Json
 from shared.engine.error import EvaluationError
-from shared.engine.function import Function
+from shared.engine.function import named
 from shared.engine.unknown import Unknown
 from shared.engine.value import expect_array, expect_boolean, expect_text, kind
 
@@ -112,6 +112,4 @@ _TABLE: Mapping[str, tuple[Callable[..., Json], int, int | None]] = {
     "mapValues": (map_values, 2, 2),
     "groupBy": (group_by, 2, 2),
 }
-LAMBDA_FUNCTIONS: Mapping[str, Function] = {
-    name.lower(): Function(name, call, least, most) for name, (call, least, most) in _TABLE.items()
-}
+LAMBDA_FUNCTIONS = named(_TABLE)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from shared.domain.resource import Json
 from shared.engine.context import Context
 from shared.engine.error import EvaluationError
-from shared.engine.function import Function
+from shared.engine.function import named
 from shared.engine.function.date import formatted
 from shared.engine.path import pick
 from shared.engine.template.budget import not_given
@@ -197,7 +197,5 @@ _TABLE: Mapping[str, tuple[Callable[..., Json], int, int | None]] = {
     "tenant": (tenant, 0, 0),
     "utcNow": (utc_now, 0, 1),
 }
-SURROUNDINGS: Mapping[str, Function] = {
-    name.lower(): Function(name, call, least, most) for name, (call, least, most) in _TABLE.items()
-}
+SURROUNDINGS = named(_TABLE)
 """Functions that take the context before their arguments."""
