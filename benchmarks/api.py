@@ -17,7 +17,7 @@ CALLS = 300
 
 
 async def measure(client: httpx2.AsyncClient, path: str, headers: Mapping[str, str]) -> tuple[float, float, int]:
-    """p50 and p95 in milliseconds, and the bytes of an answer."""
+    """Return p50 and p95 in milliseconds, and the bytes of an answer."""
     times, size = [], 0
     for _ in range(CALLS):
         began = time.perf_counter()
@@ -49,9 +49,9 @@ async def run(client: httpx2.AsyncClient, headers: dict[str, str]) -> None:
 def main() -> None:
     """Fill a store until there are enough findings, then call the API in process."""
     with sample.ports() as ports:
-        store, book = sample.store(ports), sample.book(ports)
+        store, policies = sample.store(ports), sample.policies(ports)
         count = sample.fill(store, 8000)
-        found = sample.judge(store, book)
+        found = sample.judge(store, policies)
         print(f"api: {count} resources, {found} open findings")
         tokens = SignedTokens("s" * 40, ports.now)
         token = tokens.mint("bench", [Role.OPERATOR], sample.TENANT, timedelta(hours=1))

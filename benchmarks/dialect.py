@@ -14,19 +14,19 @@ _SYMBOLS = {"equals": "==", "notEquals": "!=", "greater": ">"}
 
 
 def leaf(rule: Rule) -> tuple[str, str, Any]:
-    """The path, the operator and the right side of a condition on a field."""
+    """Return the path, the operator and the right side of a condition on a field."""
     operator = next(each for each in _OPERATORS if each in rule)
     return rule["field"], operator, rule[operator]
 
 
 def counted(rule: Rule) -> tuple[str, Rule, int]:
-    """The array, the `where` and the number of a condition that a count is greater than."""
+    """Return the array, the `where` and the number of a condition that a count is greater than."""
     count = rule["count"]
     return count["field"].removesuffix("[*]"), inside(count["where"], f"{count['field']}."), rule["greater"]
 
 
 def inside(rule: Rule, prefix: str) -> Rule:
-    """A `where` with fields relative to the member."""
+    """Return a `where` with fields relative to the member."""
     if isinstance(rule, list):
         return [inside(each, prefix) for each in rule]
     if not isinstance(rule, dict):
@@ -41,7 +41,7 @@ _GROUPS = ("allOf", "anyOf", "not")
 
 
 def joined(rule: Rule, both: str, either: str, translate: Callable[[Rule], str]) -> str | None:
-    """The parts of allOf or anyOf between the words for and and or; None for other conditions."""
+    """Return the parts of allOf or anyOf between the words for and and or; None for other conditions."""
     for key, word in (("allOf", both), ("anyOf", either)):
         if key in rule:
             return "(" + f" {word} ".join(map(translate, rule[key])) + ")"
@@ -49,7 +49,7 @@ def joined(rule: Rule, both: str, either: str, translate: Callable[[Rule], str])
 
 
 def cel(rule: Rule, base: str = "r") -> str:
-    """A CEL expression on the variable `base`."""
+    """Return a CEL expression on the variable `base`."""
     group = joined(rule, "&&", "||", lambda each: cel(each, base))
     if group:
         return group
@@ -75,7 +75,7 @@ def _cel_leaf(path: str, operator: str, right: Any) -> str:  # noqa: ANN401 - an
 
 
 def jmespath(rule: Rule) -> str:
-    """A JMESPath expression that is true of a violation."""
+    """Return a JMESPath expression that is true of a violation."""
     group = joined(rule, "&&", "||", jmespath)
     if group:
         return group
@@ -96,7 +96,7 @@ def jmespath(rule: Rule) -> str:
 
 
 def sql(rule: Rule, base: str = "d") -> str:
-    """A DuckDB condition on the JSON column `base`; never null."""
+    """Return a DuckDB condition on the JSON column `base`; never null."""
     group = joined(rule, "AND", "OR", lambda each: sql(each, base))
     if group:
         return group
@@ -125,14 +125,14 @@ def _quoted(value: Any) -> str:  # noqa: ANN401 - any JSON
 
 
 def rego(rules: list[tuple[str, Rule]]) -> str:
-    """A Rego module: one function per node, and the set `violations` of names of rules."""
+    """Return a Rego module: one function per node, and the set `violations` of names of rules."""
     lines = ["package peers", "import rego.v1"]
     lines += [f'violations contains "{name}" if {{ {_rego(rule, lines)}(input) }}' for name, rule in rules]
     return "\n".join(lines)
 
 
 def _rego(rule: Rule, lines: list[str]) -> str:
-    """Adds the functions of a node; the name of its own."""
+    """Add the functions of a node to `lines`. Return the name of its own."""
     if "allOf" in rule:
         bodies = ["; ".join(f"{_rego(each, lines)}(x)" for each in rule["allOf"])]
     elif "anyOf" in rule:
@@ -165,7 +165,7 @@ _CUSTODIAN = {"equals": "eq", "notEquals": "ne", "in": "in", "contains": "contai
 
 
 def custodian(rule: Rule) -> Rule:
-    """A filter of Cloud Custodian."""
+    """Return a filter of Cloud Custodian."""
     for key, word in (("allOf", "and"), ("anyOf", "or")):
         if key in rule:
             return {word: [custodian(each) for each in rule[key]]}

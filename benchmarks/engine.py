@@ -31,7 +31,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared"
 
 
 def catalog() -> AliasCatalog:
-    """Aliases of the generated resources."""
+    """Return aliases of the generated resources."""
     rows = [
         {"name": f"{kind}/{name}", "path": f"properties.{name}", "types": [kind]}
         for kind in TYPES
@@ -46,14 +46,14 @@ def catalog() -> AliasCatalog:
 
 
 def rules(number: int) -> Iterator[dict[str, Any]]:
-    """Rules of the usual shapes, most of them about one type."""
+    """Yield rules of the usual shapes, most of them about one type."""
     for at in range(number):
         kind, name = TYPES[at % 3], PROPERTIES[at % len(PROPERTIES)]
         yield {"allOf": [{"field": "type", "equals": kind}, condition(at, kind, name)]}
 
 
 def condition(at: int, kind: str, name: str) -> dict[str, Any]:
-    """One of six shapes."""
+    """Return one of six shapes."""
     inside = f"{kind}/rules[*]"
     where = {
         "allOf": [{"field": f"{inside}.access", "equals": "Allow"}, {"field": f"{inside}.port", "in": ["22", "*"]}]
@@ -70,7 +70,7 @@ def condition(at: int, kind: str, name: str) -> dict[str, Any]:
 
 
 def bodies(number: int) -> Iterator[bytes]:
-    """Resources as stored: JSON bytes, the same for every run."""
+    """Yield resources as JSON bytes, the same for every run."""
     random = Random(5)
     for at in range(number):
         kind = TYPES[at % 3]
@@ -92,7 +92,7 @@ def bodies(number: int) -> Iterator[bytes]:
 
 
 def timed(run: Callable[[], Any], times: int = 3) -> tuple[float, Any]:
-    """The best processor time in seconds, and the result."""
+    """Return the best processor time in seconds, and the result."""
     best, result = float("inf"), None
     for _ in range(times):
         started = time.process_time()
@@ -102,7 +102,7 @@ def timed(run: Callable[[], Any], times: int = 3) -> tuple[float, Any]:
 
 
 def compiled(number: int) -> PolicySet:
-    """A set of generated policies."""
+    """Return a set of generated policies."""
     aliases = catalog()
     return compile_set(
         compile_definition(
@@ -113,7 +113,7 @@ def compiled(number: int) -> PolicySet:
 
 
 def generated(number: int) -> None:
-    """From JSON bytes, streamed: counting, and judging with evidence."""
+    """Print how fast generated resources are counted, streamed from JSON bytes, and judged with evidence."""
     seconds, policies = timed(lambda: compiled(RULES))
     print(f"compile {RULES} generated rules        {seconds * 1e3:9.1f} ms")
     seconds, _ = timed(lambda: policies.count(map(orjson.loads, bodies(number))), 1)
@@ -123,19 +123,19 @@ def generated(number: int) -> None:
         f"count {number} x {RULES}, from bytes    {counting:9.2f} s   {number * RULES / counting:12,.0f} evaluations/s"
     )
     one = [Resource(orjson.loads(body)) for body in bodies(300)]
-    seconds, _ = timed(lambda: [policies.tally(each) for each in one])
-    print(f"tally with evidence, per resource   {seconds / len(one) * 1e3:9.3f} ms")
+    seconds, _ = timed(lambda: [policies.summarize(each) for each in one])
+    print(f"one resource, with evidence         {seconds / len(one) * 1e3:9.3f} ms")
     print(f"peak memory                         {usage.getrusage(usage.RUSAGE_SELF).ru_maxrss / 1e3:9.0f} MB")
 
 
 def rows(name: str) -> list[Any]:
-    """The rows of a file of the public data."""
+    """Return the rows of a file of the public data."""
     with gzip.open(DATA / name, "rb") as file:
         return [json.loads(line) for line in file]
 
 
 def public() -> None:
-    """The public definitions on real resources."""
+    """Print how fast the public definitions are compiled and judge real resources."""
     seconds, aliases = timed(lambda: AliasCatalog.from_rows(rows("azure-policy/aliases.jsonl.gz")), 1)
     print(f"load {len(aliases)} aliases from JSON       {seconds * 1e3:9.0f} ms")
     stored = pickle.dumps(aliases)
@@ -158,8 +158,8 @@ def public() -> None:
 
 
 def changed(whole: PolicySet, one: Resource, judged: list[Policy]) -> None:
-    """One changed resource against everything."""
-    seconds, _ = timed(lambda: [whole.tally(one) for _ in range(50)])
+    """Print how fast one changed resource is judged by everything."""
+    seconds, _ = timed(lambda: [whole.summarize(one) for _ in range(50)])
     print(f"one resource x {len(judged)} policies, warm   {seconds / 50 * 1e3:9.2f} ms")
 
 

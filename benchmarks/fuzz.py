@@ -1,8 +1,8 @@
 """Fuzzes the policy engine: random and mutated definitions, expressions and resources, reproducible from a seed.
 
 Usage: `python -m benchmarks.fuzz [INPUTS] [SEED] [FIRST]` (default 20,000 inputs, seed 1, from input 0). Only the
-engine's named errors may come out of an input, and none may take longer than `LONGEST` seconds of processor time; the
-exit status is 1 when an input breaks that. Input number n of a seed is the same on every machine: FIRST repeats one.
+engine's named errors may come out of an input, and none may take longer than `EVALUATION_SECONDS` of processor time;
+the exit status is 1 when an input breaks that. Input n of a seed is the same on every machine: FIRST repeats one.
 """
 
 import faulthandler
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from benchmarks.mutant import BODY, CATALOG, DEFINITIONS, condition, mutated, mutated_text, spoilt
+from benchmarks.mutant import BODY, CATALOG, DEFINITIONS, broken_text, condition, mutated, mutated_text
 from shared.domain.resource import Resource, Unread
 from shared.domain.verdict import State
 from shared.engine import (
@@ -25,10 +25,10 @@ from shared.engine import (
     EvaluationError,
     InvalidDefinition,
     NotSupported,
-    apply,
+    apply_effects,
     compile_definition,
     compile_set,
-    effects,
+    effect_details,
     evaluate_expression,
     explain,
     judge,
@@ -36,45 +36,45 @@ from shared.engine import (
 )
 
 Json = Any
-LONGEST = 1.0
-_HANGS = 120
+EVALUATION_SECONDS = 1.0
+_HANG_SECONDS = 120
 _CONTEXT = Context(now=datetime(2024, 6, 1, tzinfo=UTC), tenant="t")
 
 
 def expression(random: Random) -> None:
-    """Expressions are read and evaluated."""
+    """Read and evaluate an expression."""
     evaluate_expression(mutated_text(random), parameters={"p": "x"}, context=_CONTEXT)
 
 
 def text(random: Random) -> None:
-    """The JSON text of a definition, spoilt."""
+    """Compile the broken JSON text of a definition."""
     source = json.dumps(random.choice(DEFINITIONS))
     for _ in range(random.randint(0, 3)):
-        source = spoilt(random, source)
+        source = broken_text(random, source)
     compile_definition(load_definition(source.encode("utf-8", "surrogatepass")), aliases=CATALOG)
 
 
 def definition(random: Random) -> None:
-    """Definitions with mutated parts are refused, or judge a resource."""
-    meet(random, mutated(random, random.choice(DEFINITIONS)), BODY)
+    """Compile a definition with mutated parts and judge a resource."""
+    evaluate_one(random, mutated(random, random.choice(DEFINITIONS)), BODY)
 
 
-def soup(random: Random) -> None:
-    """Conditions of every shape."""
+def random_json(random: Random) -> None:
+    """Compile a condition of any shape and judge a resource."""
     rule = {
         "if": condition(random, 3),
         "then": {"effect": random.choice(("audit", "deny", "manual", "[parameters('p')]"))},
     }
-    meet(random, {"name": "p", "properties": {"policyRule": rule}}, BODY)
+    evaluate_one(random, {"name": "p", "properties": {"policyRule": rule}}, BODY)
 
 
 def body(random: Random) -> None:
-    """Sound definitions judge a resource of any shape."""
-    meet(random, random.choice(DEFINITIONS), mutated(random, BODY))
+    """Judge a mutated resource by a sound definition."""
+    evaluate_one(random, random.choice(DEFINITIONS), mutated(random, BODY))
 
 
-def meet(random: Random, source: Json, found: Json) -> None:
-    """Compile, judge, explain, count and amend: all agree on the state."""
+def evaluate_one(random: Random, source: Json, found: Json) -> None:
+    """Compile, judge, explain, count and apply effects: all agree on the state."""
     policy = compile_definition(source, aliases=CATALOG)
     missing = {random.choice(("properties", "tags", "properties.list", "properties.a")): Unread("forbidden")}
     one = Resource(found, unread=missing if random.random() < 0.3 else {})
@@ -82,29 +82,29 @@ def meet(random: Random, source: Json, found: Json) -> None:
     if random.random() < 0.2:
         json.dumps(explain(policy, one, _CONTEXT).to_json())
     if random.random() < 0.2:
-        batch = [each.state for each in compile_set([policy]).judge(one, _CONTEXT)]
+        batch = [each.state for _, each in compile_set([policy]).judge(one, _CONTEXT)]
         assert batch == ([] if verdict.state is State.NOT_APPLICABLE else [verdict.state]), (batch, verdict)
     if verdict.state is State.NON_COMPLIANT and not one.unread:
-        apply(one.body, effects(policy, one, _CONTEXT))
+        apply_effects(one.body, effect_details(policy, one, _CONTEXT))
 
 
-KINDS: tuple[Callable[[Random], None], ...] = (expression, expression, text, definition, definition, soup, body)
-NAMED = (InvalidDefinition, EvaluationError, NotSupported, EffectConflict)
+KINDS: tuple[Callable[[Random], None], ...] = (expression, expression, text, definition, definition, random_json, body)
+EXPECTED_ERRORS = (InvalidDefinition, EvaluationError, NotSupported, EffectConflict)
 
 
 def run(seed: int, number: int) -> tuple[str, float, str]:
-    """One input: its kind with the outcome, the processor time, and what broke (empty: nothing)."""
+    """Run one input. Return its kind and outcome, the processor time, and what broke ("" for nothing)."""
     random = Random(f"{seed}:{number}")
     kind = random.choice(KINDS)
     broke, outcome, started = "", "accepted", time.process_time()
     try:
         kind(random)
-    except NAMED as error:
+    except EXPECTED_ERRORS as error:
         outcome = type(error).__name__
     except Exception:  # noqa: BLE001 - whatever else comes out is what is looked for
         broke = traceback.format_exc(limit=-8)
     seconds = time.process_time() - started
-    if seconds > LONGEST:
+    if seconds > EVALUATION_SECONDS:
         broke += f"took {seconds:.2f} s"
     return f"{kind.__name__} {outcome}", seconds, broke
 
@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> int:
     slowest, broken, started = 0.0, 0, time.perf_counter()
     for number in range(first, first + inputs):
         if number % 1_000 == 0:
-            faulthandler.dump_traceback_later(_HANGS, exit=True)
+            faulthandler.dump_traceback_later(_HANG_SECONDS, exit=True)
         outcome, seconds, broke = run(seed, number)
         outcomes[outcome] += 1
         slowest = max(slowest, seconds)

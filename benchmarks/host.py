@@ -1,4 +1,4 @@
-"""The local host's own cost: a trivial function over HTTP, beside the bare server it stands on."""
+"""The local host's own cost: a trivial function over HTTP, compared with the bare server under it."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import quantiles
 
 CALLS = 2000
-SIDE_BY_SIDE = 32
+CONCURRENT_CALLS = 32
 REQUEST = b"GET /api/hello HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 APP = """
@@ -21,7 +21,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 async def hello(req: Request) -> Response:
     return Response("hello")
 """
-BARE = """
+BARE_SERVER = """
 import asyncio, uvicorn
 from local.host.server import Server, listen, url
 async def app(scope, receive, send):
@@ -37,7 +37,7 @@ asyncio.run(main())
 
 
 async def ask(port: int, count: int) -> list[float]:
-    """Milliseconds of so many requests, one after the other on one connection."""
+    """Send so many requests on one connection, one after the other. Return the milliseconds of each."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     times = []
     for _ in range(count):
@@ -53,13 +53,13 @@ async def ask(port: int, count: int) -> list[float]:
 
 
 async def measure(name: str, port: int) -> float:
-    """Print the figures of one server; answer its median."""
+    """Print the figures of one server; return its median."""
     await ask(port, CALLS // 10)
     cuts = quantiles(await ask(port, CALLS), n=20)
     began = time.perf_counter()
-    await asyncio.gather(*(ask(port, CALLS // SIDE_BY_SIDE) for _ in range(SIDE_BY_SIDE)))
+    await asyncio.gather(*(ask(port, CALLS // CONCURRENT_CALLS) for _ in range(CONCURRENT_CALLS)))
     rate = CALLS / (time.perf_counter() - began)
-    print(f"host, {name}: p50 {cuts[9]:.2f} ms, p95 {cuts[18]:.2f} ms, {rate:,.0f} requests/s at {SIDE_BY_SIDE}")
+    print(f"host, {name}: p50 {cuts[9]:.2f} ms, p95 {cuts[18]:.2f} ms, {rate:,.0f} requests/s at {CONCURRENT_CALLS}")
     return cuts[9]
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "function_app.py").write_text(APP)
         (Path(folder) / "host.json").write_text('{"logging": {"logLevel": {"Host.Results": "Warning"}}}')
-        bare = serve("bare server", [sys.executable, "-c", BARE])
+        bare = serve("bare server", [sys.executable, "-c", BARE_SERVER])
         host = serve(
             "trivial function", [sys.executable, "-m", "local.host", "--app", folder, "--state", f"{folder}/state"]
         )

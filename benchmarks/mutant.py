@@ -5,8 +5,8 @@ from random import Random
 from typing import Any
 
 from shared.engine import AliasCatalog
-from shared.engine.comparison import OPERATORS
-from shared.engine.function import FUNCTIONS
+from shared.engine.functions import FUNCTIONS
+from shared.engine.language.comparison import OPERATORS
 
 Json = Any
 _NAMES = ("a", "list[*]", "list[*].port", "list[*].tags[*]", "nest.deep", "list")
@@ -134,7 +134,7 @@ BODY: Json = {
 
 
 def scalar(random: Random) -> Json:
-    """A word, number, expression or constant."""
+    """Return a word, number, expression or constant."""
     draw = random.random()
     if draw < 0.5:
         return random.choice(WORDS)
@@ -144,7 +144,7 @@ def scalar(random: Random) -> Json:
 
 
 def tree(random: Random, depth: int) -> Json:
-    """Any JSON, its keys often words of the language."""
+    """Return any JSON, whose keys are often words of the language."""
     draw = random.random()
     if depth == 0 or draw < 0.4:
         return scalar(random)
@@ -154,7 +154,7 @@ def tree(random: Random, depth: int) -> Json:
 
 
 def places(node: Json) -> list[tuple[Json, Json]]:
-    """Every container with each of its keys, the whole tree down."""
+    """Return every container with each of its keys, the whole tree down."""
     found, waiting = [], [node]
     while waiting:
         one = waiting.pop()
@@ -165,7 +165,7 @@ def places(node: Json) -> list[tuple[Json, Json]]:
 
 
 def mutated(random: Random, source: Json) -> Json:
-    """A copy with up to four parts replaced, removed, renamed, wrapped or put elsewhere."""
+    """Return a copy with up to four parts replaced, removed, renamed, wrapped or put elsewhere."""
     root = copy.deepcopy(source)
     for _ in range(random.randint(1, 4)):
         spots = places(root)
@@ -175,7 +175,7 @@ def mutated(random: Random, source: Json) -> Json:
 
 
 def change(random: Random, holder: Json, key: Json, spots: list[tuple[Json, Json]]) -> None:
-    """One mutation of one place."""
+    """Apply one mutation in one place."""
     draw = random.random()
     if draw < 0.3:
         holder[key] = tree(random, 2)
@@ -186,22 +186,22 @@ def change(random: Random, holder: Json, key: Json, spots: list[tuple[Json, Json
     elif draw < 0.7:
         holder[key] = wrapped(random, holder[key])
     elif draw < 0.85 and isinstance(holder[key], str):
-        holder[key] = spoilt(random, holder[key])
+        holder[key] = broken_text(random, holder[key])
     else:
         other, name = random.choice(spots)
         holder[key] = copy.deepcopy(other[name])
 
 
 def wrapped(random: Random, value: Json) -> Json:
-    """The value inside more of the same, sometimes very deep."""
+    """Return the value inside more of the same, sometimes very deep."""
     key = random.choice(("not", "allOf", "anyOf", "value", "where"))
     for _ in range(random.choice((1, 1, 2, 3, 70))):
         value = {key: [value]} if key in {"allOf", "anyOf"} else {key: value}
     return value
 
 
-def spoilt(random: Random, text: str) -> str:
-    """A text with a piece cut, doubled or put in."""
+def broken_text(random: Random, text: str) -> str:
+    """Return a text with a piece cut, doubled or inserted."""
     first, last = sorted((random.randrange(len(text) + 1), random.randrange(len(text) + 1)))
     middle = random.choice(
         ("", text[first:last] * 2, random.choice(PIECES), random.choice(WORDS), text[first:last].swapcase())
@@ -210,16 +210,16 @@ def spoilt(random: Random, text: str) -> str:
 
 
 def mutated_text(random: Random) -> str:
-    """An expression: a known one spoilt, or a soup of pieces."""
+    """Return an expression: a broken known one, a random call, or random pieces."""
     if random.random() < 0.5:
-        return spoilt(random, random.choice(EXPRESSIONS))
+        return broken_text(random, random.choice(EXPRESSIONS))
     if random.random() < 0.5:
         return f"[{call(random, 4)}]"
     return "[" + "".join(random.choice(PIECES) for _ in range(random.randrange(1, 25))) + "]"
 
 
 def call(random: Random, depth: int) -> str:
-    """A well-formed call of a function with arguments of any kind."""
+    """Return a well-formed call of a function with arguments of any kind."""
     if depth == 0 or random.random() < 0.35:
         return random.choice(
             ("'a'", "''", "1", "-2", "1.5", "'b,c'", "true()", "null()", "'{0}'", "createArray('x', 2)", "'1'")
@@ -231,7 +231,7 @@ def call(random: Random, depth: int) -> str:
 
 
 def condition(random: Random, depth: int) -> Json:
-    """A condition of the right shape, whatever it holds; sometimes any JSON."""
+    """Return a condition of the right shape, whatever it holds; sometimes any JSON."""
     draw = random.random()
     if draw < 0.03:
         return tree(random, 3)
@@ -243,7 +243,7 @@ def condition(random: Random, depth: int) -> Json:
 
 
 def left(random: Random, depth: int) -> Json:
-    """The left side of a condition."""
+    """Return the left side of a condition."""
     draw = random.random()
     if draw < 0.5:
         return {
@@ -259,7 +259,7 @@ def left(random: Random, depth: int) -> Json:
 
 
 def right(random: Random) -> Json:
-    """The right side of a condition."""
+    """Return the right side of a condition."""
     draw = random.random()
     if draw < 0.2:
         return [scalar(random) for _ in range(random.randrange(4))]

@@ -1,8 +1,8 @@
 """Mutates the policy engine's operators and functions and counts the mutants that its tests kill (mutmut).
 
-Usage: `python -m benchmarks.mutation [MODULE…]`, a module being `comparison`, `function.date` or another that
+Usage: `python -m benchmarks.mutation [MODULE…]`, a module being `language.comparison`, `functions.date` or another that
 `tool.mutmut` in pyproject.toml names (default: all of them). It works in a copy, `.cortex/mutation`, where
-`mutmut show NAME` shows a survivor. The exit status is 1 when a module has a score below `LEAST` per cent.
+`mutmut show NAME` shows a survivor. The exit status is 1 when a module has a score below `LEAST_PERCENT`.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-LEAST = 90
+LEAST_PERCENT = 90
 _COPY = Path(".cortex/mutation")
 _PARTS = ("pyproject.toml", "shared", "tests/engine")
 _KILLED = frozenset({1, 3, 24, -24, 152})  # exit codes of the tests: a failure, or too much processor time
@@ -29,17 +29,17 @@ class Score(NamedTuple):
 
     @property
     def killed(self) -> int:
-        """The mutants for which a test failed or never ended."""
+        """Return the mutants for which a test failed or never ended."""
         return self.mutants - len(self.survivors)
 
     @property
     def percent(self) -> float:
-        """The share that was killed."""
+        """Return the share that was killed."""
         return 100 * self.killed / self.mutants
 
 
 def copy_project() -> None:
-    """The engine and its tests, apart from the tree that people work in."""
+    """Copy the engine and its tests away from the working tree."""
     shutil.rmtree(_COPY, ignore_errors=True)
     _COPY.mkdir(parents=True)
     for part in map(Path, _PARTS):
@@ -57,7 +57,7 @@ def mutate(modules: list[str]) -> bool:
 
 
 def scores() -> Iterator[Score]:
-    """The outcome for each module that was tried."""
+    """Yield the score of each module that was mutated."""
     engine = _COPY / "mutants/shared/engine"
     for file in sorted(engine.rglob("*.py.meta")):
         found = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
@@ -69,7 +69,7 @@ def scores() -> Iterator[Score]:
 
 
 def show(found: list[Score]) -> None:
-    """The survivors, and the table."""
+    """Print the survivors and the table."""
     for name in (name for each in found for name in each.survivors):
         print(name)
     print(f"\n{'module':24}{'mutants':>8}{'killed':>8}{'score':>9}")
@@ -79,13 +79,13 @@ def show(found: list[Score]) -> None:
 
 
 def main() -> int:
-    """Mutate, print the table; 1 when a module stays below `LEAST`."""
+    """Mutate, print the table; 1 when a module stays below `LEAST_PERCENT`."""
     copy_project()
     if not mutate(sys.argv[1:]):
         return 1
     found = list(scores())
     show(found)
-    return int(any(each.percent < LEAST for each in found))
+    return int(any(each.percent < LEAST_PERCENT for each in found))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Twenty rules on the same generated resources: our engine beside others, in one run, from JSON bytes.
+"""Twenty rules on the same generated resources: our engine and others, in one run, from JSON bytes.
 
 Usage: `python -m benchmarks.peers [RESOURCES]` (default 1,000). The others are optional and skipped by name when they
 are absent: c7n, cel-python, common-expression-language, regopy, jmespath, duckdb. An engine whose counts of violations
@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from benchmarks import dialect
-from benchmarks.yardstick import factory
+from benchmarks.engine_factory import factory
 
 Rules = list[tuple[str, Any]]
 Counts = list[int]
@@ -30,7 +30,7 @@ REGIONS = ["westeurope", "northeurope", "eastus", "uksouth"]
 
 
 def vault(random: Random) -> dict[str, Any]:
-    """A store of secrets; its retention may not be set."""
+    """Return a store of secrets; its retention may not be set."""
     days = {"retentionDays": random.choice([7, 30, 90])} if random.random() < 0.8 else {}
     return {
         "purgeProtection": random.random() < 0.7,
@@ -44,7 +44,7 @@ def vault(random: Random) -> dict[str, Any]:
 
 
 def server(random: Random) -> dict[str, Any]:
-    """A database server; its administrator may be missing."""
+    """Return a database server; its administrator may be missing."""
     admin = {"administrator": random.choice(["dba-team", "dba-oncall", "sa"])} if random.random() < 0.9 else {}
     return {
         "tls": random.choice(["1.0", "1.2", "1.3"]),
@@ -59,7 +59,7 @@ def server(random: Random) -> dict[str, Any]:
 
 
 def gateway(random: Random) -> dict[str, Any]:
-    """The edge of a network with its listeners."""
+    """Return the edge of a network with its listeners."""
     return {
         "tier": random.choice(["Basic", "Standard", "Premium"]),
         "firewall": {"enabled": random.random() < 0.6, "mode": random.choice(["Detection", "Prevention"])},
@@ -71,7 +71,7 @@ def gateway(random: Random) -> dict[str, Any]:
 
 
 def resources(number: int) -> list[bytes]:
-    """The same for every run, as JSON bytes."""
+    """Return resources as JSON bytes, the same for every run."""
     random = Random(11)
     found = []
     for at in range(number):
@@ -93,17 +93,17 @@ def resources(number: int) -> list[bytes]:
 
 
 def about(kind: str, *parts: Any) -> Any:  # noqa: ANN401 - rules are JSON
-    """A rule about one type."""
+    """Return a rule about one type."""
     return {"allOf": [{"field": "type", "equals": kind}, *parts]}
 
 
 def members(array: str, where: Any, number: int = 0) -> Any:  # noqa: ANN401 - rules are JSON
-    """More than `number` members of an array meet a condition."""
+    """Return the condition that more than `number` members of an array meet another one."""
     return {"count": {"field": f"properties.{array}[*]", "where": where}, "greater": number}
 
 
 def rules() -> Rules:
-    """Twenty rules of the usual shapes; their fields are property paths."""
+    """Return twenty rules of the usual shapes; their fields are property paths."""
     grant, one, listener = "properties.grants[*].", "properties.ranges[*].", "properties.listeners[*]."
     open_range = [{"field": f"{one}first", "equals": "0.0.0.1"}, {"field": f"{one}last", "equals": "255.255.255.255"}]
     plain = [{"field": f"{listener}protocol", "equals": "Http"}, {"not": {"field": f"{listener}port", "equals": 8080}}]
@@ -138,7 +138,7 @@ def rules() -> Rules:
 
 
 def aliased(rule: Any) -> Any:  # noqa: ANN401 - rules are JSON
-    """The rule with aliases in the place of property paths."""
+    """Return the rule with aliases in the place of property paths."""
     if isinstance(rule, list):
         return [aliased(each) for each in rule]
     if not isinstance(rule, dict):
@@ -150,7 +150,7 @@ def aliased(rule: Any) -> Any:  # noqa: ANN401 - rules are JSON
 
 
 def paths(rule: Any) -> set[str]:  # noqa: ANN401 - rules are JSON
-    """The property paths that a rule names."""
+    """Return the property paths that a rule names."""
     if isinstance(rule, list):
         return set().union(*map(paths, rule))
     if not isinstance(rule, dict):
@@ -160,7 +160,7 @@ def paths(rule: Any) -> set[str]:  # noqa: ANN401 - rules are JSON
 
 
 def ours(named: Rules) -> Run:
-    """This engine, with verdicts of three values."""
+    """Return the run of this engine, whose verdicts have three values."""
     aliases = {f"Peer/{path}": path for _, rule in named for path in paths(rule)}
     scan = factory([(name, aliased(rule)) for name, rule in named], aliases)
     return lambda lines: list(scan(lines).values())
@@ -180,7 +180,7 @@ def each_rule(tests: Sequence[Callable[[Any], Any]], decode: Callable[[bytes], A
 
 
 def c7n(named: Rules) -> Run:
-    """Cloud Custodian's filters."""
+    """Return the run of Cloud Custodian's filters."""
     filters = importlib.import_module("c7n.filters")
     registry = filters.FilterRegistry("peers")
 
@@ -197,7 +197,7 @@ def c7n(named: Rules) -> Run:
 
 
 def celpy(named: Rules) -> Run:
-    """cel-python."""
+    """Return the run of cel-python."""
     module = importlib.import_module("celpy")
     environment = module.Environment()
     programs = [environment.program(environment.compile(dialect.cel(rule))) for _, rule in named]
@@ -207,14 +207,14 @@ def celpy(named: Rules) -> Run:
 
 
 def cel(named: Rules) -> Run:
-    """common-expression-language (Rust)."""
+    """Return the run of common-expression-language (Rust)."""
     module = importlib.import_module("cel")
     programs = [module.compile(dialect.cel(rule)) for _, rule in named]
     return each_rule([program.execute for program in programs], lambda line: {"r": orjson.loads(line)})
 
 
 def regopy(named: Rules) -> Run:
-    """Rego (C++)."""
+    """Return the run of Rego (C++)."""
     module = importlib.import_module("regopy")
     interpreter = module.Interpreter()
     interpreter.add_module("peers", dialect.rego(named))
@@ -232,13 +232,13 @@ def regopy(named: Rules) -> Run:
 
 
 def jmespath(named: Rules) -> Run:
-    """JMESPath."""
+    """Return the run of JMESPath."""
     module = importlib.import_module("jmespath")
     return each_rule([module.compile(dialect.jmespath(rule)).search for _, rule in named])
 
 
 def duckdb(named: Rules) -> Run:
-    """DuckDB over a file of JSON lines, one thread."""
+    """Return the run of DuckDB over a file of JSON lines, with one thread."""
     module = importlib.import_module("duckdb")
     columns = ", ".join(f"count(*) FILTER (WHERE {dialect.sql(rule)})" for _, rule in named)
 
@@ -263,7 +263,7 @@ PEERS: dict[str, Callable[[Rules], Run]] = {
 
 
 def measured(run: Run, lines: list[bytes]) -> tuple[float, Counts]:
-    """The better processor time of two runs in seconds, and the counts."""
+    """Return the better processor time of two runs in seconds, and the counts."""
     best, counts = float("inf"), []
     for _ in range(2):
         started = time.process_time()
@@ -288,7 +288,7 @@ def main(arguments: list[str]) -> int:
 def report(
     name: str, make: Callable[[Rules], Run], named: Rules, lines: list[bytes], ours_: tuple[float, Counts]
 ) -> bool:
-    """One line about one engine; false when it answers otherwise."""
+    """Print a line about one engine. Return false when its counts differ."""
     try:
         run = make(named)
     except ImportError as error:

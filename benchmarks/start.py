@@ -1,4 +1,4 @@
-"""Cold start: how long the front door takes to import and index, how much it loads, beside an empty function app."""
+"""Cold start: what it takes to import and index the front door, compared with an empty function app."""
 
 import json
 import os
@@ -28,7 +28,7 @@ RUNS = 7
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """The median of several fresh processes."""
+    """Return the median of several fresh processes."""
     runs = []
     for _ in range(RUNS):
         env = {**os.environ, "PYTHONPATH": str(folder)}

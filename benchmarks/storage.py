@@ -15,8 +15,8 @@ from shared.adapters.local.documents import SqliteDocuments
 from shared.adapters.local.queue import SqliteQueue
 from shared.ports.documents import Query
 
-BULK = 50_000
-FINDINGS = 10_000
+BULK_DOCUMENTS = 50_000
+FINDING_DOCUMENTS = 10_000
 QUERIES = {
     "list 50 by id": Query(),
     "list 50 open": Query(equals={"open": True}),
@@ -27,11 +27,11 @@ QUERIES = {
 
 
 def finding(number: int, chance: random.Random) -> dict[str, Any]:
-    """A finding of about 3 kB."""
+    """Return a finding of about 3 kB."""
     return {
         "open": number % 10 > 0,
         "state": "nonCompliant",
-        "life": "opened",
+        "status": "opened",
         "severity": chance.choice(["low", "medium", "high", "critical"]),
         "policy": f"p{number % 200}",
         "resource": f"/subscriptions/{number % 20}/resourcegroups/rg/providers/microsoft.storage/accounts/{number}",
@@ -45,7 +45,7 @@ def finding(number: int, chance: random.Random) -> dict[str, Any]:
 
 
 def timed(act: Callable[[], Any], runs: int) -> tuple[float, float]:
-    """The median and the 95th percentile, in microseconds."""
+    """Return the median and the 95th percentile, in microseconds."""
     act()
     took = []
     for _ in range(runs):
@@ -66,23 +66,26 @@ def show(name: str, act: Callable[[], Any], runs: int = 300) -> float:
 def bulk(documents: SqliteDocuments, kind: str) -> float:
     """Write many at once; seconds."""
     chance = random.Random(1)
-    items = {f"f{number:06}": finding(number, chance) for number in range(BULK)}
+    items = {f"f{number:06}": finding(number, chance) for number in range(BULK_DOCUMENTS)}
     size = len(orjson.dumps(items["f000001"]))
     began = time.perf_counter()
     documents.put_many(tenant="bulk", kind=kind, items=items)
     took = time.perf_counter() - began
-    print(f"storage, put_many of {BULK} {kind}s of {size} bytes: {took:.1f} s, {BULK / took:.0f} documents/s")
+    print(
+        f"storage, put_many of {BULK_DOCUMENTS} {kind}s of {size} bytes: {took:.1f} s,"
+        f" {BULK_DOCUMENTS / took:.0f} documents/s"
+    )
     return took
 
 
 def listings(documents: SqliteDocuments, kind: str) -> dict[str, float]:
-    """Single documents, pages and counts among `FINDINGS` documents of a tenant."""
+    """Measure documents, pages and counts among `FINDING_DOCUMENTS` documents of a tenant, in microseconds."""
     chance = random.Random(2)
-    items = {f"f{number:06}": finding(number, chance) for number in range(FINDINGS)}
+    items = {f"f{number:06}": finding(number, chance) for number in range(FINDING_DOCUMENTS)}
     documents.put_many(tenant="t", kind=kind, items=items)
     where = {"tenant": "t", "kind": kind}
     acts: dict[str, tuple[Callable[[], Any], int]] = {
-        "get": (lambda: documents.get(**where, id=f"f{chance.randrange(FINDINGS):06}"), 2000),
+        "get": (lambda: documents.get(**where, id=f"f{chance.randrange(FINDING_DOCUMENTS):06}"), 2000),
         "put": (lambda: documents.put(**where, id="f000001", body=items["f000001"]), 500),
         "count by severity": (lambda: documents.count(**where, query=Query(), by="severity"), 20),
         "count of open by severity": (

@@ -1,169 +1,243 @@
-"""`cortex evaluate`: judge files or pipes of resources by policies on this machine, with no service and no cloud."""
+"""`cortex evaluate`: evaluate files or pipes of resources against policies, with no service and no cloud."""
 
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import batched
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.markup import escape
 
-from cli import pool, show, source
-from shared.domain.inventory import BadRecord
+from cli import context_index, input_file, origin, pool, resource_file, terminal
+from cli.context_index import ContextIndex
+from cli.explanation import print_explanation
+from cli.remark import Remarks
+from cli.resource_file import ResourceFile
+from shared.domain.error import InvalidInput
+from shared.domain.inventory import RecordError
+from shared.domain.printable import printable_json
 from shared.domain.resource import Resource
-from shared.domain.verdict import ATTENTION, State, Verdict
-from shared.engine import Context, Explanation
-from shared.services.intake import Reader, Record
-from shared.services.placement import Placement
-from shared.services.placement_set import Placed, PlacementSet
+from shared.domain.verdict import FINDING_STATES, State, Verdict
+from shared.engine import Context, EffectivePolicy, Explanation, PolicySet, compile_set, explain_effective
+from shared.importing import hint
+from shared.importing.inventory_reader import InventoryRecord, RecordReader
 
-WRONG = 3
-UNSETTLED = 4
-PIECE = 200
-"""Records in one piece of work."""
-_BAD = "bad records"
-_READER = Reader(draft=True)
+EXIT_NON_COMPLIANT = 3
+EXIT_UNSETTLED = 4
+BATCH_RECORDS = 200
+"""Records in one batch."""
+_LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What a process judges with. `attention`: leave out the pairs that are fine."""
+class EvaluationSetup:
+    """What a process evaluates with, and what it prints; `findings_only` leaves out compliant pairs.
 
-    policies: PlacementSet
-    context: Context
+    `plain` is the context without what the `index` has from the input.
+    """
+
+    policies: PolicySet
+    plain: Context
+    index: Path
+    reader: RecordReader
     as_json: bool
-    attention: bool
+    findings_only: bool
     full: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What came of a piece: lines to print, how many pairs are in which state, and what is no resource."""
+class EvaluatedBatch:
+    """The result of a batch: lines to print, the number of pairs by state, and the records that are none, and why."""
 
     lines: bytes
     states: Counter[str]
     resources: int
-    bad: tuple[BadRecord, ...]
+    without_properties: int
+    bad: tuple[str, ...]
 
 
-_bench: Bench | None = None
+_setup: EvaluationSetup | None = None
+_context: ContextIndex | None = None
 
 
 def evaluate(
     policy: Annotated[
-        list[str],
-        typer.Option(help="a policy file or folder, a policy of the catalog, or `catalog`; repeat for more"),
-    ],
-    resource: Annotated[
-        list[str] | None, typer.Option(help="a file of resources, gzip too, or - for stdin; repeat for more")
+        list[str] | None,
+        typer.Option(
+            help="a policy file or folder, a policy or initiative of the catalog, or `catalog`, the default; repeat "
+            "for more"
+        ),
     ] = None,
-    parameters: source.Parameters = "{}",
-    aliases: source.Aliases = None,
-    attention: Annotated[bool, typer.Option("--attention", help="leave out what is compliant")] = False,
-    full: Annotated[bool, typer.Option("--explain", help="with --json: the tree of clauses and the fixes too")] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="processes; 0 for one per core")] = 1,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(help="a file or folder of resources, or gzip of one, or - for stdin; repeat for more"),
+    ] = None,
+    subscription: origin.SubscriptionOption = None,
+    resource_group: origin.ResourceGroupOption = None,
+    management_group: origin.ManagementGroupOption = None,
+    location: origin.LocationOption = None,
+    api_version: origin.ApiVersionOption = None,
+    parameter: origin.ParameterOption = None,
+    parameters: input_file.Parameters = "{}",
+    aliases: input_file.Aliases = None,
+    findings_only: Annotated[bool, typer.Option("--findings-only", help="leave out what complies")] = False,
+    full: Annotated[
+        bool, typer.Option("--explain", help="explain each result; with --json, the tree of clauses too")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="number of processes; 0 for one per core")] = 1,
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Judge resources by policies, offline. Exit code 3 when one is non-compliant, 4 when one is not settled.
+    """Evaluate resources against policies, offline.
 
-    Policies are definitions, initiatives and assignments; what they refer to is looked for among them and in the
-    catalog, and is judged as they have it.
+    Exit code 3 when a resource is non-compliant; otherwise 4 when a result is unknown or an error, or when a record, a
+    policy file or a file of resources could not be used and was left out; 1 when there is nothing to evaluate.
 
-    Resources are ARM bodies, pages of them, exports or JSON lines; they are read as they come, in bounded memory.
+    Policies are definitions, initiatives and assignments; what they refer to is looked up there and in the catalog.
+
+    Resources are ARM bodies, pages of them, exports, templates or JSON lines, in files, folders or a pipe. They are
+    read twice, in bounded memory: subscriptions, resource groups and related resources are context for the others.
+    A template is evaluated as it would be deployed: options say where to; without them resources have no ids.
     """
-    policies = PlacementSet(source.placed(policy, parameters, aliases))
-    bench = Bench(policies, source.context(), json, attention, full)
-    pieces = batched(source.records_of(resource or ["-"]), PIECE, strict=False)
+    resolved = input_file.effective_policies(policy or ["catalog"], parameters, aliases)
+    remarks = Remarks()
+    for each in resolved.refused:
+        remarks.add(each.message)
+    for note in resolved.notes:
+        terminal.print_err("{}", note)
+    known = origin.read_origin(
+        parameter or (),
+        subscription=subscription,
+        resource_group=resource_group,
+        management_group=management_group,
+        location=location,
+        api_version=api_version,
+    )
+    reader, policies = RecordReader(known, draft=True), compile_set(resolved.policies)
+    with TemporaryDirectory(prefix="cortex-") as folder:
+        files = [resource_file.regular(each, Path(folder)) for each in resource or [resource_file.STDIN]]
+        index = Path(folder) / "context"
+        context_index.write_index(index, resource_file.read_records(files), reader, policies)
+        setup = EvaluationSetup(policies, input_file.context(), index, reader, json, findings_only, full)
+        total = _evaluate_files(files, setup, jobs or os.cpu_count() or 1, remarks)
+    if total.resources != 1 or len(policies) != 1:
+        terminal.print_err(
+            "{}, {}: {}",
+            terminal.count(total.resources, "resource"),
+            terminal.count(len(policies), "policy", "policies"),
+            terminal.format_counts(total.states, empty="nothing to evaluate"),
+        )
+    if note := hint.without_properties(total.without_properties, total.resources):
+        terminal.print_err("{}", note)
+    remarks.close()
+    if not total.resources and not remarks.count:
+        raise InvalidInput("there are no resources in the input: nothing was evaluated", path="--resource")
+    raise typer.Exit(_exit_code(total.states, settled=not remarks.count))
+
+
+def _evaluate_files(
+    files: Sequence[ResourceFile], setup: EvaluationSetup, jobs: int, remarks: Remarks
+) -> EvaluatedBatch:
+    """Print what comes of the files, in their order, and return the totals."""
     states: Counter[str] = Counter()
-    resources = 0
-    for judged in pool.spread(work, pieces, jobs=jobs or os.cpu_count() or 1, start=start, given=(bench,)):
+    resources = without_properties = 0
+    batches = batched(resource_file.read_records(files, remarks.add), BATCH_RECORDS, strict=False)
+    for judged in pool.map_batches(evaluate_batch, batches, jobs=jobs, start=start_process, given=(setup,)):
         sys.stdout.write(judged.lines.decode())
-        _tell(judged.bad)
+        for each in judged.bad:
+            remarks.add(each)
         states += judged.states
         resources += judged.resources
+        without_properties += judged.without_properties
+    if _context is not None:  # it stays open in processes of their own, which have ended
+        _context.close()
+    # Before anything else goes to the error stream, which may be the same terminal.
     sys.stdout.flush()
-    if resources != 1 or len(bench.policies) != 1:
-        show.errors.print(f"{resources} resources, {len(bench.policies)} policies: {show.counts(states)}")
-    raise typer.Exit(_code(states))
+    return EvaluatedBatch(b"", states, resources, without_properties, ())
 
 
-def _code(states: Counter[str]) -> int:
+def _exit_code(states: Counter[str], *, settled: bool) -> int:
     if states[State.NON_COMPLIANT]:
-        return WRONG
-    return UNSETTLED if states[State.UNKNOWN] or states[State.ERROR] or states[_BAD] else 0
+        return EXIT_NON_COMPLIANT
+    return 0 if settled and not (states[State.UNKNOWN] or states[State.ERROR] or states[_LEFT_OUT]) else EXIT_UNSETTLED
 
 
-def _tell(bad: Iterable[BadRecord]) -> None:
-    for each in bad:
-        show.errors.print(f"[yellow]left out:[/] record {each.position}: {escape(each.reason)}", soft_wrap=True)
+def start_process(setup: EvaluationSetup) -> None:
+    """Prepare this process for its batches."""
+    global _setup, _context
+    _setup, _context = setup, ContextIndex(setup.index, setup.plain, setup.policies)
 
 
-def start(bench: Bench) -> None:
-    """Prepare this process."""
-    global _bench  # noqa: PLW0603 - one per process of the pool
-    _bench = bench
-
-
-def work(records: Iterable[Record]) -> Judged:
-    """Read and judge a piece."""
-    assert _bench is not None  # `start` came first
+def evaluate_batch(records: Iterable[InventoryRecord]) -> EvaluatedBatch:
+    """Read and evaluate a batch of records."""
+    assert _setup is not None  # `start_process` came first
+    assert _context is not None
     states: Counter[str] = Counter()
     lines: list[bytes] = []
-    bad: list[BadRecord] = []
-    number = 0
-    for found in (each for record in records for each in _READER.read(record)):
-        if isinstance(found, BadRecord):
-            bad.append(found)
-            continue
-        number += 1
-        lines += _judged(found, _bench, states)
-    states[_BAD] += len(bad)
-    return Judged(b"".join(lines), states, number, tuple(bad))
+    bad: list[str] = []
+    number = without_properties = 0
+    for record in records:
+        for found in _setup.reader.read(record):
+            if isinstance(found, RecordError):
+                place = f"{record.file}, record" if record.file else "record"
+                bad.append(f"{place} {found.position}, line {found.line}: {found.reason}")
+                continue
+            number += 1
+            without_properties += "properties" in found.unread
+            lines += _evaluate_resource(_context.with_related(found), _context.of(found), _setup, states)
+    states[_LEFT_OUT] += len(bad)
+    return EvaluatedBatch(b"".join(lines), states, number, without_properties, tuple(bad))
 
 
-def _judged(resource: Resource, bench: Bench, states: Counter[str]) -> Iterator[bytes]:
-    """The lines on one resource; its pairs are counted."""
-    compliant, verdicts = _verdicts(resource, bench)
-    states[State.COMPLIANT.value] += compliant
-    for place, verdict in verdicts:
+def _evaluate_resource(
+    resource: Resource, context: Context, setup: EvaluationSetup, states: Counter[str]
+) -> Iterator[bytes]:
+    """Yield the lines about one resource, and count its pairs by state."""
+    compliant, verdicts = _verdicts(resource, context, setup)
+    states[State.COMPLIANT.value] += len(compliant)
+    for effective, verdict in verdicts:
         states[verdict.state.value] += 1
-        if not bench.attention or verdict.state in ATTENTION:
-            yield _line(place, resource, verdict, bench)
+        if not setup.findings_only or verdict.state in FINDING_STATES:
+            yield _line(effective, resource, verdict, context, setup)
 
 
-def _verdicts(resource: Resource, bench: Bench) -> tuple[int, list[Placed]]:
-    """Compliant pairs that are only counted, and a verdict for each of the others.
+def _verdicts(
+    resource: Resource, context: Context, setup: EvaluationSetup
+) -> tuple[list[EffectivePolicy], list[tuple[EffectivePolicy, Verdict]]]:
+    """Return the policies a resource complies with, which are only counted, and the verdicts of the others.
 
-    A single policy also tells of resources that it is not about.
+    A single policy has a verdict also on resources that it does not apply to.
     """
-    policies = bench.policies
+    policies = setup.policies
     if len(policies) == 1:
-        (place,) = policies.placements
-        return 0, [(place, place.judge(resource, bench.context))]
-    return policies.tally(resource, bench.context) if bench.attention else (0, policies.judge(resource, bench.context))
+        (effective,) = policies.policies
+        return [], [(effective, effective.judge(resource, context))]
+    return policies.summarize(resource, context) if setup.findings_only else ([], policies.judge(resource, context))
 
 
-def _line(place: Placement, resource: Resource, verdict: Verdict, bench: Bench) -> bytes:
-    if bench.as_json and not bench.full:
-        return orjson.dumps(_record(place, resource, verdict)) + b"\n"
-    explained = place.explain(resource, bench.context)
-    if bench.as_json:
-        return orjson.dumps({**explained.to_json(), **place.told(verdict)}) + b"\n"
-    return _text(place, resource, explained, named=len(bench.policies) > 1)
+def _line(
+    effective: EffectivePolicy, resource: Resource, verdict: Verdict, context: Context, setup: EvaluationSetup
+) -> bytes:
+    if setup.as_json and not setup.full:
+        return _json(_json_record(effective, resource, verdict))
+    explained = explain_effective(effective, resource, context)
+    if setup.as_json:
+        return _json({**explained.to_json(), **effective.to_json(verdict)})
+    return _text(effective, resource, explained, named=len(setup.policies) > 1, full=setup.full)
 
 
 def _name(resource: Resource) -> str:
-    """The id, or what a body that has none yet calls itself."""
+    """Return the id of a resource; the type and name of a body that has no id yet."""
     return resource.id or f"{resource.type}/{resource.body.get('name') or ''}".rstrip("/")
 
 
-def _record(place: Placement, resource: Resource, verdict: Verdict) -> dict[str, Any]:
+def _json_record(effective: EffectivePolicy, resource: Resource, verdict: Verdict) -> dict[str, Any]:
     found = {
-        **place.told(verdict),
+        **effective.to_json(verdict),
         "resource": _name(resource),
         "state": verdict.state.value,
         "effect": verdict.effect,
@@ -172,16 +246,28 @@ def _record(place: Placement, resource: Resource, verdict: Verdict) -> dict[str,
         found["reason"] = verdict.reason
     if verdict.evidence:
         found["evidence"] = [asdict(each) for each in verdict.evidence]
-    if verdict.needs:
-        found["needs"] = [asdict(each) for each in verdict.needs]
+    if verdict.missing:
+        found["missing"] = [asdict(each) for each in verdict.missing]
     return found
 
 
-def _text(place: Placement, resource: Resource, explained: Explanation, *, named: bool) -> bytes:
-    head = f"{show.state(explained.verdict.state)} {show.short(_name(resource))}"
-    message = place.message(explained.verdict)
-    with show.console.capture() as captured:
-        by = f" [bold]{escape(place.name)}[/]" if named else ""
-        more = f" [dim]·[/] {escape(message)}" if message else ""
-        show.console.print(f"{head}{by}: {escape(explained.sentence())}{more}", soft_wrap=True)
+def _json(value: object) -> bytes:
+    # orjson escapes the control characters below space, but not DEL and those from U+0080 to U+009F.
+    text = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    return text if text.isascii() and b"\x7f" not in text else printable_json(text.decode()).encode()
+
+
+def _text(effective: EffectivePolicy, resource: Resource, explained: Explanation, *, named: bool, full: bool) -> bytes:
+    state, message = terminal.state(explained.verdict.state), effective.message(explained.verdict)
+    by = terminal.styled(" [bold]{}[/]", effective.name) if named else ""
+    more = terminal.styled(" [dim]·[/] {}", message) if message else ""
+    with terminal.console.capture() as captured:
+        if full:
+            terminal.print_out("{} {}{}", state, terminal.shorten_id(_name(resource)), by, soft_wrap=True)
+            print_explanation({**explained.to_json(), **effective.to_json(explained.verdict)})
+        else:
+            summary = explained.summary()
+            terminal.print_out(
+                "{} {}{}: {}{}", state, terminal.shorten_id(_name(resource)), by, summary, more, soft_wrap=True
+            )
     return captured.get().encode()

@@ -1,94 +1,98 @@
-"""`cortex policy explain`: the clauses of a policy on a resource as a tree, which decided, and what would fix it."""
+"""`cortex policy explain`: why a policy says of resources what it says, and the smallest change that would comply."""
 
-import json as stdlib_json
-import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.tree import Tree
 
-from cli import contents, show, source
-from shared.domain.inventory import BadRecord
-from shared.engine import Explanation, Fix
-from shared.engine.explain import Step
-from shared.services.placement import Placement
+from cli import context_index, input_file, members, origin, resource_file, terminal
+from cli.context_index import ContextIndex
+from cli.explanation import Place, no_place, print_explanation
+from shared.authoring.library import DocumentShape, Library
+from shared.domain.inventory import RecordError
+from shared.domain.resource import Resource
+from shared.engine import Context, EffectivePolicy, Explanation, PolicySet, compile_set, explain_effective
+from shared.importing.inventory_reader import RecordReader
 
-_MARK = {True: "[green]true[/]", False: "[red]false[/]", None: "[yellow]unknown[/]"}
+EXIT_UNSETTLED = 4
 
 
 def explain_policy(
-    policy: source.PolicyName,
+    policy: input_file.PolicyName,
     resource: Annotated[
-        str | None, typer.Option("--resource", help="a file of resources, or - for stdin; without one: the members")
+        str | None, typer.Option("--resource", help="a file of resources, or - for stdin; without it, list the members")
     ] = None,
-    parameters: source.Parameters = "{}",
-    aliases: source.Aliases = None,
+    subscription: origin.SubscriptionOption = None,
+    resource_group: origin.ResourceGroupOption = None,
+    management_group: origin.ManagementGroupOption = None,
+    location: origin.LocationOption = None,
+    api_version: origin.ApiVersionOption = None,
+    parameter: origin.ParameterOption = None,
+    parameters: input_file.Parameters = "{}",
+    aliases: input_file.Aliases = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="print the tree of clauses too")] = False,
     json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Show why a policy says what it says of resources, clause by clause, and the smallest change that would comply.
+    """Explain the result of a policy on resources: what is wrong, where, why, the controls, the smallest change.
 
-    Of an initiative or an assignment without --resource: its members, where they lead, its parameters.
+    Without --resource, list the members and parameters of an initiative or an assignment. Exit code 4 when a policy
+    file could not be used and was left out.
     """
     if resource is None:
-        contents.show_members(policy, as_json=json)
+        members.show_members(policy, as_json=json)
         return
-    places = source.placed([policy], parameters, aliases)
-    for found in source.resources(resource):
-        if isinstance(found, BadRecord):
-            show.errors.print(
-                f"[yellow]left out:[/] record {found.position}, line {found.line}: {escape(found.reason)}"
+    known = origin.read_origin(
+        parameter or (),
+        subscription=subscription,
+        resource_group=resource_group,
+        management_group=management_group,
+        location=location,
+        api_version=api_version,
+    )
+    resolved = input_file.effective_policies([policy], parameters, aliases)
+    for problem in resolved.refused:
+        terminal.print_left_out(problem)
+    for note in resolved.notes:
+        terminal.print_err("{}", note)
+    library = input_file.gather_policies([policy])[0]
+    for found, context in _resources(resource, RecordReader(known, draft=True), compile_set(resolved.policies)):
+        for each in resolved.policies:
+            _print(
+                each, explain_effective(each, found, context), _place_in(library, each), as_json=json, verbose=verbose
             )
-            continue
-        for each in places:
-            _print(each, each.explain(found, source.context()), as_json=json)
+    raise typer.Exit(EXIT_UNSETTLED if resolved.refused else 0)
 
 
-def _print(place: Placement, explained: Explanation, *, as_json: bool) -> None:
+def _resources(place: str, reader: RecordReader, policies: PolicySet) -> Iterator[tuple[Resource, Context]]:
+    """Yield the resources of a file as `evaluate` judges them, and tell what could not be read."""
+    with TemporaryDirectory(prefix="cortex-") as folder:
+        files, index = [resource_file.regular(place, Path(folder))], Path(folder) / "context"
+        context_index.write_index(index, resource_file.read_records(files), reader, policies)
+        with closing(ContextIndex(index, input_file.context(), policies)) as context:
+            for record in resource_file.read_records(files, terminal.print_left_out):
+                for found in reader.read(record):
+                    if isinstance(found, RecordError):
+                        terminal.print_left_out(f"record {found.position}, line {found.line}: {found.reason}")
+                    else:
+                        yield context.with_related(found), context.of(found)
+
+
+def _place_in(library: Library, effective: EffectivePolicy) -> Place:
+    """Return how to find the clauses of a policy in its file; those of the catalog have none."""
+    document = library.find(effective.definition, DocumentShape.DEFINITION)
+    return document.place if document and document.locate else no_place
+
+
+def _print(effective: EffectivePolicy, explained: Explanation, place: Place, *, as_json: bool, verbose: bool) -> None:
+    told = {**explained.to_json(), **effective.to_json(explained.verdict)}
     if as_json:
-        sys.stdout.write(stdlib_json.dumps({**explained.to_json(), **place.told(explained.verdict)}) + "\n")
+        terminal.print_json(told, indent=None)
         return
-    show.console.print(tree(place, explained), highlight=False)
-
-
-def tree(place: Placement, explained: Explanation) -> Tree:
-    """The explanation as a tree: the sentence, the rule, the existenceCondition, what was not read, the fixes."""
-    verdict, policy = explained.verdict, place.policy
-    head = f"{show.state(verdict.state)} [bold]{escape(place.name)}[/] on {show.short(verdict.resource)}"
-    message = place.message(verdict)
-    said = f"{explained.sentence()}\n{message}" if message else explained.sentence()
-    root = Tree(f"{head}\n{escape(said)}", guide_style="dim")
-    if explained.rule is not None:
-        _grow(root.add("[bold]if[/]"), explained.rule)
-    if explained.existence is not None:
-        _grow(root.add(f"[bold]existenceCondition[/] of {escape(policy.details.type)}"), explained.existence)
-    for need in verdict.needs:
-        allowed = f" (needs {escape(need.permission)})" if need.permission else ""
-        root.add(f"[yellow]would settle it:[/] {escape(need.part)}, not read: {escape(need.reason)}{allowed}")
-    for fix in explained.fixes:
-        root.add(f"[green]would comply:[/] {_fix(fix)}")
-    return root
-
-
-def _grow(branch: Tree, step: Step) -> None:
-    weight = "" if step.decided else "dim "
-    said = f"{step.kind}" if not step.operator else _condition(step)
-    decided = " [bold]← decided[/]" if step.decided and step.operator else ""
-    style = f"[{weight.strip() or 'none'}]"
-    below = branch.add(f"{_MARK[step.result]} {style}{said}[/]{decided}")
-    for part in step.parts:
-        _grow(below, part)
-
-
-def _condition(step: Step) -> str:
-    """A condition with what it saw: the property, the operator, the expected and the observed value."""
-    named = escape(step.path or step.field)
-    subject = f"count of {named}" if step.kind == "count" else named
-    expected = "" if step.expected is None else f" {show.value(step.expected)}"
-    return f"{subject} {step.operator}{expected} [dim]· found[/] {show.value(step.observed)}"
-
-
-def _fix(fix: Fix) -> str:
-    if fix.action == "set":
-        return f"set {escape(fix.path)} to {show.value(fix.value)}"
-    return f"{fix.action} {escape(fix.path)}" + (f": {escape(fix.text)}" if fix.text else "")
+    verdict = explained.verdict
+    terminal.print_out(
+        "{} [bold]{}[/] on {}", terminal.state(verdict.state), effective.name, terminal.shorten_id(verdict.resource)
+    )
+    print_explanation(told, place, verbose=verbose)

@@ -1,13 +1,17 @@
-"""`cortex policy`: what people need who write policies."""
+"""`cortex policy`: tools for people who write policies."""
 
 import typer
 
-from cli import explain, layout, lint, trial
+from cli import catalog, explain, formatter, lint, test_case
 
-app = typer.Typer(help="Write policies: lint, test, explain and format definitions.", no_args_is_help=True)
+app = typer.Typer(
+    help="list, show, lint, rules, test, explain, fmt: the catalog, and policies of your own", no_args_is_help=True
+)
 
+app.command("list")(catalog.list_policies)
+app.command("show")(catalog.show_policy)
 app.command("lint")(lint.lint)
 app.command("rules")(lint.rules)
-app.command("test")(trial.run_cases)
+app.command("test")(test_case.run_cases)
 app.command("explain")(explain.explain_policy)
-app.command("fmt")(layout.fmt)
+app.command("fmt")(formatter.fmt)

@@ -1,71 +1,81 @@
-"""`cortex run`, `token` and `estate`: the whole product on this machine, and what goes with it."""
+"""`cortex run` and `estate`: the whole product on this machine, and its sample estate."""
 
 import contextlib
 import json as stdlib_json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import httpx2
 import typer
 from rich.panel import Panel
+from rich.text import Text
 
-from cli import local, show
-from cli.client import ApiError, Client
+from cli import state_folder, terminal
+from cli.client import ApiError
+from cli.sample import SampleSetup
+from cli.sign_in import mint_token
+from shared.domain.error import CortexError
 from shared.domain.identity import Role
 
 ROOT = Path(__file__).parents[1]
-PEOPLE = {Role.OPERATOR: "olga", Role.APPROVER: "ada"}
-LIFETIME = timedelta(days=30)
-LEAVING = 3.0
-PATIENCE = 120.0
-"""Seconds to wait for the sandbox cloud: a large estate takes a while to make."""
+USER_BY_ROLE = {Role.OPERATOR: "olga", Role.APPROVER: "ada"}
+TOKEN_LIFETIME = timedelta(days=30)
+RECONCILERS = ("scan_reconcile", "remediation_reconcile", "import_reconcile", "exemption_expire")
+SHUTDOWN_SECONDS = 3.0
+CLOUD_START_SECONDS = 120.0
+"""Seconds to wait for the sandbox cloud: creating a large estate takes a while."""
 
 
 def run(
     port: Annotated[
         int,
         typer.Option(
-            envvar="PORT", min=1, max=65_534, help="where the product answers; the sandbox cloud is next to it"
+            envvar="PORT", min=1, max=65_534, help="port of the product; the sandbox cloud takes the next one"
         ),
     ] = 7071,
-    resources: Annotated[int, typer.Option(min=1, max=1_000_000, help="size of the sample estate")] = 2000,
-    seed: Annotated[int, typer.Option(help="another seed is another estate")] = 7,
-    sample: Annotated[bool, typer.Option("--sample/--no-sample", help="with the sandbox cloud, or without")] = True,
-    json: Annotated[bool, typer.Option("--json", help="write logs as JSON lines")] = False,
+    resources: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="number of resources in the sample estate")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="seed of the sample estate; the same seed makes the same estate")] = 7,
+    sample: Annotated[
+        bool, typer.Option("--sample/--no-sample", help="run a sandbox cloud with a sample estate")
+    ] = True,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="show each function that ran, and not only what it is about")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="show the same as JSON lines")] = False,
 ) -> None:
-    """Run the whole product on this machine, with a sample estate in a sandbox cloud. Everything is kept in .cortex."""
-    from local.host.run import leave  # noqa: PLC0415 - the other commands do without it
+    """Run PolicyCortex on this machine, with a sample estate in a sandbox cloud.
 
-    tokens = {role.value: _mint(name, role, LIFETIME) for role, name in PEOPLE.items()}
-    _settings()
-    _claim(port)
+    All data is kept in the state folder: CORTEX_STATE, or .cortex in the current folder.
+    """
+    from local.host.run import leave_process  # noqa: PLC0415 - the other commands do without it
+
+    os.umask(0o077)  # only the owner may read what is kept
+    tokens = {role.value: mint_token(name, role, TOKEN_LIFETIME) for role, name in USER_BY_ROLE.items()}
+    _configure(sample=sample)
+    _lock_state(port)
+    _check_stores()
     with _cloud(port, resources, seed) if sample else contextlib.nullcontext():
-        status = _host(port, tokens, first_scan=sample, as_json=json)
-    leave(status)
-
-
-def mint(
-    role: Annotated[Role, typer.Option(help="what the token lets its bearer do")] = Role.OPERATOR,
-    name: Annotated[str, typer.Option(help="whom the streams and approvals name")] = "olga",
-    days: Annotated[float, typer.Option(min=0.001, max=30, help="how long it lives")] = 1.0,
-) -> None:
-    """Print a development token, signed with this machine's own secret."""
-    print(_mint(name, role, timedelta(days=days)))  # noqa: T201 - the output itself
+        options = ["--json"] if json else [] if verbose else ["--brief"]
+        status = _host(port, tokens, seed=seed if sample else None, options=options)
+    leave_process(status)
 
 
 def estate(
-    resources: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many")] = 200,
-    seed: Annotated[int, typer.Option(help="another seed is another estate")] = 7,
+    resources: Annotated[int, typer.Option(min=1, max=1_000_000, help="number of resources")] = 200,
+    seed: Annotated[int, typer.Option(help="seed of the sample estate; the same seed makes the same estate")] = 7,
 ) -> None:
-    """Print a sample estate as JSON lines of ARM bodies, of any size, the same for the same seed."""
+    """Print a sample estate of any size as JSON lines of ARM bodies."""
     from local import estate as sample  # noqa: PLC0415 - the other commands do without it
 
     with contextlib.suppress(BrokenPipeError):
@@ -73,27 +83,24 @@ def estate(
             sys.stdout.write(stdlib_json.dumps(body) + "\n")
 
 
-def _mint(name: str, role: Role, lifetime: timedelta) -> str:
-    from shared.adapters.local.identity import SignedTokens  # noqa: PLC0415 - the other commands do without it
-
-    tokens = SignedTokens(local.secret(), lambda: datetime.now(UTC))
-    return tokens.mint(name, [role], os.environ.get("CORTEX_TENANT", "local"), lifetime)
-
-
-def _claim(port: int) -> None:
-    """Refuse to begin where a port is taken, or where another product keeps its state in the same folder."""
+def _lock_state(port: int) -> None:
+    """Refuse to start when a port is in use, or when another product keeps its state in the same folder."""
     for each in (port, port + 1):
-        if not _comes_free(each):
-            raise ApiError(f"port {each} is taken: choose another, as in `PORT=8080 make run`")
-    if not local.claim():
-        raise ApiError(f"another product runs on {local.state()}: end it, or set CORTEX_STATE to another folder")
+        if not _wait_for_port(each):
+            raise ApiError(f"port {each} is in use: choose another with --port, or with PORT")
+    if not state_folder.lock_state():
+        raise ApiError(
+            f"another PolicyCortex uses the state folder {state_folder.state_path()}: stop it, or set CORTEX_STATE to "
+            "another folder"
+        )
 
 
-def _comes_free(port: int) -> bool:
-    """Whether a port is free, or comes free in the moment that the sandbox of a killed product takes to end."""
-    until = time.monotonic() + LEAVING
+def _wait_for_port(port: int) -> bool:
+    """Return whether a port is free within the seconds that the sandbox of a killed product takes to end."""
+    until = time.monotonic() + SHUTDOWN_SECONDS
     while True:
         with socket.socket() as probe:
+            # As the host binds: connections that are still closing do not keep a port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
@@ -103,88 +110,123 @@ def _comes_free(port: int) -> bool:
         time.sleep(0.1)
 
 
-def _settings() -> None:
-    """What the product is told about this machine; what is set already stays."""
+def _configure(*, sample: bool) -> None:
+    """Set the product's settings for this machine, where they are not set. The sample estate has house rules."""
     settings = {
-        "CORTEX_STATE": str(local.state()),
+        **({"CORTEX_ASSIGNMENTS": str(ROOT / "local" / "assignments")} if sample else {}),
+        "CORTEX_STATE": str(state_folder.state_path()),
         "CORTEX_TENANT": "local",
-        "CORTEX_LOCAL_TOKEN_SECRET": local.secret(),
+        "CORTEX_LOCAL_TOKEN_SECRET": state_folder.load_secret(),
         "CORTEX_SCAN_SCHEDULE": "0 0 2 * * *",
         "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "16",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(520 * 1024 * 1024),
     }
     for name, value in settings.items():
         os.environ.setdefault(name, value)
 
 
+def _check_stores() -> None:
+    """Refuse to start on stores that are damaged or cannot be opened, before an estate is created in vain."""
+    from shared import bootstrap  # noqa: PLC0415 - the other commands do without it
+
+    with bootstrap.build(bootstrap.settings()) as ports:
+        for check in (ports.documents.check, ports.blobs.check, ports.queue.check):
+            check()
+
+
 @contextlib.contextmanager
 def _cloud(port: int, resources: int, seed: int) -> Iterator[None]:
-    """The sandbox cloud beside the product, in a process of its own; it keeps what was written to it."""
+    """Run the sandbox cloud in a process of its own; it keeps what was written to it."""
     url = f"http://127.0.0.1:{port + 1}"
-    command = [sys.executable, "-m", "local.cloud", "--port", str(port + 1), "--state", str(local.state() / "cloud.db")]
+    # With -P, the folder of the caller, which may hold a `local` of its own, is not searched; PYTHONPATH has ours.
+    command = [sys.executable, "-P", "-m", "local.cloud", "--port", str(port + 1)]
+    state = ["--state", str(state_folder.state_path() / "cloud.db")]
     events = f"http://127.0.0.1:{port}/api/v1/changes"
-    told = ["--resources", str(resources), "--seed", str(seed), "--events", events, "--exit-with-parent"]
-    env = {**os.environ, "CORTEX_EVENTS_TOKEN": _mint("sandbox-cloud", Role.SENDER, LIFETIME)}
-    process = subprocess.Popen([*command, *told], cwd=ROOT, env=env)  # noqa: S603 - our own program
+    estate = ["--resources", str(resources), "--seed", str(seed), "--restricted"]
+    options = [*estate, "--events", events, "--exit-with-parent"]
+    env = {
+        **os.environ,
+        "CORTEX_EVENTS_TOKEN": mint_token("sandbox-cloud", Role.SENDER, TOKEN_LIFETIME),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    process = subprocess.Popen([*command, *state, *options], env=env)  # noqa: S603 - our own program
     try:
-        with show.errors.status(f"making a sample estate of {resources} resources"):
-            _await(f"{url}/admin/health", process)
+        with terminal.errors.status(f"creating a sample estate of {terminal.count(resources, 'resource')}"):
+            _wait_for_cloud(f"{url}/admin/health", process)
         os.environ.setdefault("CORTEX_CLOUD_ENDPOINT", url)
-        os.environ.setdefault("CORTEX_CLOUD_TOKEN", (local.state() / "cloud.token").read_text(encoding="utf-8"))
+        os.environ.setdefault("CORTEX_CLOUD_TOKEN", state_folder.read_text("cloud.token"))
         yield
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _await(url: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + PATIENCE
+def _wait_for_cloud(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + CLOUD_START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise ApiError(f"the sandbox cloud ended at once with {process.returncode}; its own message says why")
+            raise ApiError(f"the sandbox cloud exited with code {process.returncode}; its own message says why")
         with contextlib.suppress(httpx2.HTTPError):
             if httpx2.get(url).is_success:
                 return
         time.sleep(0.1)
-    raise ApiError(f"the sandbox cloud did not answer at {url} within {PATIENCE:.0f} s")
+    raise ApiError(f"the sandbox cloud did not answer at {url} within {CLOUD_START_SECONDS:.0f} s")
 
 
-def _host(port: int, tokens: dict[str, str], *, first_scan: bool, as_json: bool) -> int:
-    """Run the local host until it is told to stop; its exit code."""
+def _host(port: int, tokens: dict[str, str], *, seed: int | None, options: Sequence[str]) -> int:
+    """Run the local host until it is stopped, and return its exit code."""
     from local.host.__main__ import main as host  # noqa: PLC0415 - the other commands do without it
 
-    threading.Thread(target=_welcome, args=(port, tokens, first_scan), daemon=True).start()
-    return host(
-        ["--port", str(port), "--app", str(ROOT), "--state", str(local.state()), *(["--json"] if as_json else [])]
-    )
+    # The host runs in this thread, the only one that Python gives signals to.
+    threading.Thread(target=_welcome, args=(port, tokens, seed), daemon=True).start()
+    return host(["--port", str(port), "--app", str(ROOT), "--state", str(state_folder.state_path()), *options])
 
 
-def _welcome(port: int, tokens: dict[str, str], first_scan: bool) -> None:
-    """When the product answers: say where to look, and have the estate scanned if it never was."""
+def _welcome(port: int, tokens: dict[str, str], seed: int | None) -> None:
+    """Print where to look as soon as the product answers, and fill a new sample estate, which has a seed."""
     url = f"http://127.0.0.1:{port}"
     for _ in range(600):
         with contextlib.suppress(httpx2.HTTPError):
             if httpx2.get(f"{url}/api/v1/health").is_success:
                 break
         time.sleep(0.1)
-    local.keep(url, tokens)
-    scanning = first_scan and _first_scan()
-    show.errors.print(Panel(_text(url, scanning=scanning), title="PolicyCortex", expand=False, highlight=False))
-    for role, token in tokens.items():
-        show.errors.print(f"{role} ({PEOPLE[Role(role)]}): {token}", highlight=False, soft_wrap=True, markup=False)
+    run_reconcilers(url)
+    try:
+        state_folder.save_connection(url, tokens)
+    except CortexError as error:
+        terminal.print_err(
+            "[bold red]✗[/] set CORTEX_URL={} and CORTEX_TOKEN for the other commands yourself: {}", url, error
+        )
+    try:
+        with SampleSetup(url, tokens) as sample:
+            is_new = sample.is_new()
+            link = sample.sign_in_link()
+            terminal.errors.print(Panel(Text(_welcome_text(url)), title="PolicyCortex", expand=False))
+            terminal.print_err("[bold]Open[/] {}", link)  # outside the panel, which would break a long line
+            if seed is not None and is_new:
+                terminal.print_err("The sample estate is being scanned; this takes half a minute.")
+                sample.complete(seed)
+    except ApiError as error:
+        terminal.print_err("[bold red]✗[/] the sample estate is not complete: {}", error)
 
 
-def _first_scan() -> bool:
-    with Client() as api, contextlib.suppress(ApiError):
-        if not api.get("/scans", limit=1)["items"]:
-            api.post("/scans", {})
-            return True
-    return False
+def run_reconcilers(url: str) -> None:
+    """Run the reconcilers at once: here, unlike on Azure, running workflows end with the process."""
+    for name in RECONCILERS:
+        with contextlib.suppress(httpx2.HTTPError):
+            httpx2.post(f"{url}/admin/functions/{name}", json={})
 
 
-def _text(url: str, *, scanning: bool) -> str:
-    begun = "The sample estate is being collected and judged now; it takes a few seconds.\n\n" if scanning else ""
-    return (
-        f"{begun}Look:  {url}/  and  {url}/api/docs\nTry:   .venv/bin/cortex findings --severity critical\n"
-        f"Tour:  {url}/tour\n\nSign in with a development token, good for {LIFETIME.days} days on this machine alone:"
+def _welcome_text(url: str) -> str:
+    command = "cortex" if shutil.which("cortex") else ".venv/bin/cortex"
+    lines = (
+        ("Look", "open the link below: it signs in one browser, once, within ten minutes"),
+        ("", f"{command} sign-in prints another"),
+        ("Try", f"{command} finding list --severity critical"),
+        ("Tour", f"{url}/tour"),
+        ("API", f"{url}/api/docs"),
+        ("", f"{command} token --role operator prints a token for curl"),
+        ("Logs", f"{state_folder.state_path() / 'logs' / 'host.log'} has a line for each function that ran"),
     )
+    return "\n".join(f"{title:5} {text}" for title, text in lines)

@@ -1,1 +1,1 @@
-"""The doors: triggers that parse, call a service and answer."""
+"""The doors: triggers that parse their input, call a service and answer."""

@@ -1,7 +1,8 @@
-"""The doors of remediations: the request queue, the bell, the workflow with its activities, the reconciler."""
+"""The triggers of remediations: queues of requests and decisions, the workflow and its activities, the reconciler."""
 
+import asyncio
+import logging
 from functools import partial
-from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -9,132 +10,98 @@ from azure.durable_functions import DurableFunctionsClient
 from durabletask.task import OrchestrationContext
 
 from functions import context
-from functions.context import Given
-from functions.workflow import begin
-from shared.domain.error import Throttled, Unavailable
-from shared.domain.remediation import Status
-from shared.services import execution, judgement, message, plan, remediation
-from shared.services.estate import Store
-from shared.services.execution import Judge
-from shared.workflows import remediation as plot
+from functions.context import ActivityInput, ActivityResult
+from functions.delivery import record_failure
+from functions.workflow import reconcile, start_workflow
+from shared.services.estate import judgement
+from shared.services.remediation import approval, ending, execution, plan, progress, query, record, rollback
+from shared.workflows import remediation as orchestrator
+from shared.workflows.wait import DECISION_EVENT, Orchestrator
 
 bp = df.Blueprint()
+logger = logging.getLogger(__name__)
 
-Answer = dict[str, Any]
 
-
-def instance(remediation_id: str) -> str:
-    """The id of a remediation's workflow."""
+def instance_id(remediation_id: str) -> str:
+    """Return the id of a remediation's workflow."""
     return f"remediation-{remediation_id}"
 
 
-@bp.queue_trigger(arg_name="asked", queue_name=remediation.QUEUE, connection="AzureWebJobsStorage")
+@bp.queue_trigger(arg_name="asked", queue_name=record.QUEUE, connection="AzureWebJobsStorage")
 @bp.durable_client_input(client_name="client")
+@record_failure(record.QUEUE)
 async def remediation_start(asked: func.QueueMessage, client: DurableFunctionsClient) -> None:
-    """A remediation was requested, or is to be rolled back: start its workflow, unless it runs already."""
-    given = context.read(asked.get_body())
-    await begin(client, "remediation_workflow", instance(given.id), given.model_dump())
+    """Start the workflow of a remediation that was requested or is to be rolled back, unless it is running.
+
+    One that runs may be about to end, and look no more: a rollback comes again until it is seen to.
+    """
+    given = context.parse_message(asked.get_body())
+    if not await start_workflow(client, "remediation_workflow", instance_id(given.id), given.model_dump()):
+        store = context.store_for(given.model_dump())
+        await asyncio.to_thread(rollback.send_again, given.id, store=store, queue=context.ports().queue)
 
 
-@bp.queue_trigger(arg_name="asked", queue_name=remediation.BELL, connection="AzureWebJobsStorage")
+@bp.queue_trigger(arg_name="asked", queue_name=record.DECISION_QUEUE, connection="AzureWebJobsStorage")
 @bp.durable_client_input(client_name="client")
-async def remediation_ring(asked: func.QueueMessage, client: DurableFunctionsClient) -> None:
-    """Somebody decided: tell the workflow to look at the record; one that does not run is started and looks itself."""
-    given = context.read(asked.get_body())
-    if not await begin(client, "remediation_workflow", instance(given.id), given.model_dump()):
-        await client.raise_orchestration_event(instance(given.id), plot.BELL)
+@record_failure(record.DECISION_QUEUE)
+async def remediation_wake(asked: func.QueueMessage, client: DurableFunctionsClient) -> None:
+    """Send a decision to the workflow, so that it reads the record; start one that is not running."""
+    given = context.parse_message(asked.get_body())
+    if not await start_workflow(client, "remediation_workflow", instance_id(given.id), given.model_dump()):
+        await client.raise_orchestration_event(instance_id(given.id), DECISION_EVENT)
 
 
-@bp.timer_trigger(arg_name="timer", schedule="15 * * * * *", run_on_startup=True)
+@bp.timer_trigger(arg_name="timer", schedule="15 * * * * *")
 def remediation_reconcile(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the timer says only that it is time
-    """Every minute, and on start: send what is unfinished on its way again; those on their way do not mind."""
-    ports = context.ports()
-    tenant = context.tenant()
-    for each in remediation.active(store=context.store(tenant, "reconcile")):
-        queue = remediation.BELL if each.status == Status.APPROVED else remediation.QUEUE
-        ports.queue.send(queue, message.write(context.store(tenant, each.correlation), each.id))
+    """Reconcile the workflows of remediations that have not ended, every minute."""
+    context.for_each_tenant("remediation_reconcile", lambda store: reconcile(query.active(store=store), store))
 
 
 @bp.orchestration_trigger(context_name="context")
-def remediation_workflow(context: OrchestrationContext, given: Answer) -> plot.Plot:
-    """One remediation."""
-    return (yield from plot.remediate(context, given))
+def remediation_workflow(context: OrchestrationContext, given: ActivityResult) -> Orchestrator:
+    """Run the workflow of one remediation."""
+    return (yield from orchestrator.remediate(context, given))
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_look(given: Given) -> Answer:
-    """What the record says is next."""
+def remediation_look(given: ActivityInput) -> ActivityResult:
+    """Return the next step of a remediation, from its record."""
     store = context.store_for(given)
-    return remediation.ahead(remediation.look(given["id"], store=store), store=store)
+    return progress.ahead(approval.look(given["id"], store=store), store=store)
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_plan(given: Given) -> Answer:
-    """Plan, or wait for as long as the cloud asks."""
+def remediation_plan(given: ActivityInput) -> ActivityResult:
+    """Plan the next items, or record how long the cloud asks to wait."""
     store, ports = context.store_for(given), context.ports()
-    try:
-        planned = plan.make(
-            given["id"], store=store, control=ports.control, inventory=ports.inventory, book=context.book(store)
-        )
-    except (Throttled, Unavailable) as error:
-        return remediation.ahead(remediation.find(given["id"], store=store), store=store, wait=error.retry_after)
-    return remediation.ahead(planned, store=store)
-
-
-@bp.activity_trigger(input_name="given")
-def remediation_apply(given: Given) -> Answer:
-    """The next operation of an item."""
-    store = context.store_for(given)
-    wait = execution.apply(given["id"], given["item"], store=store, control=context.ports().control)
-    return _ahead(given, store, wait)
-
-
-@bp.activity_trigger(input_name="given")
-def remediation_verify(given: Given) -> Answer:
-    """Read an item again, judge it again."""
-    store = context.store_for(given)
-    wait = execution.verify(
-        given["id"], given["item"], store=store, control=context.ports().control, judge=_judge(store)
+    planned = plan.make(
+        given["id"], store=store, control=ports.control, inventory=ports.inventory, policies=context.policies(store)
     )
-    return _ahead(given, store, wait)
+    return progress.ahead(planned, store=store)
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_restore(given: Given) -> Answer:
-    """Put an item back."""
-    store = context.store_for(given)
-    wait = execution.restore(
-        given["id"], given["item"], store=store, control=context.ports().control, judge=_judge(store)
-    )
-    return _ahead(given, store, wait)
+def remediation_execute(given: ActivityInput) -> ActivityResult:
+    """Apply the next items of an approved plan, or roll them back."""
+    store, ports = context.store_for(given), context.ports()
+    policies = context.policies(store)
+    judge = partial(judgement.judge_resource, store=store, inventory=ports.inventory, policies=policies)
+    executed = execution.execute(given["id"], store=store, control=ports.control, policies=policies, judge=judge)
+    return progress.ahead(executed, store=store)
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_give_up(given: Given) -> Answer:
-    """A step keeps failing: record it."""
+def remediation_give_up(given: ActivityInput) -> ActivityResult:
+    """Record that a step keeps failing."""
     store = context.store_for(given)
-    known = remediation.give_up(given["id"], given["item"], given["reason"], store=store)
-    return remediation.ahead(known, store=store)
+    return progress.ahead(ending.give_up(given["id"], given["reason"], store=store), store=store)
 
 
 @bp.activity_trigger(input_name="given")
-def remediation_finish(given: Given) -> Answer:
-    """Record the end."""
+def remediation_finish(given: ActivityInput) -> ActivityResult:
+    """Record the end of a remediation."""
     store = context.store_for(given)
-    return remediation.ahead(remediation.finish(given["id"], store=store, book=context.book(store)), store=store)
-
-
-@bp.queue_trigger(arg_name="asked", queue_name=f"{remediation.QUEUE}-poison", connection="AzureWebJobsStorage")
-def remediation_poison(asked: func.QueueMessage) -> None:
-    """A request that could not be started, after all tries: the remediation has failed, and says so."""
-    given = context.read(asked.get_body())
-    store = context.store(given.tenant, given.correlation)
-    remediation.give_up(given.id, None, "its workflow could not be started", store=store)
-
-
-def _judge(store: Store) -> Judge:
-    return partial(judgement.judge_resource, store=store, inventory=context.ports().inventory, book=context.book(store))
-
-
-def _ahead(given: Given, store: Store, wait: float) -> Answer:
-    return remediation.ahead(remediation.find(given["id"], store=store), store=store, wait=wait)
+    ended = ending.finish(given["id"], store=store, policies=context.policies(store))
+    outcomes = ", ".join(f"{number} {outcome}" for outcome, number in ended.counts.items() if number)
+    logger.info("remediation %s %s: %s", ended.id, ended.status, outcomes or "nothing was changed")
+    return progress.ahead(ended, store=store)

@@ -1,1 +1,1 @@
-"""What the product is made of, below its doors."""
+"""The product itself, below the functions that the host calls; docs/architecture.md describes its packages."""

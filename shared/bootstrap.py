@@ -4,9 +4,10 @@ import atexit
 import secrets
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,12 +19,13 @@ from shared.ports.catalog import Catalog
 from shared.ports.clock import NewId, Now
 from shared.ports.control import Control
 from shared.ports.documents import Documents
+from shared.ports.generations import Generations
 from shared.ports.identity import Identity
 from shared.ports.inventory import Inventory
 from shared.ports.queue import Queue
 
+# Adapters are imported where they are chosen: their SDKs would make every cold start pay for what it does not use.
 if TYPE_CHECKING:
-    from shared.adapters.azure.arm import Connection
     from shared.settings import Settings
 
 
@@ -38,15 +40,14 @@ class Ports:
     control: Control
     catalog: Catalog
     identity: Identity
+    generations: Generations
     now: Now
     new_id: NewId
 
     def close(self) -> None:
         """Close the adapters that hold files or connections."""
         for field in fields(self):
-            close = getattr(getattr(self, field.name), "close", None)
-            if close is not None:
-                close()
+            _close(getattr(self, field.name))
 
     def __enter__(self) -> Self:
         return self
@@ -62,8 +63,9 @@ _building = threading.Lock()
 
 
 def ports() -> Ports:
-    """The ports of this process, built from the environment on first use and closed when the process ends."""
+    """Return the ports of this process, built from the environment on first use and closed when the process ends."""
     global _built  # noqa: PLW0603 - the one thing built once per process
+    # Two first calls at once must not open the same files twice.
     with _building:
         if _built is None:
             _built = build(settings())
@@ -72,31 +74,65 @@ def ports() -> Ports:
 
 
 def settings() -> "Settings":
-    """The environment as it is now."""
-    from shared.settings import Settings
+    """Read the settings from the environment as it is now; Misconfigured when they cannot be used."""
+    from shared import settings
 
-    return Settings()
+    return settings.read()
 
 
-@cache
-def tenant() -> str:
-    """The tenant that timers work for, as the environment said when it was first asked for."""
-    return settings().tenant
+def throttling_counts() -> Mapping[str, int]:
+    """Return how often the clouds and stores asked this process to wait, by which of them."""
+    from shared.adapters import throttling
+
+    return throttling.throttling_counts()
+
+
+LOCAL_ADDRESS = "http://127.0.0.1:7071"
+"""Where a host on this machine answers by default."""
+
+
+def address() -> str | None:
+    """Return where people reach the product, as settings have it: scheme, host and port; None when they do not say."""
+    known = settings()
+    if known.public_url or known.host_name is None:
+        return known.public_url
+    local = ":" in known.host_name  # a host on this machine is named with its port, the platform's names have none
+    return f"http{'' if local else 's'}://{known.host_name}"
 
 
 def build(settings: "Settings") -> Ports:
-    """Ports of their own, for the caller to close."""
-    return Ports(
-        documents=_documents(settings),
-        blobs=_blobs(settings),
-        queue=_queue(settings),
-        inventory=_inventory(settings),
-        control=_control(settings),
-        catalog=catalog(),
-        identity=_identity(settings),
-        now=_now,
-        new_id=_new_id,
-    )
+    """Build new ports, which the caller closes; none is left open when one of them cannot be built."""
+    from shared.adapters.generation import GenerationDocuments, StoredGenerations
+    from shared.adapters.large import LargeDocuments
+
+    with ExitStack() as undo:
+        # What is open is closed again when a later port cannot be built.
+        blobs = _blobs(settings)
+        undo.callback(_close, blobs)
+        items = GenerationDocuments(_documents(settings))
+        documents = LargeDocuments(items, blobs)
+        undo.callback(_close, documents)
+        inventory, control = _cloud(settings)
+        ports = Ports(
+            documents=documents,
+            blobs=blobs,
+            queue=_queue(settings),
+            inventory=inventory,
+            control=control,
+            catalog=catalog(settings.assignments),
+            identity=_identity(settings),
+            generations=StoredGenerations(items, lambda found: LargeDocuments(found, blobs)),
+            now=_now,
+            new_id=_new_id,
+        )
+        undo.pop_all()
+    return ports
+
+
+def _close(adapter: object) -> None:
+    close = getattr(adapter, "close", None)
+    if close is not None:
+        close()
 
 
 def _now() -> datetime:
@@ -104,53 +140,40 @@ def _now() -> datetime:
 
 
 def _new_id() -> str:
-    """Milliseconds since 1970 in hexadecimal, then 56 random bits: later ids sort later."""
+    """Return milliseconds since 1970 in hexadecimal, then 56 random bits: later ids sort later."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(7)}"
 
 
-def catalog() -> Catalog:
-    """The packaged policies; they need no settings."""
+def catalog(assignments: Path | None = None) -> Catalog:
+    """Return the packaged policies, and the assignments of a folder in addition to the default one."""
     from shared.adapters.local.catalog import PackagedCatalog
 
-    return PackagedCatalog(Path(__file__).parent.parent / "catalog")
+    return PackagedCatalog(Path(__file__).parent.parent / "catalog", assignments)
 
 
 def _identity(settings: "Settings") -> Identity:
     from shared.adapters.local.identity import NoIdentity, SignedTokens
 
-    secret = _text(settings.local_token_secret)
+    secret = _secret_text(settings.local_token_secret)
     return SignedTokens(secret, _now) if secret else NoIdentity()
 
 
-def _inventory(settings: "Settings") -> Inventory:
-    if settings.cloud_endpoint is None:
-        from shared.adapters.local.inventory import NoInventory
-
-        return NoInventory()
-    from shared.adapters.azure.inventory import ArmInventory
-
-    return ArmInventory(_connection(settings, settings.cloud_endpoint), resource_types=catalog().resource_types())
-
-
-def _control(settings: "Settings") -> Control:
+def _cloud(settings: "Settings") -> tuple[Inventory, Control]:
+    """Build what reads and what changes the cloud, over one connection."""
     if settings.cloud_endpoint is None:
         from shared.adapters.local.control import NoControl
+        from shared.adapters.local.inventory import NoInventory
 
-        return NoControl()
+        return NoInventory(), NoControl()
+    from shared.adapters.azure.arm import ArmConnection, StaticToken
     from shared.adapters.azure.control import ArmControl
-
-    return ArmControl(_connection(settings, settings.cloud_endpoint))
-
-
-def _connection(settings: "Settings", endpoint: str) -> "Connection":
-    from shared.adapters.azure.arm import Connection, StaticToken
-
-    token = _text(settings.cloud_token)
-    if token:
-        return Connection(settings.tenant, endpoint, StaticToken(token))
+    from shared.adapters.azure.inventory import ArmInventory
     from shared.adapters.azure.login import credential
 
-    return Connection(settings.tenant, endpoint, credential())
+    token = _secret_text(settings.cloud_token)
+    identity = StaticToken(token) if token else credential()
+    connection = ArmConnection(settings.tenant, settings.cloud_endpoint, identity)
+    return ArmInventory(connection, resource_types=catalog().resource_types()), ArmControl(connection)
 
 
 def _documents(settings: "Settings") -> Documents:
@@ -160,7 +183,7 @@ def _documents(settings: "Settings") -> Documents:
         from shared.adapters.azure.documents import CosmosDocuments
 
         return CosmosDocuments(
-            settings.cosmos_endpoint, settings.cosmos_database, key=_text(settings.cosmos_key), indexes=INDEXES
+            settings.cosmos_endpoint, settings.cosmos_database, key=_secret_text(settings.cosmos_key), indexes=INDEXES
         )
     from shared.adapters.local.documents import SqliteDocuments
 
@@ -171,7 +194,7 @@ def _blobs(settings: "Settings") -> Blobs:
     if settings.storage_connection or settings.storage_account_url:
         from shared.adapters.azure.blobs import StorageBlobs
 
-        return StorageBlobs(_text(settings.storage_connection) or settings.storage_account_url or "")
+        return StorageBlobs(_secret_text(settings.storage_connection) or settings.storage_account_url or "")
     from shared.adapters.local.blobs import FileBlobs
 
     return FileBlobs(settings.state / "blobs")
@@ -181,11 +204,11 @@ def _queue(settings: "Settings") -> Queue:
     if settings.storage_connection or settings.storage_account_url:
         from shared.adapters.azure.queue import StorageQueue
 
-        return StorageQueue(_text(settings.storage_connection) or settings.storage_account_url or "")
+        return StorageQueue(_secret_text(settings.storage_connection) or settings.storage_account_url or "")
     from shared.adapters.local.queue import SqliteQueue
 
     return SqliteQueue(settings.state / "queue.db")
 
 
-def _text(secret: SecretStr | None) -> str | None:
+def _secret_text(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None

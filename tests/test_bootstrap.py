@@ -1,3 +1,5 @@
+"""Settings choose the adapters, which are built once and loaded only when chosen."""
+
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -6,23 +8,13 @@ from pathlib import Path
 import pytest
 
 from shared import bootstrap
+from shared.adapters.generation import GenerationDocuments
+from shared.adapters.large import LargeDocuments
 from shared.domain.error import Unavailable
-from shared.ports.documents import Query
 from shared.settings import Settings
+from tests.fakes.port import use
 
 ROOT = Path(__file__).parents[1]
-
-
-def use(ports: bootstrap.Ports, tenant: str) -> None:
-    """Write and read back through every store."""
-    ports.documents.put(tenant=tenant, kind="finding", id="a", body={"severity": "high"})
-    assert ports.documents.count(tenant=tenant, kind="finding", query=Query(), by="severity") == {"high": 1}
-    ports.blobs.put(tenant=tenant, name="scan/a", data=b"x")
-    assert ports.blobs.get(tenant=tenant, name="scan/a") == b"x"
-    ports.queue.send("bootstrap", tenant)
-    (message,) = ports.queue.receive("bootstrap")
-    ports.queue.delete("bootstrap", message)
-    assert message.body == tenant
 
 
 def test_one_machine_is_enough(tmp_path: Path) -> None:
@@ -51,7 +43,9 @@ def test_settings_choose_the_cloud(tmp_path: Path) -> None:
         storage_account_url="https://name.blob.core.windows.net",
     )
     with bootstrap.build(settings) as ports:
-        names = [type(port).__name__ for port in (ports.documents, ports.blobs, ports.queue)]
+        assert isinstance(ports.documents, LargeDocuments)
+        assert isinstance(ports.documents.items, GenerationDocuments)
+        names = [type(port).__name__ for port in (ports.documents.items.items, ports.blobs, ports.queue)]
     assert names == ["CosmosDocuments", "StorageBlobs", "StorageQueue"]
     assert not settings.state.exists()
 

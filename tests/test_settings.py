@@ -1,9 +1,13 @@
+"""Settings are read from the environment and checked."""
+
+import traceback
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from shared.settings import Settings
+from shared.domain.error import Misconfigured
+from shared.settings import Settings, read
 
 CONNECTION = "DefaultEndpointsProtocol=https;AccountName=name;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
 
@@ -69,3 +73,33 @@ def test_secrets_are_not_shown() -> None:
     )
     assert "hidden" not in repr(settings)
     assert "hidden" not in str(settings.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CORTEX_METRICS_TOKEN", "hush-5318", "CORTEX_METRICS_TOKEN must have 16 characters or more"),
+        ("CORTEX_RETENTION__CHANGES", "-5318", "CORTEX_RETENTION__CHANGES must be 0 or more"),
+        ("CORTEX_RETENTION__ORPHANED_BLOBS", "0", "CORTEX_RETENTION__ORPHANED_BLOBS must be 1 or more"),
+        ("CORTEX_RETENTION__SCANS", "5318.5", "CORTEX_RETENTION__SCANS must be a whole number"),
+        ("CORTEX_RETENTION__SCAN", "5318", "CORTEX_RETENTION__SCAN is not a setting"),
+        ("CORTEX_RETENTION", "[5318", "CORTEX_RETENTION must be a JSON object"),
+        ("CORTEX_SCAN_SCHEDULE", "5318 * *", "CORTEX_SCAN_SCHEDULE must be a schedule of six fields, such as"),
+        ("CORTEX_PUBLIC_URL", "ftp://5318", "CORTEX_PUBLIC_URL must be an address without a path, such as"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes_and_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured) as caught:
+        read()
+    assert caught.value.message.startswith(told)
+    assert "5318" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_all_settings_that_cannot_be_used_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORTEX_METRICS_TOKEN", "short")
+    monkeypatch.setenv("CORTEX_RETENTION__SCANS", "x")
+    with pytest.raises(Misconfigured, match=r"CORTEX_METRICS_TOKEN must .*; CORTEX_RETENTION__SCANS must be"):
+        read()

@@ -1,7 +1,7 @@
 """Runs the engine against a collection of cases with known outcomes and lists every miss with its reason.
 
-Usage: `python -m benchmarks.conformance [DIR]` (default: `policy-cases` in the folder `shared` beside the project);
-the definitions and the real alias table are read from `azure-policy` beside DIR or in that folder. The last line is
+Usage: `python -m benchmarks.conformance [DIR]` (default: `policy-cases` in the folder `shared` next to the project);
+the definitions and the real alias table are read from `azure-policy` next to DIR or in that folder. The last line is
 `cases P/N, functions P/N, oracle wrong W of N pairs`.
 """
 

@@ -8,7 +8,7 @@ from shared.domain.resource import Resource
 from shared.engine import AliasCatalog, Context, Policy, compile_definition, load_definition
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
-from shared.engine.related import meets
+from shared.engine.judge.related import meets_existence
 
 Json = Any
 GROUP = {"name": "myResourceGroup", "location": "eastus"}
@@ -16,12 +16,12 @@ SUBSCRIPTION = {"subscriptionId": "00000000-0000-0000-0000-000000000000"}
 
 
 def catalog(case: Json, tables: Tables) -> AliasCatalog:
-    """The alias table of a case."""
+    """Return the alias table of a case."""
     return tables.named(case["alias_table"]) if case.get("alias_table") else PlainPaths()
 
 
 def context(case: Json) -> Context:
-    """The surroundings of a case, with the documented defaults."""
+    """Return the surroundings of a case, with the documented defaults."""
     given = case.get("context") or {}
     now = case.get("now")
     return Context(
@@ -35,7 +35,7 @@ def context(case: Json) -> Context:
 
 
 def definition(case: Json) -> Json:
-    """The definition of a case; parameters that are only given get a declaration."""
+    """Return the definition of a case; parameters that are only given get a declaration."""
     declared = dict(case.get("parameter_definitions") or {})
     kinds = {str: "String", bool: "Boolean", int: "Integer", float: "Float", list: "Array", dict: "Object"}
     if not case.get("parameter_definitions"):
@@ -45,14 +45,14 @@ def definition(case: Json) -> Json:
 
 
 def compiled(case: Json, tables: Tables) -> Policy:
-    """The policy of a case."""
+    """Return the policy of a case."""
     if "policy_text" in case:
         return compile_definition(load_definition(case["policy_text"]), aliases=catalog(case, tables))
     return compile_definition(definition(case), aliases=catalog(case, tables), parameters=case.get("parameters"))
 
 
 def resource(case: Json) -> Resource:
-    """The resource of a case with its related ones: the answers of the look-ups, in order."""
+    """Return the resource of a case with its related ones: the answers of the look-ups, in order."""
     body = case.get("resource") or {}
     related: dict[str, tuple[Resource, ...]] = {}
     details = ((case.get("policy_rule") or {}).get("then") or {}).get("details")
@@ -68,14 +68,16 @@ def _answer(row: Json) -> Json:
 
 
 def matches(policy: Policy, one: Resource, surroundings: Context) -> bool | str | None:
-    """Whether the rule takes effect; "error" when the evaluation fails. What a look-up returns is what it selected."""
+    """Return whether the rule takes effect, or the error of a failed evaluation. A look-up returns what it selected."""
     frame = Frame(one, surroundings)
     try:
         program = policy.program(frame.type, one.api_version)
         answer = program.rule.test(frame.body, frame)
         if answer and policy.effect in {"auditIfNotExists", "deployIfNotExists"}:
             found = one.related.get(policy.details.type.lower())
-            answer = not any(meets(policy, each, frame) for each in (found if isinstance(found, tuple) else ()))
+            answer = not any(
+                meets_existence(policy, each, frame) for each in (found if isinstance(found, tuple) else ())
+            )
     except EvaluationError as error:
         return f"error: {error}"
     return answer if policy.effect != "disabled" else False

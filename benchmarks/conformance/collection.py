@@ -1,4 +1,4 @@
-"""What a collection of policy cases holds: rows, alias tables, and the public definitions beside them."""
+"""What a collection of policy cases holds: rows, alias tables, and the public definitions next to them."""
 
 import gzip
 import json
@@ -14,12 +14,12 @@ Json = Any
 
 
 def data() -> Path:
-    """The folder with test data: named by CORTEX_TEST_DATA, or `shared` beside the project."""
+    """Return the folder with test data: that of CORTEX_TEST_DATA, or `shared` next to the project."""
     return Path(os.environ.get("CORTEX_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared")
 
 
 def lines(path: Path) -> Iterator[Json]:
-    """The rows of a gzip-compressed file of JSON lines; none where there is no such file."""
+    """Yield the rows of a gzip-compressed file of JSON lines; none when there is no such file."""
     if not path.is_file():
         return
     with gzip.open(path, "rb") as file:
@@ -27,7 +27,7 @@ def lines(path: Path) -> Iterator[Json]:
 
 
 def definitions(folder: Path) -> Path:
-    """The folder with the public definitions: beside the cases, else beside the project."""
+    """Return the folder with the public definitions: next to the cases, or else in the test data."""
     places = (folder.parent / "azure-policy", data() / "azure-policy")
     return next((each for each in places if each.is_dir()), places[0])
 
@@ -40,13 +40,13 @@ class Tables:
         self.loaded: dict[str, AliasCatalog] = {}
 
     def named(self, name: str) -> AliasCatalog:
-        """The table of that name, loaded once."""
+        """Return the table of that name, loaded once."""
         if name not in self.loaded:
             self.loaded[name] = self._types().merge(self._real() if name == "real" else self._listing(name))
         return self.loaded[name]
 
     def _types(self) -> AliasCatalog:
-        """What resource types support, which mode Indexed goes by."""
+        """Return what resource types support, which decides on the mode Indexed."""
         return AliasCatalog.from_rows((), lines(definitions(self.folder) / "resourceTypes.jsonl.gz"))
 
     def _real(self) -> AliasCatalog:
@@ -69,5 +69,5 @@ class PlainPaths(AliasCatalog):
         return True
 
     def rows(self, name: str) -> tuple[Alias, ...]:
-        """The name as its own path."""
+        """Return the name as its own path."""
         return (Alias(name, name, frozenset()),)

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.conformance.collection import Tables, definitions, lines
 from shared.domain.resource import Resource
 from shared.engine import AliasCatalog, Context, InvalidDefinition, Policy, compile_definition
-from shared.engine.clause import Clause
+from shared.engine.compile.clause import CompiledClause
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
 
@@ -30,7 +30,7 @@ ORACLE = Context(
 
 
 def run_oracle(folder: Path, tables: Tables) -> tuple[int, int]:
-    """Wrong answers and pairs of the two-engine agreement."""
+    """Judge the pairs on which two engines agree. Return how many are wrong, and how many there are."""
     source = definitions(folder) / "policyDefinitions.jsonl.gz"
     rows = sorted(lines(source), key=lambda row: str(row["cloud"]), reverse=True)  # AzureCloud last: it wins
     found = {row["definition"]["name"]: row["definition"] for row in rows}
@@ -67,11 +67,11 @@ def _rule_answers(rule: Json, source: Json, aliases: AliasCatalog, bodies: list[
     return answers
 
 
-def _clause(policy: Policy, part: str, frame: Frame) -> Clause | None:
+def _clause(policy: Policy, part: str, frame: Frame) -> CompiledClause | None:
     return policy.existence() if part == "existenceCondition" else policy.program(frame.type).rule
 
 
-def _answer_of(clause: Clause | None, frame: Frame) -> bool | str | None:
+def _answer_of(clause: CompiledClause | None, frame: Frame) -> bool | str | None:
     try:
         return True if clause is None else clause.test(frame.body, frame)
     except (EvaluationError, RecursionError) as error:

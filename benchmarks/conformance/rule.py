@@ -6,20 +6,20 @@ from benchmarks.conformance.case import catalog, compiled, context, matches, res
 from benchmarks.conformance.collection import Tables
 from shared.domain.resource import Resource
 from shared.domain.verdict import State
-from shared.engine import EffectConflict, InvalidDefinition, apply, effects, judge
-from shared.engine.comparison import checker
+from shared.engine import EffectConflict, InvalidDefinition, apply_effects, effect_details, judge
+from shared.engine.compile.evaluate import compile_operand
+from shared.engine.compile.policy import alias_names_used
+from shared.engine.compile.scope import CompileScope
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
-from shared.engine.evaluate import compile_operand
-from shared.engine.operand import parse_operand
-from shared.engine.policy import names_used
-from shared.engine.scope import Scope
+from shared.engine.language.comparison import operator_check
+from shared.engine.language.operand import parse_operand
 
 Json = Any
 
 
 def run_rule(case: Json, tables: Tables) -> str | None:
-    """None when the case agrees, else what came instead."""
+    """Run a case on a rule. Return None when it agrees, or what came instead."""
     expected = case["expected"]
     try:
         policy = compiled(case, tables)
@@ -40,23 +40,25 @@ def run_rule(case: Json, tables: Tables) -> str | None:
 
 
 def run_operator(case: Json, _: Tables) -> str | None:
-    """One operator on two values."""
+    """Run a case of one operator on two values."""
     expected = case["expected"]
     try:
-        found: Json = checker(case["operator"], case.get("right"))(case.get("left"))
+        found: Json = operator_check(case["operator"], case.get("right"))(case.get("left"))
     except EvaluationError as error:
         return None if expected.get("error") or expected.get("evaluation_error") else f"error: {error}"
     return None if found is expected.get("value") else f"expected {expected}, found {found}"
 
 
 def run_expression(case: Json, tables: Tables) -> str | None:
-    """One expression on a resource."""
+    """Run a case of one expression on a resource."""
     names = catalog(case, tables)
     one = Resource(case["resource"], api_version=case.get("api_version"))
     frame = Frame(one, context(case))
     try:
         operand = parse_operand(case["expression"], "$")
-        found = compile_operand(operand, Scope(names, case.get("parameters") or {}, frame.type)).read(frame.body, frame)
+        found = compile_operand(operand, CompileScope(names, case.get("parameters") or {}, frame.type)).read(
+            frame.body, frame
+        )
     except (EvaluationError, InvalidDefinition) as error:
         failed = case["expected"].get("evaluation_error") or case["expected"].get("error")
         return None if failed else f"error: {error}"
@@ -64,11 +66,11 @@ def run_expression(case: Json, tables: Tables) -> str | None:
 
 
 def run_applicability(case: Json, tables: Tables) -> str | None:
-    """Whether a policy is about a resource."""
+    """Run a case of whether a policy applies to a resource."""
     policy = compiled(case, tables)
     verdict = judge(policy, resource(case), context(case))
     # The page has a policy with an invalid alias not applicable; here it is judged, unknown where the alias matters.
-    names = names_used(policy.parameters, policy.definition.condition) or set()
+    names = alias_names_used(policy.parameters, policy.definition.condition) or set()
     invalid = any("/" in name and name not in policy.catalog for name in names)
     found = verdict.state is not State.NOT_APPLICABLE and not invalid
     wanted = case["expected"]["applicable"]
@@ -76,13 +78,15 @@ def run_applicability(case: Json, tables: Tables) -> str | None:
 
 
 def run_mutation(case: Json, tables: Tables) -> str | None:
-    """The resource after append or modify, or the denial of the request."""
+    """Run a case of append or modify: the changed resource, or the denial of the request."""
     policy, one = compiled(case, tables), resource(case)
     surroundings = context(case)
     expected = case["expected"]
     try:
         changed = policy.may_apply_to(one.type.lower()) and matches(policy, one, surroundings) is True
-        found = apply(one.body, effects(policy, one, surroundings), request=True) if changed else one.body
+        found = (
+            apply_effects(one.body, effect_details(policy, one, surroundings), request=True) if changed else one.body
+        )
     except EffectConflict as error:
         return None if expected.get("denied") else f"denied: {error}"
     if expected.get("denied"):

@@ -26,7 +26,7 @@ RUNNERS: dict[str | None, Callable[[Json, Tables], str | None]] = {
 
 
 def run_cases(folder: Path, tables: Tables) -> tuple[int, int]:
-    """Agreements and cases; what the sources dispute is listed but not scored."""
+    """Run all cases. Return how many agree, and how many there are; contested ones are listed but not scored."""
     passed = total = 0
     for case in lines(folder / "cases.jsonl.gz"):
         miss = _miss(case, tables)

@@ -1,4 +1,4 @@
-"""Changes: the webhook that the cloud's event service tells changes to.
+"""Changes: the webhook for events of the cloud.
 
 Source: Azure Event Grid, "Endpoint validation with Event Grid event schema"; CloudEvents, "HTTP 1.1 Web Hooks".
 """
@@ -6,19 +6,20 @@ Source: Azure Event Grid, "Endpoint validation with Event Grid event schema"; Cl
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Body, Header, Response
 
-from functions.api.access import Known
-from functions.api.route import router as make_router
+from functions.api.http.access import Authorized
+from functions.api.http.response import accepted
+from functions.api.http.route import make_router
 from shared.domain.error import InvalidInput
 from shared.domain.model import Model
-from shared.services import change
+from shared.services.estate import change
+from shared.services.installation import heartbeat
 
 router = make_router("Changes")
 
-VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
-ORIGIN = "eventgrid.azure.net"
+VALIDATION_EVENT = "Microsoft.EventGrid.SubscriptionValidationEvent"
+WEBHOOK_ORIGIN = "eventgrid.azure.net"
 SUBJECT = (
     "/subscriptions/5d1c9c4e-0000-4000-8000-000000000001/resourceGroups/data"
     "/providers/Microsoft.Storage/storageAccounts/telemetry"
@@ -38,36 +39,51 @@ EXAMPLES = {
     }
 }
 
-Events = list[dict[str, Any]] | dict[str, Any]
+EventGridEvents = list[dict[str, Any]] | dict[str, Any]
 
 
-class Taken(Model):
-    """How many resources will be judged anew."""
+class ChangesAccepted(Model):
+    """The number of resources that will be evaluated again."""
 
     resources: int
+
+
+class SubscriptionValidated(Model):
+    """The code of an endpoint validation, returned."""
+
+    validation_response: str
 
 
 @router.options("/changes", include_in_schema=False)
 async def change_handshake(
     origin: Annotated[str, Header(alias="WebHook-Request-Origin", max_length=255)] = "",
 ) -> Response:
-    """Agree to deliveries of the cloud's event service, and of nobody else."""
-    if origin.lower() != ORIGIN:
+    """Allow deliveries by the cloud's event service, and by nobody else."""
+    if origin.lower() != WEBHOOK_ORIGIN:
         return Response(status_code=204, headers={"allow": "OPTIONS, POST"})
-    return Response(headers={"webhook-allowed-origin": ORIGIN, "webhook-allowed-rate": "*", "allow": "OPTIONS, POST"})
+    return Response(
+        headers={"webhook-allowed-origin": WEBHOOK_ORIGIN, "webhook-allowed-rate": "*", "allow": "OPTIONS, POST"}
+    )
 
 
-@router.post("/changes", status_code=202, response_model=Taken)
-def change_take(caller: Known, events: Annotated[Events, Body(openapi_examples=EXAMPLES)]) -> Response:
-    """Take events of the Event Grid schema or CloudEvents, one or a batch; what they name is judged anew in seconds."""
+@router.post(
+    "/changes", status_code=202, response_model=ChangesAccepted, responses={200: {"model": SubscriptionValidated}}
+)
+def change_accept(caller: Authorized, events: Annotated[EventGridEvents, Body(openapi_examples=EXAMPLES)]) -> Response:
+    """Report changes as Event Grid events or CloudEvents, one or a batch; the resources are evaluated in seconds.
+
+    200 answers the event with which Event Grid validates an endpoint.
+    """
     batch = events if isinstance(events, list) else [events]
-    if len(batch) == 1 and batch[0].get("eventType") == VALIDATION:
-        return Response(orjson.dumps({"validationResponse": _code(batch[0])}), media_type="application/json")
+    if len(batch) == 1 and batch[0].get("eventType") == VALIDATION_EVENT:
+        validated = SubscriptionValidated(validation_response=_validation_code(batch[0]))
+        return Response(validated.model_dump_json(), media_type="application/json")
+    heartbeat.beat(heartbeat.EVENT_HEARTBEAT, documents=caller.ports.documents, at=caller.ports.now())
     taken = change.take(list[Mapping[str, Any]](batch), store=caller.store, queue=caller.ports.queue)
-    return Response(orjson.dumps({"resources": taken}), 202, media_type="application/json")
+    return accepted({"resources": taken})
 
 
-def _code(event: Mapping[str, Any]) -> str:
+def _validation_code(event: Mapping[str, Any]) -> str:
     data = event.get("data")
     code = data.get("validationCode") if isinstance(data, Mapping) else None
     if not isinstance(code, str) or len(code) > 255:  # noqa: PLR2004 - a GUID and more

@@ -1,15 +1,14 @@
-"""Compliance: the stored summary, one view of it, the trend."""
+"""Compliance: the summary, one view of it, the trend."""
 
 from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
 
-from functions.api import answer
-from functions.api.access import Known
-from functions.api.answer import Page
-from functions.api.route import router as make_router
-from shared.domain.compliance import Summary, TrendPoint
-from shared.domain.error import NotFound
+from functions.api.http import response
+from functions.api.http.access import Authorized
+from functions.api.http.route import make_router
+from shared.domain.compliance import ComplianceSummary, TrendPoint
+from shared.domain.page import Page
 from shared.services import compliance
 
 router = make_router("Compliance")
@@ -17,23 +16,24 @@ router = make_router("Compliance")
 VIEWS = {"scope": "scopes", "policy": "policies", "framework": "frameworks", "owner": "owners"}
 
 
-@router.get("/compliance/summary", response_model=Summary)
+@router.get("/compliance/summary", response_model=ComplianceSummary, responses={404: {}})
 def compliance_summary(
     request: Request,
-    caller: Known,
+    caller: Authorized,
     by: Annotated[Literal["scope", "policy", "framework", "owner"] | None, Query()] = None,
 ) -> Response:
-    """How the tenant stands: pairs by state and the score; `by` leaves one view in, without it all are there."""
-    stored = caller.ports.documents.get(tenant=caller.tenant, kind=compliance.KIND, id=compliance.TENANT)
-    if stored is None:
-        raise NotFound("no scan has ended yet; start one with POST /api/v1/scans")
-    left_out = set(VIEWS.values()) - {VIEWS[by]} if by else set()
-    body = {name: value for name, value in stored.body.items() if name not in left_out}
-    return answer.ok(request, body, etag=f"{stored.etag}-{by or 'all'}")
+    """Return the compliance of the tenant: evaluations by state, and the score. `by` chooses one view; default: all.
+
+    `azurePercentage` is by Azure Policy's formula, but over evaluations, where the portal counts resources.
+
+    `gaps` lists what could not be read; `asOf` is the age of the oldest data, overall and by scope.
+    """
+    found = compliance.summary(store=caller.store, policies=lambda: caller.policies)
+    return response.stored(request, found, without=set(VIEWS.values()) - {VIEWS[by]} if by else ())
 
 
 @router.get("/compliance/trend", response_model=Page[TrendPoint])
-def compliance_trend(request: Request, caller: Known, limit: Annotated[int, Query(ge=1, le=365)] = 90) -> Response:
-    """The totals when scans ended, oldest first, the latest `limit` of them."""
+def compliance_trend(request: Request, caller: Authorized, limit: Annotated[int, Query(ge=1, le=365)] = 90) -> Response:
+    """Return the totals at the end of the latest `limit` scans, oldest first."""
     points = compliance.trend(store=caller.store, limit=limit)
-    return answer.page(request, [each.model_dump(mode="json") for each in points], None)
+    return response.page(request, Page[TrendPoint](items=tuple(points)))

@@ -1,4 +1,4 @@
-"""Drafts of policies: lint, format and test what is not in force, with nothing stored."""
+"""Drafts of policies: lint, format and test them; nothing is stored."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -7,20 +7,23 @@ import orjson
 from fastapi import Body, Response
 from pydantic import Field
 
-from functions.api.access import Known
-from functions.api.route import router as make_router
-from shared.domain.error import NotFound
+from functions.api.http.access import Authorized
+from functions.api.http.route import make_router
+from shared.authoring import formatter, lint, test_case
+from shared.authoring.library import DocumentShape, Library, build_library, document_of
+from shared.authoring.policy_file import read_content, read_documents
+from shared.domain.error import InvalidInput, NotFound
+from shared.domain.evaluation import CONTENT_DESCRIPTION, PolicyContent
 from shared.domain.initiative import InitiativeSummary
-from shared.domain.lint import Remark
+from shared.domain.lint import LintResult
 from shared.domain.model import Model
-from shared.domain.trial import Outcome, Trial
-from shared.engine.initiative import MOST_MEMBERS
-from shared.services import layout, lint, membership, trial
-from shared.services.library import Library, library
+from shared.domain.test_case import PolicyTestCase, PolicyTestResult
+from shared.engine.compile.initiative import INITIATIVE_MEMBERS
+from shared.services.policy import initiative
 
 router = make_router("Policies")
 
-RULE = {
+EXAMPLE_RULE = {
     "if": {
         "allOf": [
             {"field": "type", "equals": "Microsoft.Storage/storageAccounts"},
@@ -29,7 +32,7 @@ RULE = {
     },
     "then": {"effect": "audit"},
 }
-INITIATIVE = {
+EXAMPLE_INITIATIVE = {
     "name": "storage-baseline",
     "properties": {
         "displayName": "Storage baseline",
@@ -43,13 +46,13 @@ INITIATIVE = {
         ],
     },
 }
-INITIATIVES = {"an initiative": {"value": {"definition": INITIATIVE}}}
-DRAFTS = {"a rule": {"value": {"definition": RULE}}} | INITIATIVES
-TRIALS = {
+INITIATIVE_EXAMPLES = {"an initiative": {"value": {"definition": EXAMPLE_INITIATIVE}}}
+DRAFT_EXAMPLES = {"a rule": {"value": {"definition": EXAMPLE_RULE}}} | INITIATIVE_EXAMPLES
+TEST_CASE_EXAMPLES = {
     "plain transfer is found": {
         "value": {
             "name": "plain transfer is found",
-            "definition": RULE,
+            "definition": EXAMPLE_RULE,
             "resource": {
                 "type": "Microsoft.Storage/storageAccounts",
                 "properties": {"supportsHttpsTrafficOnly": False},
@@ -60,7 +63,7 @@ TRIALS = {
     "an initiative, member by member": {
         "value": {
             "name": "plain transfer is denied",
-            "initiative": INITIATIVE,
+            "initiative": EXAMPLE_INITIATIVE,
             "parameters": {"effect": "Deny"},
             "resource": {
                 "type": "Microsoft.Storage/storageAccounts",
@@ -73,71 +76,82 @@ TRIALS = {
 
 
 class Draft(Model):
-    """A definition, an initiative or an assignment in Azure Policy's JSON: {properties: …}, bare, or a bare rule."""
+    """What a policy file holds: {properties: …}, bare, a bare rule, or several of them."""
 
-    definition: Mapping[str, Any]
-    beside: tuple[Mapping[str, Any], ...] = Field(
+    definition: PolicyContent = Field(description=CONTENT_DESCRIPTION)
+    definitions: tuple[PolicyContent, ...] = Field(
         default=(),
-        max_length=MOST_MEMBERS,
-        description="definitions and initiatives that it refers to, where the catalog does not have them",
+        max_length=INITIATIVE_MEMBERS,
+        description="definitions and initiatives that it refers to and that the catalog does not have",
     )
 
 
-class Remarks(Model):
-    """What linting says, worst first."""
+class LintReport(Model):
+    """The results of linting, worst first."""
 
-    remarks: tuple[Remark, ...]
+    results: tuple[LintResult, ...]
 
 
-class Arranged(Model):
-    """A definition in canonical layout, as the text of a file."""
+class Formatted(Model):
+    """A definition in canonical format, as the text of a file."""
 
     text: str
     changed: bool
 
 
-@router.post("/policies/lint", response_model=Remarks)
-def policy_lint(caller: Known, draft: Annotated[Draft, Body(openapi_examples=DRAFTS)]) -> Response:
-    """What is wrong with a draft, doubtful, or could be said better; with the aliases of the caller's tenant."""
-    beside = library((("", each) for each in draft.beside), _catalog(caller))
-    remarks = lint.lint(draft.definition, caller.book.facts, beside)
-    return _json({"remarks": [each.model_dump(mode="json") for each in remarks]})
+@router.post("/policies/lint", response_model=LintReport)
+def policy_lint(caller: Authorized, draft: Annotated[Draft, Body(openapi_examples=DRAFT_EXAMPLES)]) -> Response:
+    """Check a draft against the lint rules, with the aliases of the caller's tenant."""
+    try:
+        policies = read_content(draft.definition)
+    except InvalidInput as error:
+        return _json({"results": [lint.unreadable(error).model_dump(mode="json")]})
+    own = (document_of("", each.source) for each in policies if not (each.problem or each.unknown))
+    library = Library((*own, *read_documents(*draft.definitions)), _catalog(caller))
+    results = lint.lint_policies(policies, caller.policies.facts, library)
+    return _json({"results": [each.model_dump(mode="json") for each in results]})
 
 
 @router.post("/policies/members", response_model=InitiativeSummary)
-def policy_members(caller: Known, draft: Annotated[Draft, Body(openapi_examples=INITIATIVES)]) -> Response:
-    """What an initiative, or the assignment of one, holds: its members, where they lead and what they get."""
-    shelf = library((("", each) for each in (draft.definition, *draft.beside)), _catalog(caller))
-    told = membership.tell(shelf.entries[0], shelf)
-    return _json(told.model_dump(mode="json", by_alias=True))
+def policy_members(caller: Authorized, draft: Annotated[Draft, Body(openapi_examples=INITIATIVE_EXAMPLES)]) -> Response:
+    """Return the members of an initiative or of its assignment: their definitions and parameter values."""
+    own = read_documents(draft.definition)
+    library = Library((*own, *read_documents(*draft.definitions)), _catalog(caller))
+    # Of a file with definitions too, those are what the initiative refers to.
+    first = next((each for each in own if each.shape is not DocumentShape.DEFINITION), own[0])
+    summary = initiative.summarize(first, library)
+    return _json(summary.model_dump(mode="json", by_alias=True))
 
 
-@router.post("/policies/format", response_model=Arranged)
-def policy_format(caller: Known, draft: Annotated[Draft, Body(openapi_examples=DRAFTS)]) -> Response:  # noqa: ARG001 - named for its role
-    """A definition, initiative or assignment in the documented key order and spelling; its meaning stays."""
-    text = layout.write(layout.arrange(draft.definition))
-    return _json({"text": text, "changed": text != layout.write(draft.definition)})
+@router.post("/policies/format", response_model=Formatted)
+def policy_format(caller: Authorized, draft: Annotated[Draft, Body(openapi_examples=DRAFT_EXAMPLES)]) -> Response:  # noqa: ARG001 - named for its role
+    """Format a definition, initiative or assignment: documented key order and spelling, the same meaning."""
+    written = draft.definition if isinstance(draft.definition, str) else formatter.write_json(draft.definition)
+    text = formatter.format_text(written)
+    return _json({"text": text, "changed": text != written})
 
 
-@router.post("/policies/test", response_model=Outcome)
-def policy_test(caller: Known, case: Annotated[Trial, Body(openapi_examples=TRIALS)]) -> Response:
-    """Run one case: what a definition, an initiative or an assignment must come to for a resource.
+@router.post("/policies/test", response_model=PolicyTestResult)
+def policy_test(
+    caller: Authorized, case: Annotated[PolicyTestCase, Body(openapi_examples=TEST_CASE_EXAMPLES)]
+) -> Response:
+    """Run a test case: a definition, an initiative or an assignment, a resource and the expected result.
 
-    `definition` may name a policy of the catalog; so may what an initiative or an assignment refers to.
+    `definition`, and references of initiatives and assignments, may name policies of the catalog.
     """
-    entries = caller.book.entries
+    entries = caller.policies.entries
 
     def find(name: str) -> Mapping[str, Any]:
         if name not in entries:
             raise NotFound(f"the catalog has no policy {name[:80]}", path="$.definition")
         return entries[name].definition
 
-    outcome = trial.run(case, aliases=caller.book.facts.aliases, find=find, beside=_catalog(caller))
+    outcome = test_case.run_case(case, aliases=caller.policies.facts.aliases, find=find, definitions=_catalog(caller))
     return _json(outcome.model_dump(mode="json"))
 
 
-def _catalog(caller: Known) -> Library:
-    return library((name, entry.definition) for name, entry in caller.book.entries.items())
+def _catalog(caller: Authorized) -> Library:
+    return build_library((name, entry.definition) for name, entry in caller.policies.entries.items())
 
 
 def _json(body: Mapping[str, Any]) -> Response:

@@ -1,14 +1,15 @@
-"""Evaluation on request: what a policy says of a resource, with nothing stored."""
+"""Evaluation on request: the verdict of a policy on a resource; nothing is stored."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Body, Response
+from pydantic import Field
 
-from functions.api.access import Known
-from functions.api.draft import INITIATIVE
-from functions.api.route import router as make_router
+from functions.api.draft import EXAMPLE_INITIATIVE
+from functions.api.http.access import Authorized
+from functions.api.http.route import make_router
 from shared.domain.evaluation import EvaluationRequest
 from shared.domain.model import Model
 from shared.domain.verdict import State
@@ -18,7 +19,7 @@ router = make_router("Evaluation")
 
 EXAMPLES = {
     "own definition": {
-        "summary": "A definition of one's own",
+        "summary": "Your own definition",
         "value": {
             "definition": {
                 "properties": {
@@ -56,7 +57,7 @@ EXAMPLES = {
                     "nonComplianceMessages": [{"message": "See the storage standard"}],
                 },
             },
-            "beside": [INITIATIVE],
+            "definitions": [EXAMPLE_INITIATIVE],
             "resource": {
                 "type": "Microsoft.Storage/storageAccounts",
                 "name": "telemetry",
@@ -67,19 +68,48 @@ EXAMPLES = {
 }
 
 
-class Explained(Model):
-    """A verdict with the reasons for it."""
+class EvaluationReason(Model):
+    """A condition that decided, in Azure's words and in plain ones."""
+
+    code: str = Field(description="Azure's compliance reason")
+    text: str
+    where: str = Field(description="the property, with members of arrays by their names")
+    path: str
+    field: str = Field(description="the alias or the expression of the rule")
+    operator: str = Field(description="with `expected`: the condition that has to hold")
+    expected: Any = None
+    observed: Any = None
+    clause: str = Field(description="the JSON path of the condition in the definition")
+
+
+class EvaluationFix(Model):
+    """One change of the smallest set that is shown to make the resource compliant."""
+
+    action: Literal["set", "add", "remove", "change", "create"]
+    path: str
+    value: Any = Field(default=None, description="what to write; left out where the change has no one value")
+    text: str
+    resource: str = Field(description="the related resource to change; empty for the resource itself")
+
+
+class EvaluationResult(Model):
+    """A verdict with its explanation."""
 
     policy: str
     resource: str
     state: State
     effect: str
+    summary: str
+    title: str = Field(description="what is wrong, else what is wished")
     reason: str
-    sentence: str
+    reasons: tuple[EvaluationReason, ...] = ()
+    rationale: str = Field(description="why it matters")
+    controls: Mapping[str, tuple[str, ...]] = Field(description="ids of controls by framework")
+    fixes: tuple[EvaluationFix, ...] = ()
+    unfixable: str = Field(description="why a resource that does not comply has no fixes; else empty")
+    missing: tuple[Mapping[str, Any], ...] = ()
     rule: Mapping[str, Any] | None = None
     existence: Mapping[str, Any] | None = None
-    needs: tuple[Mapping[str, Any], ...] = ()
-    fixes: tuple[Mapping[str, Any], ...] = ()
     initiative: str | None = None
     reference: str | None = None
     assignment: str | None = None
@@ -87,17 +117,17 @@ class Explained(Model):
     enforced: bool = True
 
 
-class ExplainedAll(Model):
-    """Verdicts on several resources, in the order of the question."""
+class EvaluationResults(Model):
+    """Verdicts on several resources, in the order of the request."""
 
-    results: tuple[Explained, ...]
+    results: tuple[EvaluationResult, ...]
 
 
-@router.post("/evaluate", response_model=Explained | ExplainedAll)
-def evaluate(caller: Known, asked: Annotated[EvaluationRequest, Body(openapi_examples=EXAMPLES)]) -> Response:
-    """The verdict of a policy on a resource, or on several, as given: evidence, and what would make it compliant.
+@router.post("/evaluate", response_model=EvaluationResult | EvaluationResults)
+def evaluate(caller: Authorized, asked: Annotated[EvaluationRequest, Body(openapi_examples=EXAMPLES)]) -> Response:
+    """Evaluate a policy on given resources: verdict, evidence, and the changes that would comply.
 
-    Of an initiative or an assignment: a result for each policy in it that is about a resource.
+    An initiative or an assignment has a result for each of its policies that applies to a resource.
     """
     explained = evaluation.evaluate(asked, store=caller.store, catalog=caller.ports.catalog)
     return Response(orjson.dumps(explained), media_type="application/json")

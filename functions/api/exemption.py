@@ -1,20 +1,20 @@
-"""Exemptions: what somebody answers for, until a day that must be named."""
+"""Exemptions: non-compliant resources that an owner accepts until a date."""
 
 from typing import Annotated
 
 from fastapi import Body, Query, Request, Response
+from pydantic import Field
 
-from functions.api import answer
-from functions.api.access import Known
-from functions.api.answer import Listing, Page
-from functions.api.idempotency import Starting
-from functions.api.route import router as make_router
-from shared.domain.exemption import Exemption, ExemptionRequest, Status
-from shared.ports import documents
+from functions.api.http import response
+from functions.api.http.access import Authorized
+from functions.api.http.idempotency import Idempotent
+from functions.api.http.route import make_router
+from shared.domain.exemption import Exemption, ExemptionListing, ExemptionRequest
+from shared.domain.model import Model
+from shared.domain.page import Page
 from shared.services import exemption
 
 router = make_router("Exemptions")
-KIND = exemption.KIND.name
 
 EXAMPLES = {
     "one resource": {
@@ -23,7 +23,8 @@ EXAMPLES = {
                 "/subscriptions/5d1c9c4e-0000-4000-8000-000000000001/resourceGroups/data"
                 "/providers/Microsoft.Storage/storageAccounts/telemetry"
             ),
-            "policies": ["storage-secure-transfer"],
+            "assignment": "security-baseline",
+            "references": ["storage-secure-transfer"],
             "category": "Waiver",
             "reason": "Devices in the field speak plain HTTP until they are replaced in autumn.",
             "owner": "platform@example.com",
@@ -33,43 +34,69 @@ EXAMPLES = {
 }
 
 
-class ExemptionListing(Listing):
-    """Chooses exemptions."""
+REJECTION_EXAMPLES = {"too wide": {"value": {"reason": "One account is enough: ask for that, not for the group."}}}
 
-    status: tuple[Status, ...] = ()
+
+class ExemptionRejection(Model):
+    """The reason for rejecting an exemption."""
+
+    reason: str = Field(min_length=1, max_length=1000)
 
 
 @router.post("/exemptions", status_code=202, response_model=Exemption)
 async def exemption_create(
-    work: Starting, asked: Annotated[ExemptionRequest, Body(openapi_examples=EXAMPLES)]
+    idempotent: Idempotent, asked: Annotated[ExemptionRequest, Body(openapi_examples=EXAMPLES)]
 ) -> Response:
-    """Exempt a scope from policies until a day within a year; what it covers is judged again at once."""
-    caller = work.caller
-    return await work.start(
+    """Ask to exempt a scope from policies of an assignment, for a year at most; somebody else has to approve it."""
+    caller = idempotent.caller
+    return await idempotent.start(
         lambda new: exemption.create(
-            new, asked, store=caller.store, queue=caller.ports.queue, policies=caller.book.entries
+            new, asked, store=caller.store, queue=caller.ports.queue, policies=caller.policies
         ),
         "/api/v1/exemptions/{id}",
     )
 
 
 @router.get("/exemptions", response_model=Page[Exemption])
-def exemption_list(request: Request, caller: Known, asked: Annotated[ExemptionListing, Query()]) -> Response:
-    """The exemptions, latest first; those that have ended too."""
-    query = documents.Query(equals=answer.conditions(asked), descending=True)
-    return answer.listing(request, caller, KIND, query, asked)
+def exemption_list(request: Request, caller: Authorized, asked: Annotated[ExemptionListing, Query()]) -> Response:
+    """Return the exemptions, latest first, including ended ones."""
+    return response.page(request, exemption.list_(asked, store=caller.store))
 
 
 @router.get("/exemptions/{id}", response_model=Exemption)
-def exemption_get(request: Request, caller: Known, id: str) -> Response:
-    """One exemption."""
-    return answer.document(request, answer.find(caller, KIND, id))
+def exemption_get(request: Request, caller: Authorized, id: str) -> Response:
+    """Return one exemption."""
+    return response.stored(request, exemption.get(id, store=caller.store))
+
+
+@router.post("/exemptions/{id}/approve", status_code=202, response_model=Exemption)
+async def exemption_approve(idempotent: Idempotent, id: str) -> Response:
+    """Approve an exemption; whoever asked for it cannot. 409 unless it is pending."""
+    caller = idempotent.caller
+    return await idempotent.start(
+        lambda _: exemption.approve(id, store=caller.store, queue=caller.ports.queue), _location(id)
+    )
+
+
+@router.post("/exemptions/{id}/reject", status_code=202, response_model=Exemption)
+async def exemption_reject(
+    idempotent: Idempotent, id: str, asked: Annotated[ExemptionRejection, Body(openapi_examples=REJECTION_EXAMPLES)]
+) -> Response:
+    """Reject an exemption. 409 unless it is pending."""
+    caller = idempotent.caller
+    return await idempotent.start(
+        lambda _: exemption.reject(id, asked.reason, store=caller.store, queue=caller.ports.queue), _location(id)
+    )
 
 
 @router.post("/exemptions/{id}/revoke", status_code=202, response_model=Exemption)
-async def exemption_revoke(work: Starting, id: str) -> Response:
-    """End an exemption before its day; what it covered is judged again. 409 when it has ended."""
-    caller = work.caller
-    return await work.start(
-        lambda _: exemption.revoke(id, store=caller.store, queue=caller.ports.queue), f"/api/v1/exemptions/{id}"
+async def exemption_revoke(idempotent: Idempotent, id: str) -> Response:
+    """End an exemption early; what it covered is evaluated again. 409 unless it is active."""
+    caller = idempotent.caller
+    return await idempotent.start(
+        lambda _: exemption.revoke(id, store=caller.store, queue=caller.ports.queue), _location(id)
     )
+
+
+def _location(exemption_id: str) -> str:
+    return f"/api/v1/exemptions/{exemption_id}"

@@ -1,23 +1,30 @@
-"""Health: whether the process lives, and whether what it stands on answers."""
+"""Health: liveness of the process, and readiness of the stores and queues it depends on."""
 
+import logging
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from time import perf_counter
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from time import monotonic, perf_counter
 from typing import Literal
 
 import orjson
 from fastapi import Request, Response
 
-from functions.api.route import router as make_router
+from functions.api.http.route import make_router
 from shared.bootstrap import Ports
-from shared.domain.error import CortexError
+from shared.domain.error import Damaged, Throttled, Unavailable, Unusable
 from shared.domain.model import Model
-from shared.services import change
 
 router = make_router("Health")
-DEADLINE = 2.0
-"""Seconds that a check may take, before what it asks counts as not answering."""
-PROBE = "readiness"
+CHECK_SECONDS = 2.0
+"""Seconds for a check; a store that takes longer counts as not answering."""
+CACHE_SECONDS = 1.0
+"""Seconds for which the result of a check is reused."""
+_REASONS: Mapping[type[Exception], str] = {
+    Throttled: "the store asks us to wait",
+    Unavailable: "the store does not answer or refuses us; see the log",
+}
+_LOG = logging.getLogger(__name__)
 
 
 class Liveness(Model):
@@ -26,8 +33,8 @@ class Liveness(Model):
     status: Literal["ok"] = "ok"
 
 
-class Check(Model):
-    """One thing that the service stands on."""
+class ReadinessCheck(Model):
+    """A store or queue that the service depends on."""
 
     ready: bool
     milliseconds: float
@@ -35,56 +42,84 @@ class Check(Model):
 
 
 class Readiness(Model):
-    """Whether requests can be served."""
+    """Whether the service can handle requests."""
 
     ready: bool
-    checks: Mapping[str, Check]
+    checks: Mapping[str, ReadinessCheck]
 
 
 @router.get("/health", response_model=Liveness)
 async def health() -> Response:
-    """Whether the process lives; asks nothing of anything else."""
+    """Check that the process is alive, without asking any other service."""
     return Response(b'{"status":"ok"}', media_type="application/json")
 
 
 @router.get("/health/ready", response_model=Readiness, responses={503: {"model": Readiness}})
 def readiness(request: Request) -> Response:
-    """Whether the stores and queues answer, with the time each took; 503 when one does not."""
-    ports: Ports = request.app.state.ports
-    checks = look(
-        {
-            "documents": lambda: ports.documents.get(tenant=PROBE, kind=PROBE, id=PROBE),
-            "blobs": lambda: ports.blobs.exists(tenant=PROBE, name=PROBE),
-            "queue": lambda: ports.queue.length(change.QUEUE),
-        }
-    )
-    found = Readiness(ready=all(each.ready for each in checks.values()), checks=checks)
+    """Check that the stores and queues can be written and read, and how long each takes. 503 when one cannot."""
+    checks: ReadinessChecks = request.app.state.checks
+    tried = checks.look()
+    found = Readiness(ready=all(each.ready for each in tried.values()), checks=tried)
     content = orjson.dumps(found.model_dump(mode="json"))
     headers = {} if found.ready else {"retry-after": "5"}
     return Response(content, 200 if found.ready else 503, headers, "application/json")
 
 
-def look(probes: Mapping[str, Callable[[], object]]) -> dict[str, Check]:
-    """Try all at once, none for longer than the deadline."""
-    pool = ThreadPoolExecutor(max_workers=len(probes))
-    tried = {name: pool.submit(_timed, probe) for name, probe in probes.items()}
-    wait(tried.values(), timeout=DEADLINE)
-    late = Check(ready=False, milliseconds=DEADLINE * 1000, reason=f"no answer within {DEADLINE:g} seconds")
-    found = {name: future.result() if future.done() else late for name, future in tried.items()}
-    pool.shutdown(wait=False, cancel_futures=True)
-    return found
+class ReadinessChecks:
+    """Checks all stores at once, within a deadline, and reuses the results for a moment.
+
+    Anybody may call, so many callers must cost no more than one; a check that hangs is not started again.
+    """
+
+    def __init__(self, probes: Mapping[str, Callable[[], None]]) -> None:
+        self._probes = probes
+        self._pool = ThreadPoolExecutor(max_workers=len(probes), thread_name_prefix="readiness")
+        self._tried: dict[str, Future[ReadinessCheck]] = {}
+        self._turn = threading.Lock()
+        self._found: tuple[float, dict[str, ReadinessCheck]] = (-CACHE_SECONDS, {})
+
+    def look(self) -> dict[str, ReadinessCheck]:
+        """Return the results, at most `CACHE_SECONDS` old."""
+        with self._turn:
+            at, found = self._found
+            if monotonic() - at >= CACHE_SECONDS:
+                found = self._try()
+                self._found = (monotonic(), found)
+            return found
+
+    def _try(self) -> dict[str, ReadinessCheck]:
+        for name, probe in self._probes.items():
+            # a hanging probe keeps its thread: starting another each time would fill the pool
+            if name not in self._tried or self._tried[name].done():
+                self._tried[name] = self._pool.submit(_timed, name, probe)
+        wait(self._tried.values(), timeout=CHECK_SECONDS)
+        late = ReadinessCheck(
+            ready=False, milliseconds=CHECK_SECONDS * 1000, reason=f"no answer within {CHECK_SECONDS:g} seconds"
+        )
+        return {name: future.result() if future.done() else late for name, future in self._tried.items()}
 
 
-def _timed(probe: Callable[[], object]) -> Check:
+def readiness_checks(ports: Ports) -> ReadinessChecks:
+    """Return the checks of readiness."""
+    return ReadinessChecks({"documents": ports.documents.check, "blobs": ports.blobs.check, "queue": ports.queue.check})
+
+
+def _timed(name: str, probe: Callable[[], None]) -> ReadinessCheck:
     began = perf_counter()
     try:
         probe()
-    except CortexError as error:
-        return Check(ready=False, milliseconds=_since(began), reason=error.message)
     except Exception as error:  # noqa: BLE001 - a check tells what is wrong, whatever it is
-        return Check(ready=False, milliseconds=_since(began), reason=f"failed with {type(error).__name__}")
-    return Check(ready=True, milliseconds=_since(began))
+        _LOG.warning("%s is not ready: %s: %s", name, type(error).__name__, error)
+        return ReadinessCheck(ready=False, milliseconds=_elapsed_milliseconds(began), reason=_reason(error))
+    return ReadinessCheck(ready=True, milliseconds=_elapsed_milliseconds(began))
 
 
-def _since(began: float) -> float:
+def _reason(error: Exception) -> str:
+    """Return the reason in words that anybody may read: addresses and folders are only logged."""
+    if isinstance(error, Damaged | Unusable):
+        return error.message
+    return next((words for kind, words in _REASONS.items() if isinstance(error, kind)), "the check failed; see the log")
+
+
+def _elapsed_milliseconds(began: float) -> float:
     return round((perf_counter() - began) * 1000, 2)

@@ -1,24 +1,33 @@
-"""Permissions: whether the calls that a scan will make are allowed, and which role would fix those that are not."""
+"""Permissions: whether the calls of a scan are allowed, and which role would allow the others."""
 
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from functions.api import answer
-from functions.api.access import Known
-from functions.api.answer import Page
-from functions.api.route import router as make_router
+from functions.api.http import response
+from functions.api.http.access import Authorized
+from functions.api.http.route import make_router
+from shared.domain.import_job import SUBSCRIPTION_PATTERN
 from shared.domain.inventory import PermissionCheck
+from shared.domain.page import Page
+from shared.services.installation import permission
 
 router = make_router("Permissions")
 
 
 @router.get("/permissions", response_model=Page[PermissionCheck])
 def permission_check(
-    request: Request, caller: Known, subscription: Annotated[str, Query(pattern="^[A-Za-z0-9-]{1,64}$")]
+    request: Request,
+    caller: Authorized,
+    subscription: Annotated[str | None, Query(pattern=SUBSCRIPTION_PATTERN)] = None,
 ) -> Response:
-    """Try each kind of call that a scan of the subscription would make."""
-    checks = caller.ports.inventory.check(
-        tenant=caller.tenant, subscription=subscription.lower(), wanted=caller.book.wanted
-    )
-    return answer.page(request, [each.model_dump(mode="json") for each in checks], None)
+    """Try each kind of call that a scan makes, for one subscription or for all that are visible.
+
+    Refused calls come first, with the command that would allow them.
+    """
+    ports, tenant, wanted = caller.ports, caller.tenant, caller.policies.wanted
+    if subscription is None:
+        checks = permission.check(tenant=tenant, inventory=ports.inventory, wanted=wanted)
+    else:
+        checks = permission.check_one(subscription.lower(), tenant=tenant, inventory=ports.inventory, wanted=wanted)
+    return response.page(request, Page[PermissionCheck](items=tuple(checks)))

@@ -4,63 +4,66 @@ from typing import Annotated
 
 from fastapi import Body, Query, Request, Response
 
-from functions.api import answer, stream
-from functions.api.access import Known
-from functions.api.answer import Listing, Page
-from functions.api.idempotency import Starting
-from functions.api.route import router as make_router
-from shared.domain.scan import ACTIVE, Scan, ScanRequest, Status, Trigger
-from shared.ports import documents
-from shared.services import scan
+from functions.api.http import response, stream
+from functions.api.http.access import Authorized
+from functions.api.http.idempotency import Idempotent
+from functions.api.http.route import make_router
+from shared.domain.page import Page, PageRequest
+from shared.domain.scan import ACTIVE_STATUSES, Scan, ScanListing, ScanRequest, ScanTrigger, SubscriptionProgress
+from shared.services.scan import scan
 
 router = make_router("Scans")
-KIND = scan.KIND.name
 
 EXAMPLES = {
-    "everything": {"summary": "Collect and judge all there is", "value": {}},
+    "changes": {"summary": "Collect what has changed, and evaluate", "value": {}},
     "one subscription": {"value": {"subscriptions": ["5d1c9c4e-0000-4000-8000-000000000001"]}},
-    "stored": {"summary": "Judge what is stored, without reading the cloud", "value": {"collect": False}},
+    "everything again": {"summary": "Read everything again, whatever has changed", "value": {"mode": "full"}},
+    "stored": {"summary": "Evaluate what is stored, without reading the cloud", "value": {"collect": False}},
 }
-
-
-class ScanListing(Listing):
-    """Chooses scans."""
-
-    status: tuple[Status, ...] = ()
 
 
 @router.post("/scans", status_code=202, response_model=Scan)
 async def scan_start(
-    work: Starting, asked: Annotated[ScanRequest, Body(openapi_examples=EXAMPLES)] = ScanRequest()
+    idempotent: Idempotent, asked: Annotated[ScanRequest, Body(openapi_examples=EXAMPLES)] = ScanRequest()
 ) -> Response:
-    """Start a scan. One runs at a time: 409 while another has not ended."""
-    caller = work.caller
-    return await work.start(
-        lambda new: scan.request(new, asked, Trigger.HTTP, store=caller.store, queue=caller.ports.queue),
+    """Start a scan. Only one runs at a time: 409, naming the other, until that has ended."""
+    caller = idempotent.caller
+    return await idempotent.start(
+        lambda new: scan.request(new, asked, ScanTrigger.HTTP, store=caller.store, queue=caller.ports.queue),
         "/api/v1/scans/{id}",
     )
 
 
 @router.get("/scans", response_model=Page[Scan])
-def scan_list(request: Request, caller: Known, asked: Annotated[ScanListing, Query()]) -> Response:
-    """The scans, latest first."""
-    query = documents.Query(equals=answer.conditions(asked), order="requestedAt", descending=True)
-    return answer.listing(request, caller, KIND, query, asked, show=answer.without("gaps", "shortfalls"))
+def scan_list(request: Request, caller: Authorized, asked: Annotated[ScanListing, Query()]) -> Response:
+    """Return the scans, latest first."""
+    return response.page(request, scan.list_(asked, store=caller.store), without=scan.MODEL.left_out)
 
 
 @router.get("/scans/{id}", response_model=Scan)
-def scan_get(request: Request, caller: Known, id: str) -> Response:
-    """One scan, with its progress by subscription and what could not be read."""
-    return answer.document(request, answer.find(caller, KIND, id))
+def scan_get(request: Request, caller: Authorized, id: str) -> Response:
+    """Return one scan, with how far it is and what could not be read."""
+    return response.stored(request, scan.get(id, store=caller.store))
+
+
+@router.get("/scans/{id}/subscriptions", response_model=Page[SubscriptionProgress])
+def scan_subscriptions(
+    request: Request, caller: Authorized, id: str, asked: Annotated[PageRequest, Query()]
+) -> Response:
+    """List how far a scan is in each of its subscriptions."""
+    return response.page(request, scan.subscriptions(id, asked, store=caller.store))
 
 
 @router.post("/scans/{id}/cancel", status_code=202, response_model=Scan)
-async def scan_cancel(work: Starting, id: str) -> Response:
-    """Ask a scan to stop; it does so before its next page. 409 when it has ended."""
-    return await work.start(lambda _: scan.cancel(id, store=work.caller.store), f"/api/v1/scans/{id}")
+async def scan_cancel(idempotent: Idempotent, id: str) -> Response:
+    """Cancel a scan; it stops at once, even while it waits for the cloud. 409 when it has already ended."""
+    caller = idempotent.caller
+    return await idempotent.start(
+        lambda _: scan.cancel(id, store=caller.store, queue=caller.ports.queue), f"/api/v1/scans/{id}"
+    )
 
 
-@router.get("/scans/{id}/events", response_class=Response, responses=stream.RESPONSES)
-async def scan_events(request: Request, caller: Known, id: str) -> Response:
-    """What happens to a scan, as server-sent events, until it has ended; resume with Last-Event-ID."""
-    return await stream.follow(request, stream.Subject(caller, KIND, id, ACTIVE))
+@router.get("/scans/{id}/events", response_class=Response, responses=stream.STREAM_RESPONSES)
+async def scan_events(request: Request, caller: Authorized, id: str) -> Response:
+    """Stream the events of a scan as server-sent events until it has ended; resume with Last-Event-ID."""
+    return await stream.stream_events(request, stream.EventFeed(caller, scan.MODEL, scan.STREAM, id, ACTIVE_STATUSES))

@@ -1,31 +1,17 @@
-"""Usage: what the document store has charged, by operation."""
-
-from collections.abc import Mapping
+"""Usage: request units of the document store, by operation."""
 
 from fastapi import Request, Response
 
-from functions.api import answer
-from functions.api.access import Known
-from functions.api.route import router as make_router
-from shared.domain.model import Model
+from functions.api.http import response
+from functions.api.http.access import Authorized
+from functions.api.http.route import make_router
+from shared.domain.usage import Usage
+from shared.services.installation import usage as usages
 
 router = make_router("Usage")
 
 
-class Spent(Model):
-    """Calls of one operation, and the request units they were charged."""
-
-    calls: float
-    units: float
-
-
-class Usage(Model):
-    """What the process that answered has spent since it began; empty where nothing is charged."""
-
-    documents: Mapping[str, Spent]
-
-
 @router.get("/usage", response_model=Usage)
-def usage(request: Request, caller: Known) -> Response:
-    """Request units of the document store by operation: Cosmos DB charges them, a file on this machine does not."""
-    return answer.ok(request, {"documents": caller.ports.documents.request_units()})
+def usage(request: Request, caller: Authorized) -> Response:
+    """Return the request units of the document store by operation; Cosmos DB charges them, a local file does not."""
+    return response.ok(request, usages.summary(documents=caller.ports.documents))

@@ -9,67 +9,93 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from local.cloud.generation import generate
+from local import estate
+from local.cloud.faults.fault import FaultKind
+from local.cloud.generation import generate_estate
 from local.cloud.server import Sandbox, sandbox
+from shared.domain.error import Damaged
 
 _PARENT_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code."""
+    """Serve until SIGINT or SIGTERM. Return the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    if options.reset:
-        _remove(options.state)
-    if not options.state.exists():
-        seconds = generate(options.state, seed=options.seed, count=options.resources)
-        logging.getLogger(__name__).info("made an estate of %d resources in %.1f s", options.resources, seconds)
     try:
-        return _serve(options)
+        _generate(options)
+        with sandbox(
+            options.state,
+            port=options.port,
+            events=options.events,
+            events_token=os.environ.get("CORTEX_EVENTS_TOKEN"),
+            operation_seconds=options.operation_seconds,
+            graph_delay_seconds=options.graph_delay_seconds,
+            throttle=options.throttle,
+        ) as cloud:
+            for each in estate.restrictions(options.seed) if options.restricted else ():
+                cloud.faults.add(FaultKind.FORBIDDEN, **each)
+            _announce(cloud, options)
+            _wait(with_parent=options.exit_with_parent)
+    except Damaged as error:
+        sys.stderr.write(f"The sandbox cloud cannot start: {error} ({error.place}).\n")
     except OSError as error:
-        sys.stderr.write(
-            f"The sandbox cloud cannot listen on port {options.port}: {error}. Choose another with --port.\n"
-        )
-        return 1
+        unusable = f"{error.filename}: {error.strerror}" if error.filename else f"port {options.port}: {error}"
+        sys.stderr.write(f"The sandbox cloud cannot use {unusable}. Choose another with --state or --port.\n")
+    else:
+        return 0
+    return 1
+
+
+def _generate(options: argparse.Namespace) -> None:
+    """Generate the estate when there is none, or when it is to be replaced."""
+    if options.reset:
+        for path in (options.state, *options.state.parent.glob(options.state.name + "-*")):
+            path.unlink(missing_ok=True)
+    if not options.state.exists():
+        seconds = generate_estate(options.state, seed=options.seed, count=options.resources)
+        logging.getLogger(__name__).info("generated an estate of %d resources in %.1f s", options.resources, seconds)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.cloud", description="A sandbox cloud that speaks ARM.")
     parser.add_argument("--port", type=int, default=7072, help="0 lets the system choose (default: 7072)")
     parser.add_argument("--state", type=Path, default=Path(".cortex/cloud.db"), help="the file that holds the cloud")
-    parser.add_argument("--resources", type=int, default=2000, help="how many, when the file is not there yet")
-    parser.add_argument("--seed", type=int, default=7, help="which estate, when the file is not there yet")
-    parser.add_argument("--reset", action="store_true", help="make the estate anew")
     parser.add_argument(
-        "--events", metavar="URL", help="a webhook that is told of every write; CORTEX_EVENTS_TOKEN is its bearer token"
+        "--resources", type=int, default=2000, help="number of resources to generate when the file does not exist"
     )
-    parser.add_argument("--operation-seconds", type=float, default=0.5, help="how long writes of slow types take")
+    parser.add_argument(
+        "--seed", type=int, default=7, help="seed of the estate to generate when the file does not exist"
+    )
+    parser.add_argument("--reset", action="store_true", help="delete the file and generate the estate again")
+    parser.add_argument(
+        "--events", metavar="URL", help="a webhook to send every write to; CORTEX_EVENTS_TOKEN is its bearer token"
+    )
+    parser.add_argument(
+        "--operation-seconds", type=float, default=0.5, help="seconds that writes of slow types take (default: 0.5)"
+    )
+    parser.add_argument(
+        "--graph-delay-seconds",
+        type=float,
+        default=0.0,
+        help="seconds until Resource Graph tells of a change; up to 300 in Azure (default: 0)",
+    )
     parser.add_argument("--throttle", action="store_true", help="enforce Azure's rate limits")
-    parser.add_argument("--exit-with-parent", action="store_true", help="stop when the process that started this ends")
+    parser.add_argument(
+        "--restricted", action="store_true", help="forbid to read one subscription, and one part of another"
+    )
+    parser.add_argument("--exit-with-parent", action="store_true", help="stop when the parent process ends")
     parser.add_argument("--json", action="store_true", help="print address and token as one line of JSON")
     return parser
 
 
-def _serve(options: argparse.Namespace) -> int:
-    with sandbox(
-        options.state,
-        port=options.port,
-        events=options.events,
-        events_token=os.environ.get("CORTEX_EVENTS_TOKEN"),
-        operation_seconds=options.operation_seconds,
-        throttle=options.throttle,
-    ) as cloud:
-        _announce(cloud, options)
-        _wait(with_parent=options.exit_with_parent)
-    return 0
-
-
 def _announce(cloud: Sandbox, options: argparse.Namespace) -> None:
-    """Tell where the cloud is; the token is also left beside the state, readable by its owner only."""
+    """Print where the cloud is. The token also goes into a file next to the state that only its owner can read."""
     place = options.state.with_suffix(".token")
+    # Narrowed before the token is in it, and a file that was there before keeps its mode at touch.
     place.touch(mode=0o600)
+    place.chmod(0o600)
     place.write_text(cloud.token, encoding="utf-8")
     line = json.dumps({"url": cloud.url, "token": cloud.token, "resources": cloud.count()})
     text = f"Sandbox cloud with {cloud.count()} resources at {cloud.url}; its token is in {place}."
@@ -78,24 +104,17 @@ def _announce(cloud: Sandbox, options: argparse.Namespace) -> None:
 
 
 def _wait(*, with_parent: bool) -> None:
-    """Until a signal comes, or the parent has gone."""
+    """Wait until a signal comes or the parent has ended."""
     stop = threading.Event()
-
-    def stopped(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stopped)
+        signal.signal(number, lambda _number, _frame: stop.set())
+    # The parent of an orphan is another process: that the number changes is all there is to see of the parent's end.
     parent = os.getppid()
     while not stop.wait(_PARENT_SECONDS if with_parent else None):
         if os.getppid() != parent:
             return
 
 
-def _remove(state: Path) -> None:
-    for path in (state, *state.parent.glob(state.name + "-*")):
-        path.unlink(missing_ok=True)
-
-
 if __name__ == "__main__":
+    os.umask(0o077)  # only the owner may read what is stored
     sys.exit(main())

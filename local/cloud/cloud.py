@@ -3,43 +3,35 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
-from local.cloud.fault import Faults
-from local.cloud.store import Row, Store
-
-
-def now() -> datetime:
-    """The time of this machine."""
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    """A new GUID."""
-    return str(uuid.uuid4())
+from local.clock import utc_now
+from local.cloud.faults.fault import Faults
+from local.cloud.store import ResourceStore, StoredRow
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """What one sandbox cloud is made of.
 
-    `secret` signs its tokens, `operation_seconds` is how long writes of slow types take, `throttle` turns the rate
-    limits on.
+    `secret` signs its tokens, `operation_seconds` is how long writes of slow types take, `graph_delay_seconds` how
+    much later Resource Graph tells of a change, `throttle` turns the rate limits on.
     """
 
-    store: Store
+    store: ResourceStore
     secret: str
     tenant: str
     faults: Faults = field(default_factory=Faults)
-    clock: Callable[[], datetime] = now
-    new_id: Callable[[], str] = new_id
+    clock: Callable[[], datetime] = utc_now
+    new_id: Callable[[], str] = lambda: str(uuid.uuid4())
     operation_seconds: float = 0.0
+    graph_delay_seconds: float = 0.0
     throttle: bool = False
 
     def timestamp(self) -> str:
-        """Now, as ARM writes it."""
+        """Return the current time as ARM writes it."""
         return self.clock().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-    def busy(self, row: Row) -> bool:
-        """Whether a long-running operation on the resource has not ended."""
+    def busy(self, row: StoredRow) -> bool:
+        """Return whether a long-running operation on the resource is still under way."""
         return row.ready > self.clock().timestamp()

@@ -1,4 +1,4 @@
-"""Events: tells a webhook of every write, in the form of Event Grid.
+"""Events: posts every write to a webhook, in the schema of Event Grid.
 
 Source: Azure Event Grid, "Azure subscription as an Event Grid source"; "Event Grid event schema".
 """
@@ -11,25 +11,24 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from local.cloud.address import subscription_of
+from local.cloud.arm.address import subscription_of
 from local.cloud.cloud import Cloud
-from local.stack import guid
+from local.workload import guid
 from shared.domain.error import InvalidInput
 from shared.domain.resource import Json
 
-_BATCH = 100
-_SECONDS = 10.0
-_AGAIN = 2.0
+_BATCH_EVENTS = 100
+_POST_TIMEOUT_SECONDS = 10.0
+_RETRY_SECONDS = 2.0
 _SERVER_ERROR = 500
 _log = logging.getLogger(__name__)
 
 
-class Delivery:
+class WebhookDelivery:
     """Posts what was written, in order, from a thread of its own; `token` is sent as a bearer token.
 
-    A receiver that is away is tried again, as Event Grid does; what it refuses is logged and passed over.
-
-    How far it came is kept in the store, so a cloud that is started again goes on from there.
+    A receiver that cannot be reached is tried again, as Event Grid does; what it refuses is logged and skipped. The
+    store keeps the last sequence number delivered, so a cloud that is started again continues from there.
     """
 
     def __init__(self, cloud: Cloud, url: str, token: str | None = None) -> None:
@@ -45,16 +44,16 @@ class Delivery:
         self._thread = threading.Thread(target=self._run, name="sandbox-events", daemon=True)
 
     def start(self) -> None:
-        """Begin with what was written since the last delivery."""
+        """Start with what was written since the last delivery."""
         self._wake.set()
         self._thread.start()
 
     def notify(self) -> None:
-        """Something may have been written."""
+        """Wake the thread: something may have been written."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End after the batch that is being sent."""
+        """Stop after the batch that is being sent."""
         self._halt.set()
         self._wake.set()
         self._thread.join()
@@ -62,39 +61,42 @@ class Delivery:
     def _run(self) -> None:
         while not self._halt.is_set():
             self._wake.wait()
+            # Cleared before the store is read: a write that comes meanwhile wakes the thread again.
             self._wake.clear()
             while not self._halt.is_set() and self._deliver():
                 pass
 
     def _deliver(self) -> bool:
-        """Send one batch; whether there was one."""
-        writes = self._cloud.store.writes(int(self._cloud.store.fact("delivered") or 0), _BATCH)
+        """Send one batch. Return whether there was one."""
+        writes = self._cloud.store.writes(int(self._cloud.store.fact("delivered") or 0), _BATCH_EVENTS)
         if not writes:
             return False
-        if not self._post([event(self._cloud, write) for write in writes]):
-            self._halt.wait(_AGAIN)
+        # Noted after the post: a crash in between delivers the batch twice, as Event Grid may.
+        if not self._post([make_event(self._cloud, write) for write in writes]):
+            self._halt.wait(_RETRY_SECONDS)
             return True
         self._cloud.store.remember("delivered", str(writes[-1]["sequence"]))
         return True
 
     def _post(self, events: list[dict[str, Json]]) -> bool:
-        """Whether the receiver has seen the batch, whatever it thought of it."""
+        """Post a batch. Return whether it is settled: a client error is too, as it would be the same again."""
         headers = {"Content-Type": "application/json", "aeg-event-type": "Notification", **self._authorization}
         request = urllib.request.Request(self._url, orjson.dumps(events), headers)  # noqa: S310 - the scheme was checked
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - the scheme was checked
+            with urllib.request.urlopen(request, timeout=_POST_TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
                 response.read()
         except urllib.error.HTTPError as error:
             error.close()
-            _log.warning("%d events were not taken: %s", len(events), error)
+            _log.warning("the webhook refused %d events: %s", len(events), error)
+            # Logged and skipped, or the events behind it would wait for ever.
             return error.code < _SERVER_ERROR
         except OSError:
             return False
         return True
 
 
-def event(cloud: Cloud, write: dict[str, Json]) -> dict[str, Json]:
-    """The event that tells of a write."""
+def make_event(cloud: Cloud, write: dict[str, Json]) -> dict[str, Json]:
+    """Return the event for a write."""
     verb, kind = ("delete", "Delete") if write["method"] == "DELETE" else ("write", "Write")
     resource_id, resource_type = write["id"], write["type"]
     subscription = subscription_of(resource_id.lower())

@@ -1,4 +1,4 @@
-"""Generation: an estate written into a store, streamed."""
+"""Generation: writes an estate into a new store, as a stream."""
 
 import functools
 import re
@@ -7,20 +7,22 @@ import time
 from pathlib import Path
 
 from local import estate
-from local.cloud import address
-from local.cloud.store import fill, stored_type
-from local.stack import guid, tenant
-from local.template import Record
+from local.cloud.arm import address
+from local.cloud.store import bulk_insert, stored_type
+from local.resource_template import EstateRecord
+from local.workload import guid, tenant
 from shared.domain.resource import Json
 
+# Found in the text: parsing the bodies of a million resources would take most of the time.
 _ETAG = re.compile(r'"e[tT]ag":"((?:[^"\\]|\\.)*)"')
+# Asked for every resource, of a few hundred types.
 _stored_type = functools.cache(stored_type)
-_MADE = "2026-11-24T08:00:00.000000Z"
+_CREATED_AT = "2026-11-24T08:00:00.000000Z"
 """When everything in a new estate was last changed."""
 
 
-def generate(path: Path, *, seed: int, count: int) -> float:
-    """Write the estate of `seed` and `count` to a new store at `path`; how many seconds it took."""
+def generate_estate(path: Path, *, seed: int, count: int) -> float:
+    """Write the estate of `seed` and `count` to a new store at `path`. Return the seconds it took."""
     started = time.perf_counter()
     facts = {
         "seed": str(seed),
@@ -29,19 +31,26 @@ def generate(path: Path, *, seed: int, count: int) -> float:
         "tenant": tenant(seed),
         "secret": secrets.token_hex(32),
     }
-    fill(path, map(_values, estate.records(seed, count)), facts)
+    bulk_insert(path, map(_values, estate.records(seed, count)), facts)
     return time.perf_counter() - started
 
 
-def _values(record: Record) -> tuple[Json, ...]:
-    """The columns of a row (see `Row.values`), made without a `Row` because there are millions."""
+def _values(record: EstateRecord) -> tuple[Json, ...]:
+    """Return the columns of a row (see `StoredRow.values`), without making a row: there are millions."""
     template, key = record.template, record.id.lower()
-    etag = None if template.etag == "none" else _etag(record)
+    etag = None
+    if template.etag != "none":  # types that show it in a header only have none in the body: theirs follows from the id
+        found = _ETAG.search(record.text)
+        etag = found[1].replace('\\"', '"') if found else f'"{guid("etag", record.id)}"'
     scope = address.subscription_of(key), address.group_of(key)
-    return (key, _stored_type(template.type), template.graph, *scope, etag, _MADE, _MADE, 0.0, record.text.encode())
-
-
-def _etag(record: Record) -> str:
-    """The etag in the body; one made of the id for types that show it in a header only."""
-    found = _ETAG.search(record.text)
-    return found[1].replace('\\"', '"') if found else f'"{guid("etag", record.id)}"'
+    return (
+        key,
+        _stored_type(template.type),
+        template.graph,
+        *scope,
+        etag,
+        _CREATED_AT,
+        _CREATED_AT,
+        0.0,
+        record.text.encode(),
+    )

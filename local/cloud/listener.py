@@ -15,42 +15,44 @@ from local.cloud.app import Application
 from shared.domain.resource import Json
 
 HOST = "127.0.0.1"
-_BACKLOG = 256
-_SECONDS = 2.0
-"""How long requests that are being answered may take when the listener stops."""
+_BACKLOG_CONNECTIONS = 256
+_STOP_SECONDS = 2.0
+"""How long requests under way may take when the listener stops."""
 
 
 class Connections:
-    """The open connections by the client's address, so that one can be closed in its face."""
+    """The open connections by the client's address, so that one can be closed without a response."""
 
     def __init__(self) -> None:
         self.open: dict[Json, asyncio.Transport] = {}
 
     def drop(self, client: Json) -> None:
-        """Close a connection at once."""
+        """Close the connection of a client at once, if it has one."""
+        # Aborted, not closed: what is buffered must not be sent any more.
         if transport := self.open.get(tuple(client)):
             transport.abort()
 
     def clear(self) -> None:
-        """Close all."""
+        """Close all connections."""
         for transport in list(self.open.values()):
             transport.abort()
 
 
 @contextlib.contextmanager
-def listening(port: int) -> Iterator[socket.socket]:
-    """A socket that listens on this machine only; OSError when the port is taken."""
-    # The protocol is named because asyncio sends small answers at once only where it sees that it is TCP.
+def listen(port: int) -> Iterator[socket.socket]:
+    """Yield a socket that listens on this machine only; OSError when the port is taken."""
+    # The protocol is named because asyncio disables Nagle's delay only where it sees that the socket is TCP.
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)) as listener:
+        # A cloud that is started again gets its port although old connections linger.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
-        listener.listen(_BACKLOG)
+        listener.listen(_BACKLOG_CONNECTIONS)
         yield listener
 
 
 @contextlib.contextmanager
-def serving(application: Application, connections: Connections, listener: socket.socket) -> Iterator[None]:
-    """Serve until the end of the block; what is being answered then is answered first."""
+def serve_app(application: Application, connections: Connections, listener: socket.socket) -> Iterator[None]:
+    """Serve until the end of the block; requests under way then get their responses first."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     serve = _serve(application, connections, listener, stop)
@@ -59,6 +61,7 @@ def serving(application: Application, connections: Connections, listener: socket
     try:
         yield
     finally:
+        # An event of asyncio may be set by the thread of its loop only.
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
@@ -68,19 +71,22 @@ async def _serve(
     application: Application, connections: Connections, listener: socket.socket, stop: asyncio.Event
 ) -> None:
     loop, state = asyncio.get_running_loop(), ServerState()
+    # The server is made by hand: uvicorn's own would take the signals of the process.
     options: dict[str, Json] = {"lifespan": "off", "log_config": None, "access_log": False, "timeout_keep_alive": 75}
     config = uvicorn.Config(cast("Json", application), **options)
-    server = await loop.create_server(lambda: _Protocol(config, state, connections), sock=listener, backlog=_BACKLOG)
+    server = await loop.create_server(
+        lambda: _Protocol(config, state, connections), sock=listener, backlog=_BACKLOG_CONNECTIONS
+    )
     await stop.wait()
     server.close()
     if state.tasks:
-        await asyncio.wait(state.tasks, timeout=_SECONDS)
+        await asyncio.wait(state.tasks, timeout=_STOP_SECONDS)
     connections.clear()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # lets the aborted transports call connection_lost
 
 
 class _Protocol(H11Protocol):
-    """The HTTP protocol of uvicorn, which here also tells of connections made and lost."""
+    """The HTTP protocol of uvicorn, with a record of the open connections."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState, known: Connections) -> None:
         super().__init__(config, state, {})

@@ -1,4 +1,4 @@
-"""Rate limits: the token buckets of Resource Manager and the quota of Resource Graph, told in headers.
+"""Rate limits: the token buckets of Resource Manager and the quota of Resource Graph, reported in headers.
 
 Source: Azure Resource Manager, "Request limits and throttling"; Resource Graph, "Guidance for throttled requests".
 """
@@ -6,12 +6,13 @@ Source: Azure Resource Manager, "Request limits and throttling"; Resource Graph,
 import math
 from dataclasses import dataclass
 
-from local.cloud.error import ArmError
+from local.cloud.arm.error import ArmError
 
+# Header name, bucket size, and tokens a second that refill it.
 _READS, _WRITES, _DELETES = ("reads", 250, 25.0), ("writes", 200, 10.0), ("deletes", 200, 10.0)
 _OPERATIONS = {"GET": _READS, "HEAD": _READS, "POST": _WRITES, "PUT": _WRITES, "PATCH": _WRITES, "DELETE": _DELETES}
-QUERIES = 15
-WINDOW = 5.0
+WINDOW_QUERIES = 15
+WINDOW_SECONDS = 5.0
 
 
 @dataclass
@@ -20,43 +21,45 @@ class _Bucket:
     at: float
 
 
-class Quota:
-    """The budgets of one caller. Without `enforced` they are told as full and nobody is turned away."""
+class RateLimits:
+    """The budgets of one caller. Without `enforced` they are reported as full and no request is refused."""
 
     def __init__(self, *, enforced: bool) -> None:
         self._enforced = enforced
         self._buckets: dict[tuple[str, str], _Bucket] = {}
-        self._window = _Bucket(QUERIES, 0.0)
+        self._window = _Bucket(WINDOW_QUERIES, 0.0)
 
     def request(self, method: str, subscription: str, at: float) -> dict[str, str]:
-        """Take one from a bucket of Resource Manager; the headers that tell the rest, or ArmError 429."""
+        """Take one from a bucket of Resource Manager. Return headers with what is left; ArmError 429 at none."""
         name, size, refill = _OPERATIONS.get(method, _READS)
         scope = "subscription" if subscription else "tenant"
         header = f"x-ms-ratelimit-remaining-{scope}-{name}"
         if not self._enforced:
             return {header: str(size - 1)}
         bucket = self._buckets.setdefault((subscription, name), _Bucket(size, at))
+        # Tokens come back continuously, so the bucket is filled by the time since it was last used.
         bucket.left, bucket.at = min(size, bucket.left + (at - bucket.at) * refill), at
         if bucket.left < 1:
-            raise throttled((1 - bucket.left) / refill)
+            raise throttled_error((1 - bucket.left) / refill)
         bucket.left -= 1
         return {header: str(int(bucket.left))}
 
     def query(self, at: float) -> dict[str, str]:
-        """Take one query from the quota of Resource Graph; the headers that tell the rest, or ArmError 429."""
+        """Take one query from the quota of Resource Graph. Return headers with what is left; ArmError 429 at none."""
         if not self._enforced:
-            return _told(QUERIES - 1, WINDOW)
-        if at - self._window.at >= WINDOW:
-            self._window = _Bucket(QUERIES, at)
-        resets = self._window.at + WINDOW - at
+            return _limit_headers(WINDOW_QUERIES - 1, WINDOW_SECONDS)
+        # A fixed window, which is full again at once; the buckets of Resource Manager fill steadily.
+        if at - self._window.at >= WINDOW_SECONDS:
+            self._window = _Bucket(WINDOW_QUERIES, at)
+        resets = self._window.at + WINDOW_SECONDS - at
         if self._window.left < 1:
-            raise throttled(resets, "RateLimiting", _told(0, resets))
+            raise throttled_error(resets, "RateLimiting", _limit_headers(0, resets))
         self._window.left -= 1
-        return _told(int(self._window.left), resets)
+        return _limit_headers(int(self._window.left), resets)
 
 
-def throttled(seconds: float, code: str = "TooManyRequests", headers: dict[str, str] | None = None) -> ArmError:
-    """The 429 that asks to wait."""
+def throttled_error(seconds: float, code: str = "TooManyRequests", headers: dict[str, str] | None = None) -> ArmError:
+    """Return the 429 that asks to wait so many seconds."""
     wait = {"Retry-After": str(max(1, math.ceil(seconds)))}
     if seconds < 1:
         wait = {"x-ms-retry-after-ms": str(math.ceil(seconds * 1000))}
@@ -64,6 +67,6 @@ def throttled(seconds: float, code: str = "TooManyRequests", headers: dict[str, 
     return ArmError(429, code, message, {**(headers or {}), **wait})
 
 
-def _told(left: int, seconds: float) -> dict[str, str]:
+def _limit_headers(left: int, seconds: float) -> dict[str, str]:
     whole = math.ceil(seconds)
     return {"x-ms-user-quota-remaining": str(left), "x-ms-user-quota-resets-after": f"00:00:{whole:02}"}

@@ -1,40 +1,42 @@
-"""Tokens: who may talk to the sandbox cloud. A token names when it ends and is signed with the sandbox's secret."""
+"""Bearer tokens of the sandbox cloud: each says when it expires and is signed with the sandbox's secret."""
 
 import hashlib
 import hmac
 from datetime import UTC, datetime
 
-from local.cloud.error import ArmError
+from local.cloud.arm.error import ArmError
 
-_FIELDS = 3
-LONG = 10 * 365 * 24 * 3600
-"""Seconds that the token lasts which a sandbox is started with."""
+_FIELD_COUNT = 3
+TOKEN_SECONDS = 10 * 365 * 24 * 3600
+"""Lifetime of the token that a sandbox starts with."""
 
 
-def issue(secret: str, ends: datetime) -> str:
-    """A token that is good until `ends`."""
+def issue_token(secret: str, ends: datetime) -> str:
+    """Return a token that is valid until `ends`."""
     return f"sandbox.{int(ends.timestamp())}.{_signature(secret, str(int(ends.timestamp())))}"
 
 
-def check(secret: str, header: str, at: datetime) -> None:
-    """ArmError 401 unless an Authorization header holds a token of this sandbox that has not ended."""
+def check_token(secret: str, header: str, at: datetime) -> None:
+    """Check that an Authorization header holds a valid token of this sandbox; ArmError 401 when it does not."""
     scheme, _, given = header.partition(" ")
     if scheme.lower() != "bearer" or not given:
-        raise _refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+        raise _invalid_token("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
     parts = given.strip().split(".")
-    if len(parts) != _FIELDS or not hmac.compare_digest(_signature(secret, parts[1]).encode(), parts[2].encode()):
-        raise _refused("InvalidAuthenticationToken", "The access token is invalid.")
+    # compare_digest takes the same time for every wrong signature, which therefore cannot be guessed byte by byte.
+    if len(parts) != _FIELD_COUNT or not hmac.compare_digest(_signature(secret, parts[1]).encode(), parts[2].encode()):
+        raise _invalid_token("InvalidAuthenticationToken", "The access token is invalid.")
+    # What we have signed is a number.
     if int(parts[1]) <= at.timestamp():
-        raise expired(datetime.fromtimestamp(int(parts[1]), UTC), at)
+        raise expired_error(datetime.fromtimestamp(int(parts[1]), UTC), at)
 
 
-def expired(ended: datetime, at: datetime) -> ArmError:
-    """The 401 for a token that has ended."""
+def expired_error(ended: datetime, at: datetime) -> ArmError:
+    """Return the 401 for a token that has expired."""
     message = f"The access token expiry UTC time '{ended}' is earlier than current UTC time '{at}'."
-    return _refused("ExpiredAuthenticationToken", message)
+    return _invalid_token("ExpiredAuthenticationToken", message)
 
 
-def _refused(code: str, message: str) -> ArmError:
+def _invalid_token(code: str, message: str) -> ArmError:
     challenge = (
         'Bearer authorization_uri="https://login.windows.net/common", error="invalid_token", '
         f'error_description="{message}"'

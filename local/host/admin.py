@@ -1,4 +1,4 @@
-"""The admin routes: fire any function that HTTP does not reach, list the functions, tell the state of the host."""
+"""The admin routes: run any function that HTTP does not reach, list the functions, show the state of the host."""
 
 import hmac
 import ipaddress
@@ -9,73 +9,67 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import Receive, Scope, Send
 
-from local.host.answer import answer, problem
-from local.host.function import Function
+from local.host.function import AppFunction
+from local.host.response import send_json, send_problem
 
-Fire = Callable[[Function, str], Awaitable[None]]
-"""Starts a function with an input, without waiting for it to end; ValueError when its kind cannot be started so."""
+FireFunction = Callable[[AppFunction, str], Awaitable[None]]
+"""Starts a function with an input, without waiting for its end; ValueError when its kind cannot be started so."""
 
 _FUNCTIONS = "/admin/functions"
-_LARGEST = 1024 * 1024
+_BODY_BYTES = 1024 * 1024
 
 
 class Admin:
-    """Open to this machine and to holders of the master key.
+    """Serves /admin to programs on this machine and to holders of the master key.
 
     Source: "Manually run a non HTTP-triggered function".
     """
 
-    def __init__(self, functions: Mapping[str, Function], fire: Fire, key: str) -> None:
+    def __init__(self, functions: Mapping[str, AppFunction], fire: FireFunction, key: str) -> None:
         self._functions = functions
         self._fire = fire
         self._key = key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request under /admin."""
+        """Serve one request under /admin."""
         path = scope["path"].rstrip("/")
         if not self._allowed(scope):
-            await problem(
+            await send_problem(
                 send, 401, "Unauthorized", "only from this machine, or with the master key as x-functions-key"
             )
         elif path == "/admin/host/status":
-            await answer(send, 200, {"state": "Running", "processId": os.getpid()})
+            await send_json(send, 200, {"state": "Running", "processId": os.getpid()})
         elif path == _FUNCTIONS and scope["method"] == "GET":
-            await answer(send, 200, [{"name": each.name, "trigger": each.kind} for each in self._functions.values()])
+            await send_json(send, 200, [{"name": each.name, "trigger": each.kind} for each in self._functions.values()])
         elif path.startswith(f"{_FUNCTIONS}/") and scope["method"] == "POST":
             await self._run(path.removeprefix(f"{_FUNCTIONS}/"), receive, send)
         else:
-            await problem(send, 404, "Not Found", "see GET /admin/functions and POST /admin/functions/{name}")
+            await send_problem(send, 404, "Not Found", "see GET /admin/functions and POST /admin/functions/{name}")
 
     async def _run(self, name: str, receive: Receive, send: Send) -> None:
         function = next((each for each in self._functions.values() if each.name.lower() == name.lower()), None)
         if function is None:
-            await problem(send, 404, "Not Found", f"there is no function '{name}'; see GET {_FUNCTIONS}")
+            await send_problem(send, 404, "Not Found", f"there is no function '{name}'; see GET {_FUNCTIONS}")
             return
         try:
-            await self._fire(function, _input(await _body(receive)))
+            await self._fire(function, await _input(receive))
         except ValueError as error:
-            await problem(send, 400, "Bad Request", str(error))
+            await send_problem(send, 400, "Bad Request", str(error))
         else:
-            await answer(send, 202)
+            await send_json(send, 202)
 
     def _allowed(self, scope: Scope) -> bool:
         headers = dict(scope["headers"])
         query = parse_qs(scope["query_string"].decode("latin-1"))
         given = headers.get(b"x-functions-key", query.get("code", [""])[0].encode())
         if given:
+            # Takes as long for every wrong key, which therefore cannot be guessed byte by byte.
             return hmac.compare_digest(given, self._key)
-        return _is_this_machine(scope, headers)
-
-
-def _is_this_machine(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a program here asks: not a proxy for someone else, nor a page in a browser (Origin, foreign Host)."""
-    if headers.keys() & {b"origin", b"forwarded", b"x-forwarded-for"}:
-        return False
-    return _is_loopback((scope["client"] or ("",))[0]) and _is_loopback(_host(headers))
-
-
-def _host(headers: Mapping[bytes, bytes]) -> str:
-    return urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+        # Without a key a program on this machine has to ask: no proxy, and no page in a browser (Origin, foreign Host).
+        if headers.keys() & {b"origin", b"forwarded", b"x-forwarded-for"}:
+            return False
+        host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}").hostname or ""
+        return _is_loopback((scope["client"] or ("",))[0]) and _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:
@@ -85,19 +79,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
+async def _input(receive: Receive) -> str:
+    """Read the `input` of a body {"input": …}, as text; values other than text are written as JSON."""
+    body, more = b"", True
+    while more:
         message = await receive()
-        parts.append(message.get("body", b""))
-        if sum(map(len, parts)) > _LARGEST:
-            raise ValueError(f"the body has more than {_LARGEST} bytes")
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _input(body: bytes) -> str:
-    """The `input` of a body {"input": …}, as text; values other than text are written as JSON."""
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > _BODY_BYTES:
+            raise ValueError(f"the body has more than {_BODY_BYTES} bytes")
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:

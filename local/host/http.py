@@ -1,44 +1,46 @@
 """The HTTP front: finds the function for a request, invokes it, and streams both ways without buffering."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.host.answer import problem
-from local.host.exchange import Exchange
-from local.host.function import Function
-from local.host.invocation import Call, Invoker, Result, correlation, invocation
+from local.host.exchange import HttpExchange
+from local.host.function import AppFunction
+from local.host.invocation import InvocationInput, InvocationResult, Invoker, correlation_of, make_invocation
 from local.host.proto import RpcHttp, TypedData
+from local.host.response import send_problem
 from local.host.route import Routes
 
-Web = Callable[[str, Scope, Receive, Send], Awaitable[None]]
-"""Lets the function of an invocation read a request and answer it."""
+WebHandler = Callable[[str, Scope, Receive, Send], Awaitable[None]]
+"""Lets the function of an invocation read a request and send the response."""
 
-_LONGEST_DETAIL = 200
-_ONLY_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_DETAIL_CHARACTERS = 200
+_READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Source: RFC 9110, section 9.1, and RFC 5789.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one request may ask for: bytes of body, and how many requests may be under way (-1: any number)."""
+class HttpLimits:
+    """Limits: bytes of one body, and how many requests may be under way (-1: any number)."""
 
     body: int
     outstanding: int
 
 
-class Front:
-    """The ASGI app that the server runs. `changed` is told when a request ended that may have sent messages."""
+class HttpFront:
+    """The ASGI app that the server runs. `changed` is called after a request that may have sent messages."""
 
     def __init__(
         self,
         *,
         routes: Routes,
-        web: Web,
+        web: WebHandler,
         invoker: Invoker,
         admin: ASGIApp,
-        limits: Limits,
+        limits: HttpLimits,
         headers: Mapping[str, str],
         changed: Callable[[], None],
     ) -> None:
@@ -49,36 +51,37 @@ class Front:
         self._limits = limits
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         self._changed = changed
-        self._open: set[Exchange] = set()
+        self._open: set[HttpExchange] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Serve one request."""
         if scope["path"] == "/admin" or scope["path"].startswith("/admin/"):
             await self._admin(scope, receive, send)
             return
         found = self._routes.match(scope["method"], scope["path"])
         if found is None:
-            await problem(send, 404, "Not Found", f"no function answers {scope['method']} {scope['path']}")
+            await _no_route(send, scope, self._routes.methods(scope["path"]))
         elif 0 <= self._limits.outstanding <= len(self._open):
-            await problem(send, 429, "Too Many Requests", "the host has as many requests as host.json allows")
+            await send_problem(send, 429, "Too Many Requests", "the host has as many requests as host.json allows")
         else:
-            exchange = Exchange(receive, send, limit=self._limits.body, headers=self._headers)
-            await self._answer(*found, scope, exchange)
+            exchange = HttpExchange(receive, send, limit=self._limits.body, headers=self._headers)
+            await self._invoke(*found, scope, exchange)
 
     def end_streams(self) -> None:
-        """End the answers that would never end by themselves: streams of events."""
+        """End the responses that would never end by themselves: streams of events."""
         for each in self._open:
             each.end_stream()
 
-    async def _answer(
-        self, function: Function, parameters: Mapping[str, str], scope: Scope, exchange: Exchange
+    async def _invoke(
+        self, function: AppFunction, parameters: Mapping[str, str], scope: Scope, exchange: HttpExchange
     ) -> None:
         headers = dict(scope["headers"])
         if int(headers.get(b"content-length", b"0")) > self._limits.body:
+            # Who expects 100 Continue has sent no body yet, and will not send one now.
             await exchange.refuse(drain=b"expect" not in headers)
             return
-        call = _call(scope, headers, parameters)
-        known = invocation(function, call)
+        call = _invocation_input(scope, headers, parameters)
+        known = make_invocation(function, call)
         self._open.add(exchange)
         try:
             result = asyncio.create_task(self._invoker.run(function, call, known))
@@ -86,26 +89,37 @@ class Front:
             await exchange.run(known, result, web)
         finally:
             self._open.discard(exchange)
-            if scope["method"] not in _ONLY_READS:
+            if scope["method"] not in _READ_METHODS:
                 self._changed()
 
     async def _run_web(
-        self, invocation_id: str, scope: Scope, exchange: Exchange, result: asyncio.Task[Result]
+        self, invocation_id: str, scope: Scope, exchange: HttpExchange, result: asyncio.Task[InvocationResult]
     ) -> None:
         try:
             await self._web(invocation_id, scope, exchange.receive, exchange.send)
-        except Exception:  # the worker's app raises again what the function raised, and the result tells of that
+        except Exception:  # the worker's app raises what the function raised, which the result already has
             if (await result).ok:
                 raise
 
 
-def _call(scope: Scope, headers: Mapping[bytes, bytes], parameters: Mapping[str, str]) -> Call:
+async def _no_route(send: Send, scope: Scope, methods: Sequence[str]) -> None:
+    """Respond to a request that no function takes; the Functions host has a 404 for all of them."""
+    detail = f"no function serves {scope['method']} {scope['path']}"
+    if scope["method"] not in _METHODS:
+        await send_problem(send, 501, "Not Implemented", detail)
+    elif methods:
+        await send_problem(send, 405, "Method Not Allowed", detail, allow=", ".join(methods))
+    else:
+        await send_problem(send, 404, "Not Found", detail)
+
+
+def _invocation_input(scope: Scope, headers: Mapping[bytes, bytes], parameters: Mapping[str, str]) -> InvocationInput:
     url = f"{scope['scheme']}://{headers.get(b'host', b'localhost').decode('latin-1')}{scope['path']}"
     # The function reads the request itself, as a stream; only the route parameters travel with the invocation.
     http = RpcHttp(method=scope["method"], url=url, params=parameters, headers={}, query={}, body=TypedData())
-    return Call(
+    return InvocationInput(
         TypedData(http=http),
-        correlation=correlation(headers.get(b"x-correlation-id")),
+        correlation=correlation_of(headers.get(b"x-correlation-id")),
         trace=headers.get(b"traceparent", b"").decode("latin-1"),
-        detail=f"{scope['method']} {scope['raw_path'].decode('latin-1')}"[:_LONGEST_DETAIL],
+        detail=f"{scope['method']} {scope['raw_path'].decode('latin-1')}"[:_DETAIL_CHARACTERS],
     )

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from local.host import log, output
-from local.host.function import Function
-from local.host.log import Ended, Invocation
+from local.host.function import AppFunction
+from local.host.log import EndedInvocation, Invocation
 from local.host.proto import InvocationResponse, StatusResult, TypedData
-from local.host.stack import own_part
+from local.host.stack_trace import own_frames
 from local.host.worker import Worker
 
-_CORRELATION = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+_CORRELATION_PATTERN = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What one invocation is given: the trigger's data and what is told about it. `detail` is for the log."""
+class InvocationInput:
+    """The input of one invocation: the trigger's data and metadata. `detail` is for the log."""
 
     data: TypedData
     metadata: Mapping[str, TypedData] = field(default_factory=dict)
@@ -31,8 +31,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """How it ended. `value` is the function's answer; `error` and `stack` tell of a failure.
+class InvocationResult:
+    """How an invocation ended. `value` is what the function returned; `error` and `stack` are those of a failure.
 
     A function that timed out in a thread goes on there; nothing can stop it.
     """
@@ -44,15 +44,15 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether the function returned and its outputs were sent."""
+        """Return whether the function returned and its outputs were sent."""
         return self.outcome == "ok"
 
 
 class Invoker:
-    """Runs functions, any number side by side.
+    """Runs functions, any number of them concurrently.
 
     `clients` makes the text of a durable-client binding; `send` puts a text on a queue and may block; `limit` is
-    functionTimeout; `changed` is told when an invocation ended that may have sent messages by itself.
+    functionTimeout; `changed` is called after an invocation, which may have sent messages.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Invoker:
         *,
         limit: timedelta | None,
         clients: Callable[[str | None], str],
-        send: output.Send,
+        send: output.SendMessage,
         changed: Callable[[], None],
     ) -> None:
         self._worker = worker
@@ -70,32 +70,35 @@ class Invoker:
         self._send = send
         self._changed = changed
 
-    async def invoke(self, function: Function, call: Call) -> Result:
-        """Run it and write its line; never raises but for cancellation, which is logged too."""
-        known = invocation(function, call)
+    async def invoke(self, function: AppFunction, call: InvocationInput) -> InvocationResult:
+        """Run a function and log its line. Raises nothing but cancellation, which is logged too."""
+        known = make_invocation(function, call)
         started = time.perf_counter()
-        result = Result("stopped")
+        # What the log says when the run is cancelled.
+        result = InvocationResult("stopped")
         try:
             result = await self.run(function, call, known)
         finally:
-            log.ended(Ended(known, result.outcome, time.perf_counter() - started), result.stack or result.error)
+            log.log_ended(
+                EndedInvocation(known, result.outcome, time.perf_counter() - started), result.stack or result.error
+            )
             self._changed()
         return result
 
-    async def run(self, function: Function, call: Call, known: Invocation) -> Result:
-        """Run it and leave the line to the caller; never raises but for cancellation."""
+    async def run(self, function: AppFunction, call: InvocationInput, known: Invocation) -> InvocationResult:
+        """Run a function and leave the log line to the caller. Raises nothing but cancellation."""
         token = log.current.set(known)
         log.running[known.id] = known
         try:
-            answer = await self._ask(function, call)
-            return answer if isinstance(answer, Result) else await self._settle(function, answer)
-        except Exception as error:  # noqa: BLE001 - the door: whatever goes wrong with a function is its failure
-            return Result("failed", error=f"{type(error).__name__}: {error}")
+            response = await self._call(function, call)
+            return response if isinstance(response, InvocationResult) else await self._settle(function, response)
+        except Exception as error:  # noqa: BLE001 - a door: whatever goes wrong with a function is its failure
+            return InvocationResult("failed", error=f"{type(error).__name__}: {error}")
         finally:
             log.running.pop(known.id, None)
             log.current.reset(token)
 
-    async def _ask(self, function: Function, call: Call) -> InvocationResponse | Result:
+    async def _call(self, function: AppFunction, call: InvocationInput) -> InvocationResponse | InvocationResult:
         clients = function.inputs("durableClient")
         inputs = {each.name: TypedData(string=self._clients(each.data.get("taskHub"))) for each in clients}
         inputs[function.trigger.name] = call.data
@@ -105,24 +108,27 @@ class Invoker:
                     function, inputs, invocation_id=call.id, metadata=call.metadata, trace=call.trace
                 )
         except TimeoutError:
-            return Result("timed out", error=f"Timeout: no end within functionTimeout, {self._limit:g} seconds")
+            return InvocationResult(
+                "timed out", error=f"Timeout: no end within functionTimeout, {self._limit:g} seconds"
+            )
 
-    async def _settle(self, function: Function, answer: InvocationResponse) -> Result:
-        if answer.result.status != StatusResult.Success:
-            error = answer.result.exception
-            return Result("failed", error=str(error.message), stack=own_part(str(error.stack_trace)))
-        sending = output.messages(function, answer)
+    async def _settle(self, function: AppFunction, response: InvocationResponse) -> InvocationResult:
+        if response.result.status != StatusResult.Success:
+            error = response.result.exception
+            return InvocationResult("failed", error=str(error.message), stack=own_frames(str(error.stack_trace)))
+        sending = output.output_messages(function, response)
         if sending:
+            # In order, and on a thread: a store may block.
             await asyncio.to_thread(lambda: [self._send(queue, text) for queue, text in sending])
-        return Result("ok", answer.return_value)
+        return InvocationResult("ok", response.return_value)
 
 
-def invocation(function: Function, call: Call) -> Invocation:
-    """What the log knows of a call."""
+def make_invocation(function: AppFunction, call: InvocationInput) -> Invocation:
+    """Return what the log knows of a call."""
     return Invocation(call.id, function.name, function.kind, call.correlation or call.id, call.detail)
 
 
-def correlation(header: bytes | None) -> str:
-    """A correlation id as sent, when it is one that can stand in a log line; otherwise nothing."""
+def correlation_of(header: bytes | None) -> str:
+    """Return the correlation id of a header; "" when it is missing or not fit for a log line."""
     text = header.decode("latin-1") if header else ""
-    return text if _CORRELATION.fullmatch(text) else ""
+    return text if _CORRELATION_PATTERN.fullmatch(text) else ""

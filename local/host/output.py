@@ -4,18 +4,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from local.host.function import Function
+from local.host.function import AppFunction
 from local.host.proto import InvocationResponse, TypedData
 
-Send = Callable[[str, str], None]
+SendMessage = Callable[[str, str], None]
 """Puts a text on the queue of a name."""
 
 
-def messages(function: Function, answer: InvocationResponse) -> list[tuple[str, str]]:
-    """The (queue, text) pairs of all outputs; a list that was set is one message for each element."""
-    given = [(each.name, each.data) for each in answer.output_data or ()]
-    if answer.return_value is not None:
-        given.append(("$return", answer.return_value))
+def output_messages(function: AppFunction, response: InvocationResponse) -> list[tuple[str, str]]:
+    """Return the (queue, text) pairs of all outputs. A list is one message for each element."""
+    given = [(each.name, each.data) for each in response.output_data or ()]
+    if response.return_value is not None:
+        given.append(("$return", response.return_value))
     bound = [(function.output(name), data) for name, data in given]
     return [
         (str(binding.data["queueName"]), text)

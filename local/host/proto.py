@@ -1,4 +1,4 @@
-"""The messages of the Functions worker protocol as plain classes: the `protos` Microsoft's worker library asks for.
+"""The messages of the Functions worker protocol as plain classes, which Microsoft's worker library takes as `protos`.
 
 Source: azure-functions-language-worker-protobuf, "FunctionRpc.proto".
 """
@@ -6,7 +6,7 @@ Source: azure-functions-language-worker-protobuf, "FunctionRpc.proto".
 from typing import Any
 
 
-class Message:
+class ProtocolMessage:
     """A message whose fields are the keywords it was made with; fields that were left out read as None."""
 
     def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - the protocol's fields are of any type
@@ -17,30 +17,30 @@ class Message:
             raise AttributeError(name)
 
 
-class TypedData(Message):
+class TypedData(ProtocolMessage):
     """One value; the keyword is its kind: `string`, `json`, `bytes`, `int`, `double` or `http`."""
 
     def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 - protobuf's own name
-        """The kind of the value; None when there is none."""
+        """Return the kind of the value; None when there is none."""
         return next(iter(self.__dict__), None)
 
 
-class ParameterBinding(Message):
+class ParameterBinding(ProtocolMessage):
     """The value of the parameter `name`, in `data`."""
 
     def WhichOneof(self, _group: str) -> str:  # noqa: N802 - protobuf's own name
-        """Always `data`: values travel in the message, not in shared memory."""
+        """Return `data`: values travel in the message, never in shared memory."""
         return "data"
 
 
-class StatusResult(Message):
-    """How a request ended: `status`, and the `exception` of a failure."""
+class StatusResult(ProtocolMessage):
+    """How a request ended: its `status`, and the `exception` of a failure."""
 
     Failure = 0
     Success = 1
 
 
-class BindingInfo(Message):
+class BindingInfo(ProtocolMessage):
     """The `type` and `direction` of a binding. The third direction, `in`, is a keyword and set below."""
 
     out = 1
@@ -50,7 +50,7 @@ class BindingInfo(Message):
 setattr(BindingInfo, "in", 0)
 
 
-class RpcHttpCookie(Message):
+class RpcHttpCookie(ProtocolMessage):
     """A cookie of a response."""
 
     class SameSite:
@@ -64,53 +64,53 @@ class RpcHttpCookie(Message):
 setattr(RpcHttpCookie.SameSite, "None", 0)
 
 
-class RpcException(Message):
+class RpcException(ProtocolMessage):
     """What went wrong: `message` as "Type: text", `stack_trace`."""
 
 
-class RpcHttp(Message):
+class RpcHttp(ProtocolMessage):
     """A request (method, url, headers, params, query, body) or a response (status_code, headers, cookies, body)."""
 
 
-class RpcFunctionMetadata(Message):
+class RpcFunctionMetadata(ProtocolMessage):
     """A function as indexed: name, function_id, raw_bindings (JSON text each), retry_options."""
 
 
-class RpcRetryOptions(Message):
+class RpcRetryOptions(ProtocolMessage):
     """max_retry_count, retry_strategy, and the delays as timedeltas."""
 
 
-class InvocationResponse(Message):
+class InvocationResponse(ProtocolMessage):
     """invocation_id, result, return_value (TypedData) and output_data (ParameterBindings)."""
 
 
-class WorkerInitResponse(Message):
+class WorkerInitResponse(ProtocolMessage):
     """capabilities, worker_metadata, result."""
 
 
-class FunctionMetadataResponse(Message):
+class FunctionMetadataResponse(ProtocolMessage):
     """function_metadata_results, result."""
 
 
-class FunctionLoadResponse(Message):
+class FunctionLoadResponse(ProtocolMessage):
     """function_id, result."""
 
 
-class WorkerMetadata(Message):
+class WorkerMetadata(ProtocolMessage):
     """Which runtime and version the worker is."""
 
 
-class NullableString(Message):
+class NullableString(ProtocolMessage):
     """A text that may be absent."""
 
 
-class NullableBool(Message):
+class NullableBool(ProtocolMessage):
     """A boolean that may be absent."""
 
 
-class NullableDouble(Message):
+class NullableDouble(ProtocolMessage):
     """A number that may be absent."""
 
 
-class NullableTimestamp(Message):
+class NullableTimestamp(ProtocolMessage):
     """A time that may be absent."""

@@ -6,32 +6,36 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
-from local.host.function import Function
-from local.host.invocation import Call, Invoker
+from local.host.function import AppFunction
+from local.host.invocation import InvocationInput, Invoker
 from local.host.proto import TypedData
 from local.host.setting import Queues
-from local.host.wait import drain, within
-from shared.domain.error import CortexError, Stale
-from shared.ports.queue import Message, Queue
+from local.host.wait import drain_tasks, wait_within
+from shared.domain.error import CortexError, InvalidInput, Stale
+from shared.ports.queue import Queue, QueueMessage, decoded
 
 logger = logging.getLogger("Host.Triggers.Queues")
 
-Settle = Callable[[str, Message], None]
+SettleMessage = Callable[[str, QueueMessage], None]
 
-_SHORTEST_WAIT = 0.02
-_RETRY_WAIT = 5.0
+_POISON_SUFFIX = "-poison"
+_NAME_CHARACTERS = 63
+_POLL_SECONDS = 0.02
+_RETRY_SECONDS = 5.0
 
 
-class Consumer:
-    """Feeds the messages of one queue to one function, as many side by side as host.json allows.
+class QueueConsumer:
+    """Runs one function for the messages of one queue, as many concurrently as host.json allows.
 
-    A message is leased for `lease`; the lease is renewed while the function runs, so that a host that dies loses
-    it within that time and someone else gets the message.
+    A message is leased for `lease`, which is renewed while the function runs; when a host dies, another one gets the
+    message within that time. A message that failed too often, or is not encoded as host.json says, moves to the queue
+    NAME-poison, unless it comes from such a queue. Source: azure-sdk-for-net, WebJobs extensions,
+    "QueueProcessor", "QueueServiceClientProvider".
     """
 
     def __init__(
         self,
-        function: Function,
+        function: AppFunction,
         name: str,
         *,
         queue: Queue,
@@ -41,6 +45,11 @@ class Consumer:
     ) -> None:
         self.name = name
         self._function = function
+        self._poison_queue = (
+            ""
+            if name.endswith(_POISON_SUFFIX) or len(name + _POISON_SUFFIX) > _NAME_CHARACTERS
+            else name + _POISON_SUFFIX
+        )
         self._queue = queue
         self._invoker = invoker
         self._settings = settings
@@ -49,25 +58,27 @@ class Consumer:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There may be messages: look now."""
+        """Look for messages now."""
         self._woken.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Poll until told to stop. Messages in work go on; `drain` waits for them."""
+        """Poll until `stop` is set. Messages in progress go on; `drain` waits for them."""
         longest = min(self._settings.max_polling_interval.total_seconds(), 1.0)
-        wait = _SHORTEST_WAIT
+        wait = _POLL_SECONDS
         while not stop.is_set():
+            # Cleared before the queue is read: a message that comes meanwhile is not missed.
             self._woken.clear()
             if len(self._work) <= self._settings.threshold and await self._receive(stop):
-                wait = _SHORTEST_WAIT
+                wait = _POLL_SECONDS
                 continue
-            await within(stop, _SHORTEST_WAIT)  # however often we are woken
-            await within(self._woken, wait)
+            await wait_within(stop, _POLL_SECONDS)  # at least, however often we are woken
+            await wait_within(self._woken, wait)
+            # An empty queue is asked less and less often.
             wait = min(wait * 2, longest)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the messages in work; give back those that take longer."""
-        await drain(self._work, seconds)
+        """Wait for the messages in progress; those that take longer go back to the queue."""
+        await drain_tasks(self._work, seconds)
 
     async def _receive(self, stop: asyncio.Event) -> int:
         try:
@@ -76,7 +87,7 @@ class Consumer:
             )
         except CortexError as error:
             logger.warning("queue %s cannot be read, trying again: %s", self.name, error)
-            await within(stop, _RETRY_WAIT)
+            await wait_within(stop, _RETRY_SECONDS)
             return 0
         for message in messages:
             task = asyncio.create_task(self._give_back(message) if stop.is_set() else self._handle(message))
@@ -90,38 +101,48 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()):
             logger.error("queue %s: a message could not be settled: %s", self.name, error)
 
-    async def _handle(self, message: Message) -> None:
-        if message.dequeue_count > self._settings.max_dequeue_count:  # hosts died over it
-            await self._poison(message)
+    async def _handle(self, message: QueueMessage) -> None:
+        if message.dequeue_count > self._settings.max_dequeue_count:  # hosts died while they ran it
+            await self._poison(message, f"failed {message.dequeue_count - 1} times")
             return
-        lease = Lease(self._queue, self.name, message, self._lease)
+        try:
+            text, encoded = message.text, self._settings.message_encoding == "base64"
+            body = decoded(text).decode(errors="replace") if encoded else text
+        except InvalidInput as error:
+            await self._poison(message, f"cannot be read: {error}")
+            return
+        lease = MessageLease(self._queue, self.name, message, self._lease)
         try:
             async with lease.held():
-                result = await self._invoker.invoke(self._function, call(message))
+                result = await self._invoker.invoke(self._function, queue_input(message, body))
         except asyncio.CancelledError:
             await asyncio.to_thread(lease.release)
             raise
         if result.ok:
             await asyncio.to_thread(lease.delete)
         elif message.dequeue_count >= self._settings.max_dequeue_count:
-            await self._poison(lease.message)
-        else:
+            await self._poison(lease.message, f"failed {message.dequeue_count} times")
+        elif self._poison_queue:  # without one it stays hidden for the rest of its lease
             await asyncio.to_thread(lease.release, self._settings.visibility_timeout)
 
-    async def _give_back(self, message: Message) -> None:
-        await asyncio.to_thread(Lease(self._queue, self.name, message, self._lease).release)
+    async def _give_back(self, message: QueueMessage) -> None:
+        await asyncio.to_thread(MessageLease(self._queue, self.name, message, self._lease).release)
 
-    async def _poison(self, message: Message) -> None:
-        poison = f"{self.name}-poison"
-        logger.warning("message %s failed %d times and moves to %s", message.id, message.dequeue_count, poison)
-        await asyncio.to_thread(self._queue.send, poison, message.body)
-        await asyncio.to_thread(Lease(self._queue, self.name, message, self._lease).delete)
+    async def _poison(self, message: QueueMessage, why: str) -> None:
+        """Move a message unchanged to the poison queue; a message of a poison queue stays where it is."""
+        if not self._poison_queue:
+            logger.warning("message %s of %s %s and stays there", message.id, self.name, why)
+            return
+        logger.warning("message %s of %s %s and moves to %s", message.id, self.name, why, self._poison_queue)
+        # Sent before it is deleted: a crash in between leaves two messages, never none.
+        await asyncio.to_thread(self._queue.send_text, self._poison_queue, message.text)
+        await asyncio.to_thread(MessageLease(self._queue, self.name, message, self._lease).delete)
 
 
-class Lease:
-    """A message we hold. `message` carries the receipt of the last renewal."""
+class MessageLease:
+    """A message that this host has leased. `message` has the receipt of the last renewal."""
 
-    def __init__(self, queue: Queue, name: str, message: Message, length: timedelta) -> None:
+    def __init__(self, queue: Queue, name: str, message: QueueMessage, length: timedelta) -> None:
         self.message = message
         self._queue = queue
         self._name = name
@@ -129,7 +150,7 @@ class Lease:
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Renew it at every third of its length; on leaving, a renewal under way has ended and `message` is right."""
+        """Renew the lease at every third of its length. On leaving, no renewal is under way: `message` is current."""
         done = asyncio.Event()
         renewing = asyncio.create_task(self._renew(done))
         try:
@@ -139,36 +160,43 @@ class Lease:
             await renewing
 
     async def _renew(self, done: asyncio.Event) -> None:
-        while not await within(done, self._length.total_seconds() / 3):
+        # At every third: one renewal may fail before the lease ends.
+        while not await wait_within(done, self._length.total_seconds() / 3):
             try:
                 self.message = await asyncio.to_thread(
                     self._queue.renew, self._name, self.message, visibility=self._length
                 )
             except Stale:
-                logger.warning("message %s of %s is no longer ours while it is in work", self.message.id, self._name)
+                logger.warning(
+                    "message %s of %s was leased by another host while its function runs",
+                    self.message.id,
+                    self._name,
+                )
                 return
             except CortexError as error:
-                logger.warning("message %s of %s was not renewed: %s", self.message.id, self._name, error)
+                logger.warning("the lease of message %s of %s was not renewed: %s", self.message.id, self._name, error)
 
     def delete(self) -> None:
-        """Done with it."""
+        """Delete the message."""
         self._settle(self._queue.delete)
 
     def release(self, delay: timedelta = timedelta(0)) -> None:
-        """Let it come back after `delay`."""
+        """Make the message visible again after `delay`."""
         self._settle(lambda name, message: self._queue.release(name, message, delay=delay))
 
-    def _settle(self, how: Settle) -> None:
+    def _settle(self, how: SettleMessage) -> None:
         try:
             how(self._name, self.message)
         except Stale:
-            logger.warning("message %s of %s was taken over; it will be handled again", self.message.id, self._name)
+            logger.warning(
+                "message %s of %s was leased by another host and will run again", self.message.id, self._name
+            )
 
 
-def call(message: Message) -> Call:
-    """What the function is given for a message."""
-    return Call(
-        TypedData(string=message.body),
+def queue_input(message: QueueMessage, body: str) -> InvocationInput:
+    """Return the function's input for a message whose text was decoded as `body`."""
+    return InvocationInput(
+        TypedData(string=body),
         metadata={
             "Id": TypedData(string=message.id),
             "DequeueCount": TypedData(json=str(message.dequeue_count)),

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from local.host.proto import RpcRetryOptions
 
 
-def delays(options: RpcRetryOptions | None) -> Iterator[float]:
-    """Seconds to wait before the second try, the third, …; as many as the policy allows, without end for -1.
+def retry_delays(options: RpcRetryOptions | None) -> Iterator[float]:
+    """Return the seconds to wait before each retry, as many as the policy allows; without end for -1.
 
     Source: "Azure Functions error handling and retries", retry policies.
     """

@@ -13,32 +13,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from local.host.host import Host, Place
+from local.host.host import Host, HostOptions
 from shared.ports.queue import Queue
 
-_ONE_SIGNAL = 1.0  # seconds in which repetitions count as one: supervisors often signal a process and its group
+_SAME_SIGNAL_SECONDS = 1.0  # repeated signals count as one: supervisors often signal a process and its group
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 async def serve(host: Host, *, ready: Callable[[str], None] = lambda _url: None) -> None:
     """Run until SIGINT or SIGTERM, which let work under way end; one more, a second later, ends the process at once.
 
-    `ready` is told the address as soon as everything answers. Only for the main thread.
+    `ready` gets the address as soon as the host serves it. Only for the main thread, where signals arrive.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    patience = math.inf
+    second_signal_at = math.inf
 
-    def signalled() -> None:
-        nonlocal patience
-        if loop.time() > patience:
+    def on_signal() -> None:
+        nonlocal second_signal_at
+        if loop.time() > second_signal_at:
             os._exit(1)
         if not stop.is_set():
-            patience = loop.time() + _ONE_SIGNAL
+            second_signal_at = loop.time() + _SAME_SIGNAL_SECONDS
             stop.set()
 
     for each in _SIGNALS:
-        loop.add_signal_handler(each, signalled)
+        loop.add_signal_handler(each, on_signal)
     try:
         async with host:
             ready(host.url)
@@ -48,22 +48,23 @@ async def serve(host: Host, *, ready: Callable[[str], None] = lambda _url: None)
             loop.remove_signal_handler(each)
 
 
-def leave(status: int) -> NoReturn:
-    """End the process, also when functions that did not end in time still hold threads."""
+def leave_process(status: int) -> NoReturn:
+    """End the process, even when functions that did not end in time still hold threads."""
     logging.shutdown()
     sys.stdout.flush()
+    # A normal exit would wait for these threads.
     if any(not each.daemon and each is not threading.main_thread() for each in threading.enumerate()):
         os._exit(status)
     sys.exit(status)
 
 
 @contextmanager
-def running(app: Path, *, queue: Queue, state: Path, place: Place | None = None) -> Iterator[Host]:
-    """A host on a thread of its own, ready inside the block and stopped after it. The default port is a free one."""
+def run_in_thread(app: Path, *, queue: Queue, state: Path, options: HostOptions | None = None) -> Iterator[Host]:
+    """Yield a host that runs on a thread, ready inside the block and stopped after it; by default on a free port."""
     started: Future[tuple[Host, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def main() -> None:
-        async with Host(app, queue=queue, state=state, place=place or Place(port=0)) as host:
+        async with Host(app, queue=queue, state=state, options=options or HostOptions(port=0)) as host:
             stop = asyncio.Event()
             started.set_result((host, asyncio.get_running_loop(), stop))
             await stop.wait()
@@ -72,6 +73,7 @@ def running(app: Path, *, queue: Queue, state: Path, place: Place | None = None)
         try:
             asyncio.run(main())
         except BaseException as error:
+            # Too late for the starter to hear of it: the thread reports it.
             if started.done():
                 raise
             started.set_exception(error)

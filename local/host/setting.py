@@ -1,4 +1,4 @@
-"""What the app's host.json, local.settings.json and the environment say."""
+"""Settings: the app's host.json, local.settings.json and the environment."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 logger = logging.getLogger("Host.Startup")
 
-_BODY_LIMIT = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+_BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 _NAME = re.compile(r"%([^%\s]+)%")
 _TIME = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
 
@@ -23,8 +23,8 @@ class SettingError(Exception):
     """A setting cannot be used; the message says which, where and why."""
 
 
-def span(text: object) -> timedelta:
-    """The .NET TimeSpan `[days.]hh:mm:ss[.fff]` that host.json writes; ValueError when it is none."""
+def parse_time_span(text: object) -> timedelta:
+    """Parse a .NET TimeSpan, `[days.]hh:mm:ss[.fff]`, as in host.json; ValueError for any other text."""
     match = _TIME.fullmatch(str(text))
     if not match:
         raise ValueError(f"'{text}' is not a time span like 00:05:00")
@@ -32,11 +32,7 @@ def span(text: object) -> timedelta:
     return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
 
 
-def _limit(text: object) -> timedelta | None:
-    return None if str(text) == "-1" else span(text)
-
-
-Span = Annotated[timedelta, BeforeValidator(span)]
+TimeSpan = Annotated[timedelta, BeforeValidator(parse_time_span)]
 
 
 class _Section(BaseModel):
@@ -49,12 +45,13 @@ class Queues(_Section):
     batch_size: int = Field(default=16, ge=1, le=32)
     new_batch_threshold: int | None = Field(default=None, ge=0)
     max_dequeue_count: int = Field(default=5, ge=1)
-    visibility_timeout: Span = timedelta(0)
-    max_polling_interval: Span = timedelta(seconds=1)
+    visibility_timeout: TimeSpan = timedelta(0)
+    max_polling_interval: TimeSpan = timedelta(seconds=1)
+    message_encoding: Annotated[Literal["base64", "none"], BeforeValidator(lambda text: str(text).lower())] = "base64"
 
     @property
     def threshold(self) -> int:
-        """How few messages may be in work before the next batch is taken."""
+        """Return how many messages may still be in progress when the next batch is taken."""
         return self.batch_size // 2 if self.new_batch_threshold is None else self.new_batch_threshold
 
 
@@ -74,10 +71,13 @@ class DurableTask(_Section):
     max_concurrent_orchestrator_functions: int = Field(default=16, ge=1)
     max_concurrent_entity_functions: int = Field(default=16, ge=1)
     overridable_existing_instance_states: Literal["NonRunningStates", "AnyState"] = "NonRunningStates"
+    default_version: str | None = None
+    version_match_strategy: Literal["None", "Strict", "CurrentOrOlder"] = "CurrentOrOlder"
+    version_failure_strategy: Literal["Reject", "Fail"] = "Reject"
 
 
 class Extensions(_Section):
-    """The extensions that mean something on one machine."""
+    """The extensions that have an effect on one machine."""
 
     http: Http = Http()
     queues: Queues = Queues()
@@ -93,7 +93,9 @@ class Logging(_Section):
 class HostSettings(_Section):
     """host.json. Source: "host.json reference for Azure Functions 2.x and later"."""
 
-    function_timeout: Annotated[timedelta | None, BeforeValidator(_limit)] = timedelta(minutes=30)
+    function_timeout: Annotated[
+        timedelta | None, BeforeValidator(lambda text: None if str(text) == "-1" else parse_time_span(text))
+    ] = timedelta(minutes=30)
     extensions: Extensions = Extensions()
     logging: Logging = Logging()
 
@@ -105,10 +107,10 @@ class _LocalSettings(BaseModel):
 
 
 def read_host(directory: Path) -> HostSettings:
-    """The app's host.json; the defaults when there is none. SettingError names what cannot be used."""
+    """Return the app's host.json; the defaults when there is none. SettingError for a value that cannot be used."""
     settings = _read(directory / "host.json", HostSettings)
     for name in _unknown(settings, ""):
-        logger.debug("host.json: %s means nothing on one machine and is ignored", name)
+        logger.debug("host.json: %s has no effect on one machine", name)
     return settings
 
 
@@ -132,9 +134,16 @@ def _unknown(section: _Section, at: str) -> Iterator[str]:
 
 @contextmanager
 def local_settings(directory: Path) -> Iterator[None]:
-    """The `Values` of local.settings.json in the environment; what is set there already stays as it is."""
+    """Put the `Values` of local.settings.json into the environment, without overriding, until the end of the block."""
     values = _read(directory / "local.settings.json", _LocalSettings).values
-    added = {name: str(value) for name, value in values.items() if name not in os.environ}
+    with defaults({name: str(value) for name, value in values.items()}):
+        yield
+
+
+@contextmanager
+def defaults(values: Mapping[str, str]) -> Iterator[None]:
+    """Put values into the environment, without overriding, until the end of the block."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield
@@ -144,15 +153,15 @@ def local_settings(directory: Path) -> Iterator[None]:
 
 
 def body_limit() -> int:
-    """How many bytes a request may carry: FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 100 MiB when it is not set."""
-    text = os.environ.get(_BODY_LIMIT) or str(100 * 1024 * 1024)
+    """Return how many bytes a request may carry: FUNCTIONS_REQUEST_BODY_SIZE_LIMIT, 100 MiB when it is not set."""
+    text = os.environ.get(_BODY_LIMIT_SETTING) or str(100 * 1024 * 1024)
     if not text.isdecimal():
-        raise SettingError(f"{_BODY_LIMIT}: '{text}' is not a number of bytes")
+        raise SettingError(f"{_BODY_LIMIT_SETTING}: '{text}' is not a number of bytes")
     return int(text)
 
 
-def resolve(text: str) -> str:
-    """The text with each %NAME% replaced by that environment variable; SettingError when it is not set."""
+def resolve_names(text: str) -> str:
+    """Replace each %NAME% by that environment variable; SettingError when it is not set."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 
-async def within(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event came within that time."""
+async def wait_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event. Return whether it was set within that time."""
     try:
         async with asyncio.timeout(seconds):
             return await event.wait()
@@ -14,8 +14,9 @@ async def within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-async def drain(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
+async def drain_tasks(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> None:
     """Wait for the tasks to end; cancel those that take longer."""
+    # A copy, because callbacks take ended tasks out of the set.
     tasks = list(tasks)
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=seconds)

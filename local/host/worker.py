@@ -9,23 +9,23 @@ from typing import cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.host import library, proto
-from local.host.function import Function, read
-from local.host.proto import InvocationResponse, Message, ParameterBinding, StatusResult, TypedData
-from local.host.stack import own_part
+from local.host.function import AppFunction, read_function
+from local.host.proto import InvocationResponse, ParameterBinding, ProtocolMessage, StatusResult, TypedData
+from local.host.stack_trace import own_frames
 
 _ADDRESS = "127.0.0.1"
 _INVOCATION = b"x-ms-invocation-id"
 
 
 class LoadError(Exception):
-    """The app cannot be loaded; the message holds the library's own account of it."""
+    """The app cannot be loaded; the message has the library's reason."""
 
 
 class Worker:
     """One function app. `web` is the library's own app for HTTP functions; None when there are none."""
 
     def __init__(
-        self, module: ModuleType, functions: Sequence[Function], web: ASGIApp | None, exits: ExitStack
+        self, module: ModuleType, functions: Sequence[AppFunction], web: ASGIApp | None, exits: ExitStack
     ) -> None:
         self.functions = functions
         self._module = module
@@ -34,34 +34,34 @@ class Worker:
 
     async def invoke(
         self,
-        function: Function,
+        function: AppFunction,
         inputs: Mapping[str, TypedData],
         *,
         invocation_id: str,
         metadata: Mapping[str, TypedData],
         trace: str = "",
     ) -> InvocationResponse:
-        """Run a function once; the library answers a failure as a status, not as an exception."""
-        request = Message(
+        """Run a function once. The library reports a failure as a status, not as an exception."""
+        request = ProtocolMessage(
             invocation_id=invocation_id,
             function_id=function.id,
             input_data=[ParameterBinding(name=name, data=data) for name, data in inputs.items()],
             trigger_metadata=metadata,
-            trace_context=Message(trace_parent=trace, trace_state="", attributes={}),
-            retry_context=Message(),
+            trace_context=ProtocolMessage(trace_parent=trace, trace_state="", attributes={}),
+            retry_context=ProtocolMessage(),
         )
-        answer = await self._module.invocation_request(_envelope(invocation_request=request))
-        return cast("InvocationResponse", answer)
+        response = await self._module.invocation_request(_envelope(invocation_request=request))
+        return cast("InvocationResponse", response)
 
-    async def answer(self, invocation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the function of an HTTP invocation read the request and write the answer, both as streams."""
+    async def serve_http(self, invocation_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the function of an HTTP invocation read the request and write the response, both as streams."""
         assert self._web is not None, "the app has HTTP functions, or there would be no route"
         others = [each for each in scope["headers"] if each[0] != _INVOCATION]
         inner = {**scope, "headers": [*others, (_INVOCATION, invocation_id.encode())]}
         try:
             await self._web(inner, receive, send)
         finally:
-            # The library keeps what it knows of an exchange for ever.
+            # The library would keep the context of every exchange for ever.
             self._module.http_coordinator._context_references.pop(invocation_id, None)  # noqa: SLF001 - no other way
 
     def close(self) -> None:
@@ -72,37 +72,39 @@ class Worker:
 async def load(folder: Path) -> Worker:
     """Load the app in the folder; LoadError when it cannot be imported or indexed."""
     with ExitStack() as exits:
-        own = library.import_anew()
+        # Undone when loading fails; a worker that is loaded takes over what is to be undone.
+        own = library.import_fresh()
         exits.callback(library.close, own)
         exits.callback(library.on_path(str(folder)))
         module = library.events(own)
-        apps = library.take_server(module)
-        init = Message(capabilities={}, function_app_directory=str(folder))
+        apps = library.capture_server(module)
+        init = ProtocolMessage(capabilities={}, function_app_directory=str(folder))
         _check(await module.worker_init_request(_envelope(worker_init_request=init)))
         functions = await _index(module, folder)
         if not apps and any(each.kind == "http" for each in functions):
-            raise LoadError("HTTP functions must use azurefunctions.extensions.http.fastapi; nothing else is run here")
+            raise LoadError("HTTP functions must use azurefunctions.extensions.http.fastapi; others cannot run here")
         return Worker(module, functions, apps[0] if apps else None, exits.pop_all())
 
 
-async def _index(module: ModuleType, folder: Path) -> list[Function]:
+async def _index(module: ModuleType, folder: Path) -> list[AppFunction]:
     indexed = _check(await module.functions_metadata_request(_envelope())).function_metadata_results
     if indexed is None:
         raise LoadError(f"there is no function_app.py with functions in {folder}")
-    functions = [read(each) for each in indexed]
+    functions = [read_function(each) for each in indexed]
     for each in functions:
-        request = Message(function_id=each.id, metadata=None)
+        request = ProtocolMessage(function_id=each.id, metadata=None)
         _check(await module.function_load_request(_envelope(function_load_request=request)))
     return functions
 
 
-def _envelope(**request: Message) -> Message:
-    return Message(request=Message(**request), properties={"host": _ADDRESS, "protos": proto})
+def _envelope(**request: ProtocolMessage) -> ProtocolMessage:
+    return ProtocolMessage(request=ProtocolMessage(**request), properties={"host": _ADDRESS, "protos": proto})
 
 
-def _check[Answer: Message](answer: Answer) -> Answer:
-    if answer.result.status != StatusResult.Success:
-        error = answer.result.exception
-        message, stack = str(error.message), own_part(str(error.stack_trace))
+def _check[Response: ProtocolMessage](response: Response) -> Response:
+    """Return a response of the library; LoadError when it reports a failure."""
+    if response.result.status != StatusResult.Success:
+        error = response.result.exception
+        message, stack = str(error.message), own_frames(str(error.stack_trace))
         raise LoadError(message if stack in message else f"{message}\n{stack}")
-    return answer
+    return response

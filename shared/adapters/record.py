@@ -1,4 +1,4 @@
-"""What every adapter asks of a record before it stores it: safe names and bounded bodies."""
+"""Checks that every store makes of a record before it takes it: safe names and bounded bodies."""
 
 import re
 from collections.abc import Mapping
@@ -6,19 +6,28 @@ from typing import Any
 
 import orjson
 
-from shared.domain.error import InvalidInput, TooLarge
+from shared.domain.error import CortexError, InvalidInput, TooLarge
+from shared.domain.nesting import nests_deeper
 
-BODY_LIMIT = 2_000_000
-"""Bytes of JSON in one document, and in one group written together; Cosmos DB allows 2 MiB with its envelope."""
+BODY_BYTES = 2_000_000
+"""Bytes of JSON in UTF-8 in one item, and in one group written together; Cosmos DB allows 2 MiB with its envelope.
 
-GROUP_LIMIT = 100
+Source: Azure Cosmos DB, "Service quotas and default limits".
+"""
+
+NESTING_LEVELS = 120
+"""Objects and arrays within each other in a body; Cosmos DB allows 128 with its envelope. Source: as above."""
+
+GROUP_DOCUMENTS = 100
 """Documents created together; the bound of a Cosmos DB transactional batch."""
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_GENERATION = re.compile(r"~[0-9]{1,9}\Z")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _NAME = re.compile(r"(?!.*(?:^|/)\.)[A-Za-z0-9._=@-]+(?:/[A-Za-z0-9._=@-]+)*")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9._=@-]+/)*[A-Za-z0-9._=@-]*")
+# What Cosmos DB forbids in ids, and halves of surrogate pairs, which are no text.
 _UNFIT = re.compile(r"[/\\?#\ud800-\udfff]")
 
 
@@ -29,8 +38,8 @@ def check_tenant(tenant: str) -> None:
 
 
 def check_scope(tenant: str, kind: str) -> None:
-    """Raise InvalidInput unless both can name a partition."""
-    check_tenant(tenant)
+    """Raise InvalidInput unless both can name a partition; `tenant` may name a generation of its documents."""
+    check_tenant(_GENERATION.sub("", tenant))
     if not _KIND.fullmatch(kind):
         raise InvalidInput(f"kind {kind[:80]!r} is not a lower-case noun of at most 63 characters", path="kind")
 
@@ -60,23 +69,46 @@ def check_field(name: str, *, path: str) -> None:
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """The JSON of a body; InvalidInput when it has none, TooLarge over the limit."""
-    try:
-        data = orjson.dumps(body if isinstance(body, dict) else dict(body))
-    except TypeError as error:
-        raise InvalidInput(f"the body is not JSON: {error}", path="body") from error
-    if len(data) > BODY_LIMIT:
-        raise TooLarge(f"a body of {len(data)} bytes is over {BODY_LIMIT}: keep the bulk in a blob", path="body")
+    """Encode a body as JSON; InvalidInput when that fails or it nests too deeply, TooLarge over the limit."""
+    data = to_json(body)
+    if len(data) > BODY_BYTES:
+        raise TooLarge(f"a body of {len(data)} bytes is over {BODY_BYTES}: keep the bulk in a blob", path="body")
+    # Counting brackets is cheap and almost always enough; only bodies with many are walked.
+    if data.count(b"[") + data.count(b"{") > NESTING_LEVELS and nests_deeper(body, NESTING_LEVELS):
+        raise InvalidInput(f"the body nests deeper than {NESTING_LEVELS} objects and arrays", path="body")
     return data
 
 
+def encode_many(items: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, bytes], dict[str, CortexError]]:
+    """Encode the bodies that can be stored, by id, and say why the others cannot."""
+    encoded: dict[str, bytes] = {}
+    refused: dict[str, CortexError] = {}
+    for id_, body in items.items():
+        try:
+            check_id(id_)
+            encoded[id_] = encode(body)
+        except (InvalidInput, TooLarge) as error:
+            refused[id_] = error
+    return encoded, refused
+
+
+def to_json(body: Mapping[str, Any]) -> bytes:
+    """Encode a body of any size as JSON; InvalidInput when that fails."""
+    try:
+        return orjson.dumps(body if isinstance(body, dict) else dict(body))
+    except TypeError as error:
+        raise InvalidInput(f"the body is not JSON: {error}", path="body") from error
+
+
 def encode_group(items: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
-    """The bodies of documents created together, by id; TooLarge when they are too many or too big together."""
-    if len(items) > GROUP_LIMIT:
-        raise TooLarge(f"{len(items)} documents are over the {GROUP_LIMIT} that can be created together", path="items")
+    """Encode documents that are created together, by id; TooLarge when they are too many or too big together."""
+    if len(items) > GROUP_DOCUMENTS:
+        raise TooLarge(
+            f"{len(items)} documents are over the {GROUP_DOCUMENTS} that can be created together", path="items"
+        )
     for id_ in items:
         check_id(id_)
     encoded = {id_: encode(body) for id_, body in items.items()}
-    if sum(map(len, encoded.values())) > BODY_LIMIT:
-        raise TooLarge(f"the bodies created together are over {BODY_LIMIT} bytes: keep the bulk in blobs", path="items")
+    if sum(map(len, encoded.values())) > BODY_BYTES:
+        raise TooLarge(f"the bodies created together are over {BODY_BYTES} bytes: keep the bulk in blobs", path="items")
     return encoded

@@ -1,11 +1,10 @@
-"""ARM bodies: what of one can be written, what of one says something, and how one leads to another."""
+"""ARM bodies: which parts can be written, which count when two are compared, and how one is turned into another."""
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain, repeat
 from typing import Any, Literal
 
-import orjson
-
+from shared.domain.canonical import digest
 from shared.domain.resource import Body, Json
 
 WRITABLE = (
@@ -24,7 +23,7 @@ WRITABLE = (
 Source: Azure Resource Manager, "Resource provider contract: PUT resource" (a GET's body can be sent back)."""
 
 VOLATILE = frozenset({"etag", "systemdata", "createdtime", "changedtime"})
-"""What changes beside a resource without anybody having changed it, in lower case; `provisioningState` is another."""
+"""Members that change without anybody having changed the resource, in lower case; so does `provisioningState`."""
 
 MERGING = frozenset({
     "microsoft.apimanagement/service",
@@ -32,6 +31,8 @@ MERGING = frozenset({
     "microsoft.automation/automationaccounts",
     "microsoft.batch/batchaccounts",
     "microsoft.cache/redis",
+    "microsoft.cache/redisenterprise",
+    "microsoft.cdn/profiles/endpoints",
     "microsoft.cognitiveservices/accounts",
     "microsoft.compute/disks",
     "microsoft.compute/snapshots",
@@ -39,9 +40,13 @@ MERGING = frozenset({
     "microsoft.compute/virtualmachinescalesets",
     "microsoft.containerregistry/registries",
     "microsoft.dbformysql/flexibleservers",
+    "microsoft.dbformysql/servers",
     "microsoft.dbforpostgresql/flexibleservers",
+    "microsoft.dbforpostgresql/servers",
     "microsoft.documentdb/databaseaccounts",
     "microsoft.eventgrid/domains",
+    "microsoft.eventgrid/namespaces",
+    "microsoft.eventgrid/partnernamespaces",
     "microsoft.eventgrid/topics",
     "microsoft.keyvault/vaults",
     "microsoft.machinelearningservices/workspaces",
@@ -50,27 +55,19 @@ MERGING = frozenset({
     "microsoft.search/searchservices",
     "microsoft.servicebus/namespaces",
     "microsoft.signalrservice/signalr",
+    "microsoft.signalrservice/webpubsub",
     "microsoft.sql/servers",
     "microsoft.sql/servers/databases",
     "microsoft.storage/storageaccounts",
     "microsoft.web/sites",
+    "microsoft.web/sites/slots",
 })  # fmt: skip
-"""The types whose PATCH merges properties (the update operations of the Azure REST reference); PATCH elsewhere
-takes tags only, or is not there."""
-
-
-def canonical(value: Json) -> bytes:
-    """The one spelling of a JSON value: sorted keys, no white space (in the manner of RFC 8785)."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def digest(value: Json) -> str:
-    """The SHA-256 of a JSON value's canonical spelling, in hexadecimal."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+"""The types whose PATCH merges properties (the update operations of the Azure REST reference); PATCH of other
+types takes tags only, or does not exist."""
 
 
 def writable(body: Body) -> dict[str, Json]:
-    """The part of a body, as read, that can be sent in a PUT."""
+    """Return the part of a body, as read, that can be sent in a PUT."""
     kept = {name: body[name] for name in WRITABLE if body.get(name) is not None}
     if "identity" in kept:
         kept["identity"] = _writable_identity(kept["identity"])
@@ -78,7 +75,7 @@ def writable(body: Body) -> dict[str, Json]:
 
 
 def comparable(body: Body) -> dict[str, Json]:
-    """A body without what changes by itself."""
+    """Return a body without what changes by itself."""
     return {
         name: _plain(value) if name == "properties" else value
         for name, value in body.items()
@@ -87,25 +84,13 @@ def comparable(body: Body) -> dict[str, Json]:
 
 
 def fingerprint(body: Body | None) -> str | None:
-    """A digest of what a body says; None of none."""
+    """Return a digest of the comparable part of a body; None for None."""
     return None if body is None else digest(comparable(body))
 
 
-def merged(target: Json, patch: Json) -> Json:
-    """The value after a merge patch (RFC 7396): null removes, objects are merged, all else replaces."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
-
-
 def patch_between(before: Body, after: Body) -> dict[str, Json]:
-    """The merge patch (RFC 7396) that leads from one body to another."""
+    """Return the merge patch (RFC 7396) that leads from one body to another."""
+    # Null removes, so that a member which is null afterwards cannot be told from one that is gone; ARM does not either.
     patch: dict[str, Json] = {name: None for name in before if name not in after}
     for name, value in after.items():
         old = before.get(name)
@@ -121,7 +106,7 @@ def patch_between(before: Body, after: Body) -> dict[str, Json]:
 def request_body(
     resource_type: str, before: Body | None, after: Body
 ) -> tuple[Literal["PUT", "PATCH"], dict[str, Json]]:
-    """The method and the smallest body that is sure to lead from one body to the other.
+    """Return the method and the smallest body that is sure to lead from one body to the other.
 
     PATCH where the type is known to merge what changes, with all tags, because some services merge tags and some
     replace them; PUT of the whole body where something is removed or PATCH is not known to do it.
@@ -129,6 +114,7 @@ def request_body(
     if before is None:
         return "PUT", writable(after)
     patch = patch_between(writable(before), writable(after))
+    # Tags can be patched on every type, and are sent whole; which types merge properties ARM does not say.
     merges = {"tags"} | ({"properties", "identity"} if resource_type.lower() in MERGING else set())
     if not patch or not patch.keys() <= merges or _removes(patch):
         return "PUT", writable(after)
@@ -136,7 +122,7 @@ def request_body(
 
 
 def holds(now: Json, before: Json, after: Json) -> bool:
-    """Whether all that leads from `before` to `after` is so in `now`, whatever else is; letters' case aside."""
+    """Return whether `now` is as `after` wherever that differs from `before`, without regard to case."""
     if _equal(before, after):
         return True
     if isinstance(after, Mapping):
@@ -145,27 +131,37 @@ def holds(now: Json, before: Json, after: Json) -> bool:
         old = before if isinstance(before, Mapping) else {}
         return all(holds(now.get(name), old.get(name), after.get(name)) for name in old.keys() | after.keys())
     if isinstance(after, list):
-        return isinstance(now, list) and len(now) == len(after) and all(_elements_hold(now, before, after))
+        if not isinstance(now, list) or len(now) != len(after):
+            return False
+        # Index by index; an element that the plan appends has nothing before it to be compared with.
+        former = chain(before if isinstance(before, list) else (), repeat(None))
+        return all(map(holds, now, former, after))
     return _equal(now, after)
 
 
+def contradicts(before: Json, one: Json, other: Json) -> bool:
+    """Return whether two values that were made of `before` both change the same part of it, to different values."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        old = before if isinstance(before, Mapping) else {}
+        names = old.keys() | one.keys() | other.keys()
+        return any(contradicts(old.get(name), one.get(name), other.get(name)) for name in names)
+    lists = isinstance(before, list) and isinstance(one, list) and isinstance(other, list)
+    # Elements have no names: where a list grows or shrinks it cannot be said which of them was changed.
+    if lists and len(before) == len(one) == len(other):
+        return any(map(contradicts, before, one, other))
+    return not (_equal(before, one) or _equal(before, other) or _equal(one, other))
+
+
 def is_outcome(now: Body, target: Body) -> bool:
-    """Whether a body is what a write of `target` leads to: all of it, exactly its tags, and what the service adds."""
+    """Return whether a body is what a write of `target` leads to: all of it, exactly its tags, and additions."""
     return now.get("tags") == target.get("tags") and holds(comparable(now), None, comparable(target))
-
-
-def _elements_hold(now: list[Json], before: Json, after: list[Json]) -> Iterator[bool]:
-    old = before if isinstance(before, list) else []
-    for index, value in enumerate(after):
-        yield holds(now[index], old[index] if index < len(old) else None, value)
 
 
 def _equal(left: Json, right: Json) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return left.casefold() == right.casefold()
-    if isinstance(left, Mapping | list) or isinstance(right, Mapping | list):
-        return digest(left) == digest(right)
-    return type(left) is type(right) and bool(left == right)
+    # Canonical digests: the order of members does not count, 1 and 1.0 are one number, and true is none.
+    return digest(left) == digest(right)
 
 
 def _removes(patch: Json) -> bool:
@@ -173,7 +169,7 @@ def _removes(patch: Json) -> bool:
 
 
 def _writable_identity(identity: Json) -> Json:
-    """An identity without the ids that Entra gave it; user-assigned ones are named by their keys."""
+    """Return an identity without the ids that Entra gave it; user-assigned ones are named by their keys."""
     kept: dict[str, Any] = {"type": identity.get("type")}
     if identity.get("userAssignedIdentities"):
         kept["userAssignedIdentities"] = {name: {} for name in identity["userAssignedIdentities"]}
@@ -181,7 +177,7 @@ def _writable_identity(identity: Json) -> Json:
 
 
 def _plain(properties: Json) -> Json:
-    """Properties without what the service keeps about them: its state, and the etags of resources within."""
+    """Return properties without what the service adds: the provisioning state, and the etags of nested resources."""
     if isinstance(properties, list):
         return [_plain(each) for each in properties]
     if not isinstance(properties, Mapping):

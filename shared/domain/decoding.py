@@ -1,16 +1,16 @@
-"""JSON text read at the speed of bulk data, as strictly as `shared.domain.notation` reads it."""
+"""A fast reader of JSON text for bulk data, as strict as `shared.domain.json_text`."""
 
 import orjson
 
-from shared.domain import notation
-from shared.domain.notation import Unreadable
+from shared.domain import json_text
+from shared.domain.json_text import Unreadable
 from shared.domain.resource import Json
 
 _ESCAPED_COLON = b"\\u003"
 
 
 def decode(text: bytes) -> Json:
-    """The value of a JSON text in UTF-8 (RFC 8259), in which no name comes twice in an object.
+    """Return the value of a JSON text in UTF-8 (RFC 8259), in which no name comes twice in an object.
 
     Whole numbers beyond 64 bits are doubles. Nesting is bounded by what can be written again: 254 levels.
 
@@ -26,5 +26,5 @@ def decode(text: bytes) -> Json:
         raise Unreadable("nests too deeply to be kept") from None
     # Each name brings a colon: where a name came twice the value has fewer of them than the text.
     if text.count(b":") != written.count(b":") or _ESCAPED_COLON in text:
-        notation.read(text)
+        json_text.read(text)
     return value

@@ -1,25 +1,52 @@
-"""The estate: what is known of one subscription, and the posture that its judgements add up to."""
+"""The estate: what is known of one subscription, and what judging its resources adds up to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from shared.domain.event import Event
+from shared.domain.error import Overtaken
 from shared.domain.inventory import Gap
 from shared.domain.model import Model
+from shared.domain.scan_difference import ScanDifference, ScanMode
+
+GAP_ITEMS = 100
+LATEST_GAP_ITEMS = 20
 
 Counts = Mapping[str, Mapping[str, int]]
 """A name (policy or owner) -> state -> number of pairs."""
 
 
-class Collection(Model):
-    """How far the collection of a subscription is. `cursor` resumes it; `first` is the sequence it began at."""
+class CollectionPhase(StrEnum):
+    """What a collection reads: all there is, or containers, then new ids, then changes."""
+
+    ALL = "all"
+    CONTAINERS = "containers"
+    IDS = "ids"
+    CHANGES = "changes"
+    DONE = "done"
+
+
+class CollectionProgress(Model):
+    """The progress of a subscription's collection. `cursor` resumes its phase; `first` is the sequence it began at.
+
+    `after` is the id that was read last of a page that is not done, `calls` how many the last page took. `since` is the
+    time from which changes are read, None where everything is, and `again` has what is read again in any case.
+    `related` is the digest of what is read with each type.
+    """
 
     scan: str
     first: int
     started_at: AwareDatetime
+    mode: ScanMode = ScanMode.FULL
+    since: AwareDatetime | None = None
+    again: tuple[str, ...] = ()
+    related: str = ""
+    phase: CollectionPhase = CollectionPhase.ALL
     cursor: str | None = None
+    after: str | None = None
+    calls: int = 0
     pages: int = 0
     read: int = 0
     expected: int | None = None
@@ -27,44 +54,90 @@ class Collection(Model):
     gaps: tuple[Gap, ...] = ()
     ended_at: AwareDatetime | None = None
     complete: bool = False
+    differences: tuple[ScanDifference, ...] = ()
+    difference_count: int = 0
+    alarm_count: int = 0
 
 
-class Judgement(Model):
-    """How far the judgement of a subscription is. `cursor` is the key of the last resource judged."""
+class JudgementProgress(Model):
+    """The progress of a subscription's judgement. `cursor` is the key of the last resource judged.
+
+    `first` is the sequence it began at; of the `judged` resources, `reused` have the verdicts of the judgement before.
+    """
 
     scan: str
+    first: int
     started_at: AwareDatetime
     cursor: str = ""
     judged: int = 0
-    pairs: int = 0
+    reused: int = 0
+    evaluation_count: int = 0
     counts: Counts = Field(default_factory=dict)
     owners: Counts = Field(default_factory=dict)
-    attention: int = 0
+    finding_count: int = 0
     evaluated: Mapping[str, int] = Field(default_factory=dict)
+    unknown: Mapping[str, int] = Field(default_factory=dict)
+    differences: tuple[ScanDifference, ...] = ()
+    difference_count: int = 0
+    gap_count: int = 0
+    gaps: tuple[Gap, ...] = ()
 
 
-class Posture(Model):
-    """One subscription: where its resources come from, when they were read and judged, and how they stand."""
+class Estate(Model):
+    """One subscription: where its resources come from, when they were read and judged, and their counts by state.
+
+    `as_of` is when the last complete collection began: everything here is at least as new, for what was not read again
+    had not changed by then; what belongs to a resource has a time of its own. `whole_at` is when the last one began
+    that read everything. `fence` is the lowest
+    fence of a scan that may still write, `fenced_by` the scan that raised it. `scan` is the one at work in it, which
+    came further last at `progressed_at`.
+    """
 
     subscription: str
     display_name: str = ""
     source: str = "cloud"
     management_groups: tuple[str, ...] = ()
-    collection: Collection | None = None
-    judgement: Judgement | None = None
+    collection: CollectionProgress | None = None
+    judgement: JudgementProgress | None = None
+    scan: str | None = None
+    progressed_at: AwareDatetime | None = None
     last_scan: str | None = None
-    last: Judgement | None = None
-    collected_at: AwareDatetime | None = None
+    last: JudgementProgress | None = None
+    as_of: AwareDatetime | None = None
+    whole_at: AwareDatetime | None = None
     judged_at: AwareDatetime | None = None
     resources: int = 0
     counts: Counts = Field(default_factory=dict)
     owners: Counts = Field(default_factory=dict)
-    shortfalls: Mapping[str, Mapping[str, int]] = Field(default_factory=dict)
+    incomplete_policies: Mapping[str, Mapping[str, int]] = Field(default_factory=dict)
+    gaps: tuple[Gap, ...] = Field(default=(), description="the last 20 things that could not be stored")
+    fence: int = 0
+    fenced_by: str = ""
+    exemption: str = ""
+    """The last exemption that began or ended, as `ExemptionChanged` names it."""
     sequence: int = 0
+
+    def is_collected(self, scan: str) -> bool:
+        """Return whether a scan has collected it to the end."""
+        return self.collection is not None and self.collection.scan == scan and self.collection.ended_at is not None
+
+    @property
+    def missing(self) -> tuple[int, tuple[Gap, ...]]:
+        """Return the number of gaps of the last collection and judgement, and the first of them."""
+        gaps = self.collection.gaps if self.collection else self.gaps
+        number = self.collection.gap_count if self.collection else len(gaps)
+        return (number + self.last.gap_count, (*gaps, *self.last.gaps)) if self.last else (number, gaps)
+
+    def admit(self, scan: str, fence: int) -> None:
+        """Let a scan write; Overtaken for one that was stopped, or that a later scan has overtaken."""
+        if fence >= self.fence:
+            return
+        message = f"scan {scan} was stopped" if self.fenced_by == scan else f"overtaken by scan {self.fenced_by}"
+        raise Overtaken(message, by=self.fenced_by)
 
 
 def add(counts: Counts, more: Counts) -> dict[str, dict[str, int]]:
-    """Two counts added name by name; what becomes zero is left out."""
+    """Return two counts added name by name; what becomes zero is left out."""
     total = {name: dict(states) for name, states in counts.items()}
     for name, states in more.items():
         into = total.setdefault(name, {})
@@ -75,133 +148,24 @@ def add(counts: Counts, more: Counts) -> dict[str, dict[str, int]]:
 
 
 def add_numbers(numbers: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    """Two tables of numbers added name by name."""
+    """Return two tables of numbers added name by name."""
     total = dict(numbers)
     for name, number in more.items():
         total[name] = total.get(name, 0) + number
     return total
 
 
-def apply(posture: Posture, event: Event) -> Posture:
-    """The posture after an event of the subscription's stream."""
-    changes = _CHANGES[event.type](posture, event)
-    return posture.model_copy(update={**changes, "sequence": event.sequence})
+def with_more(before: CollectionProgress | JudgementProgress, gaps: Sequence[Gap]) -> dict[str, Any]:
+    """Return the fields of a collection or judgement with more gaps, of which the first hundred are kept."""
+    return {"gaps": (*before.gaps, *gaps)[:GAP_ITEMS], "gap_count": before.gap_count + len(gaps)}
 
 
-def _collection_started(posture: Posture, event: Event) -> dict[str, Any]:
-    data = event.data
-    return {
-        "display_name": data.get("displayName") or posture.display_name,
-        "source": data.get("source", posture.source),
-        "management_groups": tuple(data.get("managementGroups") or posture.management_groups),
-        "collection": Collection(scan=data["scan"], first=event.sequence, started_at=event.at),
-    }
-
-
-def _page_collected(posture: Posture, event: Event) -> dict[str, Any]:
-    data, before = event.data, posture.collection
-    changes: dict[str, Any] = {"resources": posture.resources + data["new"]}
-    if before is None or before.scan != data["scan"]:
-        return changes
-    after = before.model_copy(
-        update={
-            "cursor": data["cursor"],
-            "pages": before.pages + 1,
-            "read": before.read + data["read"],
-            "expected": data["total"] if data["total"] is not None else before.expected,
-            **_more_gaps(before, event),
-        }
-    )
-    return {**changes, "collection": after}
-
-
-def _more_gaps(before: Collection, event: Event) -> dict[str, Any]:
-    gaps = tuple(Gap.model_validate(gap) for gap in event.data.get("gaps", ()))
-    return {"gaps": (*before.gaps, *gaps)[:100], "gap_count": before.gap_count + len(gaps)}
-
-
-def _page_imported(posture: Posture, event: Event) -> dict[str, Any]:
-    source = "import" if posture.sequence == 0 else posture.source
-    return {"resources": posture.resources + event.data["new"], "source": source, "collected_at": event.at}
-
-
-def _collection_ended(posture: Posture, event: Event) -> dict[str, Any]:
-    data, before = event.data, posture.collection
-    assert before is not None  # the event is recorded only while its collection is open
-    ended = {"ended_at": event.at, "complete": data["complete"], "cursor": None}
-    after = before.model_copy(update={**ended, **_more_gaps(before, event)})
-    return {
-        "collection": after,
-        "collected_at": event.at,
-        "resources": posture.resources - data["gone"],
-        **_shifted(posture, event),
-    }
-
-
-def _judgement_started(_posture: Posture, event: Event) -> dict[str, Any]:
-    started = Judgement(scan=event.data["scan"], started_at=event.at)
-    return {"judgement": started}
-
-
-def _page_judged(posture: Posture, event: Event) -> dict[str, Any]:
-    data, before = event.data, posture.judgement
-    assert before is not None  # the event is recorded only while its judgement is open
-    after = before.model_copy(
-        update={
-            "cursor": data["cursor"],
-            "judged": before.judged + data["judged"],
-            "pairs": before.pairs + data["pairs"],
-            "attention": before.attention + data["attention"],
-            "counts": add(before.counts, data["counts"]),
-            "owners": add(before.owners, data["owners"]),
-            "evaluated": add_numbers(before.evaluated, data["evaluated"]),
-        }
-    )
-    return {"judgement": after}
-
-
-def _judgement_ended(posture: Posture, event: Event) -> dict[str, Any]:
-    done = posture.judgement
-    assert done is not None  # the event is recorded only while its judgement is open
-    return {
-        "judgement": None,
-        "last_scan": done.scan,
-        "last": done.model_copy(update={"counts": {}, "owners": {}, "evaluated": {}}),
-        "judged_at": event.at,
-        "counts": done.counts,
-        "owners": done.owners,
-        "shortfalls": event.data["shortfalls"],
-    }
-
-
-def _resource_judged(posture: Posture, event: Event) -> dict[str, Any]:
-    return {"resources": posture.resources + event.data.get("new", 0), **_shifted(posture, event)}
-
-
-def _shifted(posture: Posture, event: Event) -> dict[str, Any]:
-    """Counts after pairs have changed outside of a scan's pages; a scan that has passed the resource is told too."""
-    counts, owners = event.data.get("counts", {}), event.data.get("owners", {})
-    changes: dict[str, Any] = {"counts": add(posture.counts, counts), "owners": add(posture.owners, owners)}
-    running, passed = posture.judgement, event.data.get("passed")
-    if running and passed:
-        changes["judgement"] = running.model_copy(
-            update={
-                "counts": add(running.counts, passed["counts"]),
-                "owners": add(running.owners, passed["owners"]),
-                "evaluated": add_numbers(running.evaluated, passed["evaluated"]),
-            }
-        )
-    return changes
-
-
-_CHANGES = {
-    "collectionStarted": _collection_started,
-    "pageCollected": _page_collected,
-    "pageImported": _page_imported,
-    "collectionEnded": _collection_ended,
-    "judgementStarted": _judgement_started,
-    "pageJudged": _page_judged,
-    "judgementEnded": _judgement_ended,
-    "resourceJudged": _resource_judged,
-    "findingsChanged": _resource_judged,
-}
+def with_gaps(estate: Estate, gaps: Sequence[Gap]) -> Estate:
+    """Return the estate with gaps for what could not be stored, which counts as unread until the next collection."""
+    if not gaps:
+        return estate
+    # Kept outside of the collection too: imports and single readings have none to keep their gaps in.
+    changes: dict[str, Any] = {"gaps": (*estate.gaps, *gaps)[-LATEST_GAP_ITEMS:]}
+    if estate.collection:
+        changes["collection"] = estate.collection.model_copy(update=with_more(estate.collection, gaps))
+    return estate.model_copy(update=changes)

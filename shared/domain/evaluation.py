@@ -7,23 +7,27 @@ from pydantic import Field, model_validator
 
 from shared.domain.model import Model
 
-MOST = 100
+EVALUATION_RESOURCES = 100
 """Resources in one question."""
-MOST_BESIDE = 1_000
-MOST_PAIRS = 10_000
+EVALUATION_DEFINITIONS = 1_000
+EVALUATION_PAIRS = 10_000
 """Members of an initiative times resources in one question."""
+PolicyContent = Mapping[str, Any] | tuple[Mapping[str, Any], ...] | str
+"""What a policy file holds, as its value or its text: a definition, an initiative, an assignment, or several."""
+CONTENT_DESCRIPTION = (
+    "a definition, an initiative or an assignment in Azure Policy's JSON; a list or a page of them; an ARM template"
+    " that deploys some; or, as a string, the text of a file with any of these, comments included"
+)
 
 
 class EvaluationRequest(Model):
-    """What to judge, and by what: a policy of the catalog by name, or something of one's own."""
+    """A request to evaluate resources by a policy of the catalog, or by a definition, initiative or assignment."""
 
     policy: str | None = Field(default=None, max_length=64, description="the name of a policy in the catalog")
-    definition: Mapping[str, Any] | None = Field(
-        default=None, description="a definition, an initiative or an assignment in Azure Policy's JSON"
-    )
-    beside: tuple[Mapping[str, Any], ...] = Field(
+    definition: PolicyContent | None = Field(default=None, description=CONTENT_DESCRIPTION)
+    definitions: tuple[PolicyContent, ...] = Field(
         default=(),
-        max_length=MOST_BESIDE,
+        max_length=EVALUATION_DEFINITIONS,
         description="definitions and initiatives that it refers to, where the catalog does not have them",
     )
     parameters: Mapping[str, Any] = Field(default_factory=dict, description="values of the policy's parameters")
@@ -31,7 +35,7 @@ class EvaluationRequest(Model):
         default=None, description="the resource's ARM body: id, type, name, location, properties …"
     )
     resources: tuple[Mapping[str, Any], ...] = Field(
-        default=(), max_length=MOST, description="instead of one resource, several"
+        default=(), max_length=EVALUATION_RESOURCES, description="instead of one resource, several"
     )
     api_version: str | None = Field(default=None, max_length=32, description="the one the bodies were read with")
 

@@ -1,37 +1,49 @@
-"""Domain events: what happened to one thing, in order."""
+"""Events: what happened to one thing, in order; each kind of event is a model of its own, with a version."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, SerializeAsAny
 
 from shared.domain.model import Model
 
 
-class Fact(Model):
-    """A decision before it is recorded."""
+class Event(Model):
+    """States what happened, as it was decided.
+
+    Each kind is a subclass with a `type` and a `version`, both literal. What is recorded is never changed: another
+    form of an event is its next version, with an upcaster from the version before (eventstore/stream.py).
+    """
 
     type: str
-    data: Mapping[str, Any] = Field(default_factory=dict)
+    version: int
 
 
-class Event(Model):
-    """A recorded fact. `stream` names the thing ("scan:01…", "estate:<subscription>"), `sequence` counts from 1."""
+class Recorded[E: Event](Model):
+    """Records an event in the stream of the thing it happened to ("scan:01…"); `sequence` counts from 1.
+
+    `actor` decided it, `on_behalf_of` whoever asked for what the actor does, for this `reason`. `correlation` names
+    the piece of work, `causation` the recorded event ("stream:sequence") that led to this one.
+    """
 
     stream: str
     sequence: int
-    type: str
     at: AwareDatetime
     actor: str
+    on_behalf_of: str | None = None
+    reason: str = ""
     correlation: str
-    data: Mapping[str, Any] = Field(default_factory=dict)
+    causation: str | None = None
+    event: SerializeAsAny[E]
+
+    @property
+    def thing(self) -> str:
+        """Return the id of the thing it happened to."""
+        return self.stream.partition(":")[2]
 
 
 class Actor(Model):
-    """Who decides, and in which piece of work: a person, or "system"."""
+    """Names who decides (a person, or "system"), in which piece of work, on whose behalf, why and led by what."""
 
     name: str
     correlation: str
-
-
-SYSTEM = "system"
+    on_behalf_of: str | None = None
+    reason: str = ""
+    causation: str | None = None

@@ -1,92 +1,260 @@
-"""Exemptions: a finding that somebody answers for, until a day that must be named."""
+"""Exemptions: somebody accepts responsibility for what is not compliant, until a day that must be given."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from shared.domain.error import Conflict
-from shared.domain.event import Event
-from shared.domain.model import Model
+from shared.domain import transition
+from shared.domain.event import Event, Recorded
+from shared.domain.model import Model, Timestamp
+from shared.domain.page import PageRequest
 
-SCOPE = r"(?i)^/subscriptions/[^/]+(/resourceGroups/[^/]+)?(/providers/[^/]+(/[^/]+/[^/]+)+)*$"
+
+def _any_case_pattern(word: str) -> str:
+    """Return a pattern of a word in any case, without the flag that OpenAPI's patterns do not have (ECMA-262)."""
+    return "".join(f"[{letter.upper()}{letter.lower()}]" for letter in word)
 
 
-class Category(StrEnum):
-    """Why it is accepted. Source: Azure Policy, "exemption structure"."""
+_GROUP_PATTERN, _PROVIDER_PATTERN = (
+    f"/{_any_case_pattern('resourceGroups')}/[^/]+",
+    f"/{_any_case_pattern('providers')}/[^/]+(/[^/]+/[^/]+)+",
+)
+EXEMPTION_SCOPE_PATTERN = f"^/{_any_case_pattern('subscriptions')}/[^/]+({_GROUP_PATTERN})?({_PROVIDER_PATTERN})*$"
+
+
+REASON_CHARACTERS = 10
+_UPN = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+_OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_GROUP = re.compile(r"[^\W_][^@\x00-\x1f\x7f]*[^\s@]")
+"""The name of a group. Source: Microsoft Graph, "group resource type": a display name has at most 256 characters."""
+_NOBODY = frozenset({"n/a", "na", "none", "nobody", "no one", "unknown", "tbd", "todo", "me", "null", "owner"})
+
+
+def _check_reason(given: str) -> str:
+    """Refuse what says nothing: fewer than two words."""
+    reason = given.strip()
+    if len(reason) < REASON_CHARACTERS or len(reason.split()) < 2:  # noqa: PLR2004 - a word is no reason
+        raise ValueError(
+            f"say in a sentence why this is acceptable: at least {REASON_CHARACTERS} characters and two words"
+        )
+    return reason
+
+
+def _check_owner(given: str) -> str:
+    """Refuse what names neither a person nor a group."""
+    owner = given.strip()
+    # A number, or one letter, is nobody's name; what has an @ is an address or nothing.
+    is_group = _GROUP.fullmatch(owner) and any(each.isalpha() for each in owner)
+    if owner.lower() in _NOBODY or not (_UPN.fullmatch(owner) or _OBJECT_ID.fullmatch(owner) or is_group):
+        raise ValueError(
+            "a person or a group is expected: an e-mail address or user principal name (ada@example.com), an object id "
+            "(5d1c9c4e-0000-4000-8000-000000000001) or the name of a group (platform-team)"
+        )
+    return owner
+
+
+class ExemptionCategory(StrEnum):
+    """The category of an exemption. Source: Azure Policy, "exemption structure"."""
 
     WAIVER = "Waiver"
     MITIGATED = "Mitigated"
 
 
-class Status(StrEnum):
-    """How an exemption stands."""
+class ExemptionStatus(StrEnum):
+    """The status of an exemption."""
 
+    PENDING = "pending"
     ACTIVE = "active"
+    REJECTED = "rejected"
     REVOKED = "revoked"
     EXPIRED = "expired"
 
 
-TRANSITIONS: Mapping[tuple[Status | None, str], Status] = {
-    (None, "exemptionCreated"): Status.ACTIVE,
-    (Status.ACTIVE, "exemptionRevoked"): Status.REVOKED,
-    (Status.ACTIVE, "exemptionExpired"): Status.EXPIRED,
-}
+class SelectorCondition(Model):
+    """A property of a resource that must be in a list, or not in it; exactly one of the two is given."""
+
+    kind: Literal["resourceLocation", "resourceType", "resourceWithoutLocation"]
+    one_of: tuple[str, ...] | None = Field(default=None, alias="in", max_length=50)
+    none_of: tuple[str, ...] | None = Field(default=None, alias="notIn", max_length=50)
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if (self.one_of is None) == (self.none_of is None):
+            raise ValueError("give either `in` or `notIn`")
+        return self
+
+
+class ResourceSelector(Model):
+    """Selects resources for which every condition holds. Source: Azure Policy, "exemption structure"."""
+
+    name: str = Field(default="", max_length=128)
+    selectors: tuple[SelectorCondition, ...] = Field(min_length=1, max_length=3)
 
 
 class ExemptionRequest(Model):
-    """What a person writes to exempt something."""
+    """A request to exempt resources from policies."""
 
     scope: str = Field(
-        min_length=2, max_length=1024, pattern=SCOPE, description="ARM id of a subscription, resource group or resource"
+        min_length=2,
+        max_length=1024,
+        pattern=EXEMPTION_SCOPE_PATTERN,
+        description="ARM id of a subscription, resource group or resource",
     )
-    policies: tuple[str, ...] = Field(min_length=1, max_length=100, description="names of policies")
-    category: Category
-    reason: str = Field(min_length=10, max_length=2000, description="why this is acceptable")
-    owner: str = Field(min_length=1, max_length=200, description="who answers for it")
-    expires_at: AwareDatetime = Field(description="when it ends; at most one year ahead")
+    assignment: str = Field(min_length=1, max_length=1024, description="id or name of the assignment")
+    references: tuple[str, ...] = Field(
+        default=(), max_length=100, description="definition reference ids in its initiative; none for all of them"
+    )
+    resource_selectors: tuple[ResourceSelector, ...] = Field(
+        default=(), max_length=10, description="only resources that one of these selects; none for all in the scope"
+    )
+    category: ExemptionCategory
+    reason: Annotated[str, AfterValidator(_check_reason)] = Field(
+        min_length=REASON_CHARACTERS, max_length=2000, description="why this is acceptable, in a sentence"
+    )
+    owner: Annotated[str, AfterValidator(_check_owner)] = Field(
+        min_length=1,
+        max_length=256,
+        description="who is responsible: the e-mail address or user principal name of a person, an object id, or the "
+        "name of a group",
+    )
+    expires_at: Timestamp = Field(description="when it ends; at most one year ahead")
 
 
 class Exemption(Model):
-    """An exemption as projected from its stream."""
+    """An exemption as projected from its stream: it exempts nothing before somebody has approved it."""
 
     id: str
-    status: Status
+    status: ExemptionStatus
     request: ExemptionRequest
-    created_by: str
+    created_by: str = Field(description="who asked for it")
     created_at: AwareDatetime
-    ended_by: str | None = None
+    approved_by: str | None = None
+    approved_at: AwareDatetime | None = None
+    ended_by: str | None = Field(default=None, description="who rejected or revoked it")
     ended_at: AwareDatetime | None = None
+    rejection_reason: str = ""
+    applied: bool = Field(default=True, description="whether what it covers was evaluated since it began or ended")
     sequence: int = 0
 
-    def covers(self, resource_id: str, policy: str, at: datetime) -> bool:
-        """Whether it exempts this pair at this time. Ids compare without case, and by whole segments."""
+    def covers(self, resource_id: str, assignment: str, reference: str, at: datetime) -> bool:
+        """Return whether it exempts a resource from a policy in force. Ids compare without case."""
+        names = [each.lower() for each in self.request.references]
+        return (
+            assignment.lower() == self.request.assignment.lower()
+            and (not names or reference.lower() in names)
+            and self.reaches(resource_id, at)
+        )
+
+    def reaches(self, resource_id: str, at: datetime) -> bool:
+        """Return whether it exempts a resource from anything. Ids compare without case, by whole segments."""
         scope = self.request.scope.lower().rstrip("/")
+        # Whole segments: an exemption of .../rg must not cover .../rg-other.
         below = resource_id.lower()
         return (
-            self.status == Status.ACTIVE
+            self.status == ExemptionStatus.ACTIVE
             and at < self.request.expires_at
-            and policy in self.request.policies
             and (below == scope or below.startswith(f"{scope}/"))
         )
 
 
-def apply(exemption: Exemption | None, event: Event) -> Exemption:
-    """The exemption after an event; Conflict when the move is not allowed."""
-    now = exemption.status if exemption else None
-    if (now, event.type) not in TRANSITIONS:
-        raise Conflict(f"an exemption that is {now or 'not there'} cannot take {event.type}")
-    status = TRANSITIONS[now, event.type]
-    if exemption is None:
+class ExemptionRequested(Event):
+    """Somebody asks that what is not compliant be accepted, and names who is responsible."""
+
+    type: Literal["exemptionRequested"] = "exemptionRequested"
+    version: Literal[1] = 1
+    request: ExemptionRequest
+
+
+class ExemptionApproved(Event):
+    """Somebody approves it, and it begins."""
+
+    type: Literal["exemptionApproved"] = "exemptionApproved"
+    version: Literal[1] = 1
+
+
+class ExemptionRejected(Event):
+    """Somebody turns it down."""
+
+    type: Literal["exemptionRejected"] = "exemptionRejected"
+    version: Literal[1] = 1
+    reason: str
+
+
+class ExemptionRevoked(Event):
+    """Somebody ends it before its day."""
+
+    type: Literal["exemptionRevoked"] = "exemptionRevoked"
+    version: Literal[1] = 1
+
+
+class ExemptionExpired(Event):
+    """Its day has come."""
+
+    type: Literal["exemptionExpired"] = "exemptionExpired"
+    version: Literal[1] = 1
+
+
+class ExemptionApplied(Event):
+    """The findings that it covers were judged since it last changed."""
+
+    type: Literal["exemptionApplied"] = "exemptionApplied"
+    version: Literal[1] = 1
+
+
+type ExemptionEvent = Annotated[
+    ExemptionRequested | ExemptionApproved | ExemptionRejected | ExemptionRevoked | ExemptionExpired | ExemptionApplied,
+    Field(discriminator="type"),
+]
+
+
+TRANSITIONS: Mapping[tuple[ExemptionStatus | None, type[Event]], ExemptionStatus] = {
+    (None, ExemptionRequested): ExemptionStatus.PENDING,
+    (ExemptionStatus.PENDING, ExemptionApproved): ExemptionStatus.ACTIVE,
+    (ExemptionStatus.PENDING, ExemptionRejected): ExemptionStatus.REJECTED,
+    (ExemptionStatus.PENDING, ExemptionExpired): ExemptionStatus.EXPIRED,
+    (ExemptionStatus.ACTIVE, ExemptionRevoked): ExemptionStatus.REVOKED,
+    (ExemptionStatus.ACTIVE, ExemptionExpired): ExemptionStatus.EXPIRED,
+    **{(status, ExemptionApplied): status for status in ExemptionStatus},
+}
+"""(status, event) -> the status after it."""
+
+
+def apply(exemption: Exemption | None, recorded: Recorded[ExemptionEvent]) -> Exemption:
+    """Return the exemption after an event; Conflict when the move is not allowed."""
+    event, now = recorded.event, exemption.status if exemption else None
+    if (now, type(event)) not in TRANSITIONS:
+        raise transition.refused("an exemption", now, event.type)
+    status = TRANSITIONS[now, type(event)]
+    if isinstance(event, ExemptionRequested):
         return Exemption(
-            id=event.stream.partition(":")[2],
+            id=recorded.thing,
             status=status,
-            request=ExemptionRequest.model_validate(event.data["request"]),
-            created_by=event.actor,
-            created_at=event.at,
-            sequence=event.sequence,
+            request=event.request,
+            created_by=recorded.actor,
+            created_at=recorded.at,
+            sequence=recorded.sequence,
         )
-    return exemption.model_copy(
-        update={"status": status, "ended_by": event.actor, "ended_at": event.at, "sequence": event.sequence}
-    )
+    assert exemption is not None  # the table allows only a request for an exemption that does not exist
+    changes = _changes(event, exemption, recorded)
+    return exemption.model_copy(update={**changes, "status": status, "sequence": recorded.sequence})
+
+
+def _changes(event: ExemptionEvent, exemption: Exemption, recorded: Recorded[ExemptionEvent]) -> Mapping[str, object]:
+    """Return the fields that an event changes besides the status."""
+    if isinstance(event, ExemptionApplied):
+        return {"applied": True}
+    if isinstance(event, ExemptionApproved):
+        return {"approved_by": recorded.actor, "approved_at": recorded.at, "applied": False}
+    # What never began has nothing to be evaluated again.
+    ended = {"ended_by": recorded.actor, "ended_at": recorded.at, "applied": exemption.approved_at is None}
+    return {**ended, "rejection_reason": event.reason} if isinstance(event, ExemptionRejected) else ended
+
+
+class ExemptionListing(PageRequest):
+    """Chooses exemptions."""
+
+    status: tuple[ExemptionStatus, ...] = ()

@@ -1,4 +1,4 @@
-"""What an initiative or assignment holds, as people look at it: its members, where they lead, its parameters."""
+"""Summaries of initiatives and assignments: members with their definitions, and parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,10 @@ from shared.domain.model import Model
 
 
 class MemberSummary(Model):
-    """One member: `problem` says why it cannot be used, None where it can; `effect` is that of the present values.
+    """One member: `problem` says why it cannot be used, or is null; `effect` is that of the present values.
 
-    `version` is asked for, `held` is the one at hand; `parameters` are the values as written.
+    `version` is the one that is referred to, `effective_version` the one in use; `parameters` are the values as
+    written.
     """
 
     reference: str
@@ -19,7 +20,7 @@ class MemberSummary(Model):
     display_name: str = ""
     problem: str | None = None
     version: str = ""
-    held: str = ""
+    effective_version: str = ""
     effect: str = ""
     groups: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = Field(default_factory=dict)
@@ -37,7 +38,7 @@ class ParameterSummary(Model):
 
 
 class InitiativeSummary(Model):
-    """What an initiative holds. `assignment` is the name of the assignment whose values are shown, if there is one."""
+    """An initiative with its members and parameters. `assignment` is the one whose values are shown, if any."""
 
     name: str
     display_name: str = ""

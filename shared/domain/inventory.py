@@ -1,14 +1,19 @@
-"""What collecting speaks of: subscriptions, gaps, permission checks, and what an import found."""
+"""Subscriptions, management groups, gaps, permission checks, and bad records of an import."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from shared.domain.model import Model
 
+EXTERNAL_TEXT_CHARACTERS = 1_000
+ExternalText = Annotated[str, AfterValidator(lambda text: text[:EXTERNAL_TEXT_CHARACTERS])]
+"""Text from another system, truncated to a thousand characters."""
 
-class Reason(StrEnum):
-    """Why something could not be read."""
+
+class UnreadReason(StrEnum):
+    """The reason why something could not be read."""
 
     FORBIDDEN = "forbidden"
     UNSUPPORTED = "unsupported"
@@ -16,10 +21,11 @@ class Reason(StrEnum):
     PARTIAL = "partial"
     NOT_COLLECTED = "notCollected"
     FAILED = "failed"
+    DAMAGED = "damaged"
 
 
 class ManagementGroup(Model):
-    """A management group and where it hangs."""
+    """A management group. `parent` is the id of the one above; None for the top."""
 
     id: str
     name: str
@@ -37,19 +43,19 @@ class Subscription(Model):
 
 
 class Gap(Model):
-    """Something that could not be read: where, what, why, and what would allow it."""
+    """A part that could not be read: its scope, the reason, and what would allow it."""
 
     scope: str = Field(description="ARM scope the read was for: a subscription or a resource id")
     part: str = Field(description="a resource type, a provider, or a property path")
-    reason: Reason
+    reason: UnreadReason
     permission: str | None = Field(default=None, description="the ARM action that would have allowed it")
     role: str | None = Field(default=None, description="the least built-in role that grants it")
     at: AwareDatetime
-    message: str = ""
+    message: ExternalText = ""
 
 
 class PermissionCheck(Model):
-    """One call a scan will make, tried before: whether it works, and which role would fix it."""
+    """A call that a scan makes: whether it is allowed, and which role would allow it."""
 
     scope: str
     call: str
@@ -57,24 +63,14 @@ class PermissionCheck(Model):
     permission: str
     role: str | None = None
     message: str = ""
+    remedy: str | None = Field(default=None, description="the command that would allow it")
 
 
-class BadRecord(Model):
+class RecordError(Model):
     """A record of an import that was left out."""
 
     position: int = Field(description="1-based number of the record in the file")
     line: int | None = Field(default=None, description="1-based number of the line the record begins in, where known")
     offset: int | None = Field(default=None, description="byte offset in the decompressed file, where known")
-    path: str = Field(default="$", description="JSON path of the offending part")
+    path: str = Field(default="$", description="JSON path of the invalid part")
     reason: str
-
-
-class ImportReport(Model):
-    """What an import took and what it left."""
-
-    format: str
-    records: int = 0
-    kept: int = 0
-    bad: int = 0
-    first_bad: tuple[BadRecord, ...] = Field(default=(), description="the first 100")
-    subscriptions: tuple[str, ...] = ()

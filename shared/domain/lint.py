@@ -5,7 +5,7 @@ from enum import StrEnum
 from shared.domain.model import Model
 
 
-class Level(StrEnum):
+class LintLevel(StrEnum):
     """How bad it is, worst first; the levels of SARIF 2.1.0, section 3.27.10."""
 
     ERROR = "error"
@@ -13,15 +13,15 @@ class Level(StrEnum):
     NOTE = "note"
 
 
-class Remark(Model):
-    """One thing that a rule found.
+class LintResult(Model):
+    """The result of a lint rule.
 
     `path` is a JSON path in the definition as it was given: `$.properties.policyRule.if.allOf[1]`; `suggestion` is
-    what to do or to write instead, if that can be told.
+    what to do or to write instead, if that is known.
     """
 
     rule: str
-    level: Level
+    level: LintLevel
     path: str
     message: str
     suggestion: str | None = None

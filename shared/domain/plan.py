@@ -1,41 +1,26 @@
-"""Plans: the exact operations that fix findings, and the hash that an approval names."""
+"""Plans: the exact operations that fix findings, an item for each resource, and the hash that an approval names."""
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from shared.domain.body import digest
+from shared.domain.canonical import digest
 from shared.domain.difference import Difference
 from shared.domain.model import Model
 
-SHOWN = 20
+SHOWN_ITEMS = 20
+SHOWN_BYTES = 10_000
+"""Bytes of differences that are shown of an operation."""
 
 
-class Outcome(StrEnum):
-    """How one item of a remediation stands."""
-
-    PENDING = "pending"
-    APPLYING = "applying"
-    APPLIED = "applied"
-    ROLLING_BACK = "rollingBack"
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    SKIPPED = "skipped"
-    REFUSED = "refused"
-    ROLLED_BACK = "rolledBack"
-
-
-class Operation(Model):
-    """One write. `if_match` is the etag the resource had; `before` the fingerprint of what it was, None of nothing.
+class PlannedOperation(Model):
+    """One write of a plan. `if_match` is the etag of the resource, `before` its fingerprint; null if it did not exist.
 
     `after` is the fingerprint of what the plan expects, `target` that whole body, `backup` the blob with
     {"body", "etag", "apiVersion"} as read when planning.
     """
 
-    number: int
     method: Literal["PUT", "PATCH"]
     resource_id: str
     api_version: str
@@ -49,12 +34,17 @@ class Operation(Model):
 
 
 class OperationSummary(Model):
-    """What a remediation says of an operation; the plan has its body."""
+    """An operation of an item, without its body, which the plan has."""
 
     method: Literal["PUT", "PATCH"]
     resource_id: str
     api_version: str
     differences: tuple[Difference, ...] = Field(default=(), description="the first 20")
+
+    @classmethod
+    def of(cls, operation: PlannedOperation) -> Self:
+        """Summarize a planned operation."""
+        return cls(**{name: getattr(operation, name) for name in cls.model_fields})
 
 
 class Refusal(Model):
@@ -64,58 +54,38 @@ class Refusal(Model):
     reason: str
 
 
+class PlannedPolicy(Model):
+    """A policy in force that a plan serves, with the digest of everything that decides its verdicts."""
+
+    key: str
+    name: str
+    digest: str
+
+
 class PlanItem(Model):
-    """The operations on one resource, for the findings that they fix."""
+    """Holds the operations on one resource, for the findings that they fix."""
 
     resource_id: str
     findings: tuple[str, ...] = ()
-    policies: Mapping[str, str] = Field(default_factory=dict, description="policy name -> digest of its definition")
-    operations: tuple[Operation, ...] = ()
+    policies: tuple[PlannedPolicy, ...] = Field(default=(), description="the policies in force that they serve")
+    operations: tuple[PlannedOperation, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: str = Field(default="", description="why there is nothing to do")
 
 
-class Plan(Model):
-    """All that a remediation would do."""
+def item_hash(planned: PlanItem) -> str:
+    """Return the digest of an item: its operations, the states they start from, the policies they serve."""
+    return digest(planned.model_dump(mode="json"))
+
+
+class RemediationPlan(Model):
+    """Names all that a remediation would do: the hashes of its items, in their order."""
 
     remediation: str
-    items: tuple[PlanItem, ...]
+    items: tuple[str, ...]
 
     @property
     def hash(self) -> str:
-        """The digest of everything in the plan: operations, the states they start from, the policies they serve."""
+        """Return the digest that an approval names; a change of any item changes it."""
         return digest(self.model_dump(mode="json"))
-
-
-class Item(Model):
-    """One item of a remediation: a resource, what is to be written, and how far that is.
-
-    `applied` has the fingerprint of the resource after each operation done, or None where others may have changed it
-    as well; `trying` is the index of the operation last begun; `attempts` counts the tries of the present step.
-    """
-
-    number: int
-    resource_id: str
-    findings: tuple[str, ...] = ()
-    policies: tuple[str, ...] = ()
-    outcome: Outcome = Outcome.PENDING
-    reason: str = ""
-    refusals: tuple[Refusal, ...] = ()
-    notes: tuple[str, ...] = ()
-    operations: tuple[OperationSummary, ...] = ()
-    applied: tuple[str | None, ...] = ()
-    trying: int | None = None
-    attempts: int = 0
-    settled: Outcome | None = None
-    verified_at: AwareDatetime | None = None
-
-    @property
-    def changed(self) -> bool:
-        """Whether the cloud may have been changed for this item."""
-        return self.trying is not None
-
-    @property
-    def undoable(self) -> bool:
-        """Whether a rollback has something to look at."""
-        return self.changed and self.outcome in (Outcome.DONE, Outcome.FAILED, Outcome.UNKNOWN)

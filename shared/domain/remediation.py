@@ -1,23 +1,29 @@
-"""Remediations: what is to be fixed, how it is planned and approved, and how each part of it ended."""
+"""Remediations: what is to be fixed, how it is planned and approved, and how it ended.
 
-import unicodedata
-from collections.abc import Callable, Mapping
+remediation_event.py has the events that make one; item.py has its items, each a record of its own.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AwareDatetime, Field
 
-from shared.domain.error import Conflict
-from shared.domain.event import Event
-from shared.domain.model import Model
-from shared.domain.plan import Item, Outcome
+from shared.domain.item import ItemOutcome, RemediationItem
+from shared.domain.model import INTERNAL, AnyCase, Model
+from shared.domain.page import PageRequest
+from shared.domain.policy import Severity
+from shared.domain.progress import WorkflowRecord
 
-MOST = 100
+FINDING_IDS = 10_000
+"""Findings that one request may name by their ids."""
+FINDINGS = 50_000
+"""Findings that one remediation may be about, when a filter chooses them."""
 
 
-class Status(StrEnum):
-    """How a remediation stands."""
+class RemediationStatus(StrEnum):
+    """The status of a remediation."""
 
     REQUESTED = "requested"
     PLANNING = "planning"
@@ -37,289 +43,189 @@ class Status(StrEnum):
 
 
 ACTIVE = (
-    Status.REQUESTED,
-    Status.PLANNING,
-    Status.AWAITING_APPROVAL,
-    Status.APPROVED,
-    Status.APPLYING,
-    Status.CANCELLING,
-    Status.ROLLING_BACK,
+    RemediationStatus.REQUESTED,
+    RemediationStatus.PLANNING,
+    RemediationStatus.AWAITING_APPROVAL,
+    RemediationStatus.APPROVED,
+    RemediationStatus.APPLYING,
+    RemediationStatus.CANCELLING,
+    RemediationStatus.ROLLING_BACK,
 )
 """The statuses in which a workflow has something to do."""
 
-UNAPPLIED = (Status.REQUESTED, Status.PLANNING, Status.AWAITING_APPROVAL, Status.APPROVED)
-WORKING = (Status.APPLYING, Status.CANCELLING, Status.ROLLING_BACK)
-UNDOABLE = (Status.SUCCEEDED, Status.PARTLY_SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.PARTLY_ROLLED_BACK)
-
-_ENDINGS = {
-    "remediationSucceeded": Status.SUCCEEDED,
-    "remediationPartlySucceeded": Status.PARTLY_SUCCEEDED,
-    "remediationFailed": Status.FAILED,
-}
-
-TRANSITIONS: Mapping[tuple[Status | None, str], Status] = {
-    (None, "remediationRequested"): Status.REQUESTED,
-    (Status.REQUESTED, "planningStarted"): Status.PLANNING,
-    (Status.PLANNING, "remediationPlanned"): Status.AWAITING_APPROVAL,
-    (Status.AWAITING_APPROVAL, "remediationApproved"): Status.APPROVED,
-    (Status.AWAITING_APPROVAL, "remediationRejected"): Status.REJECTED,
-    (Status.AWAITING_APPROVAL, "remediationExpired"): Status.EXPIRED,
-    (Status.APPROVED, "applyingStarted"): Status.APPLYING,
-    (Status.APPLYING, "cancelRequested"): Status.CANCELLING,
-    (Status.CANCELLING, "remediationCancelled"): Status.CANCELLED,
-    (Status.ROLLING_BACK, "remediationRolledBack"): Status.ROLLED_BACK,
-    (Status.ROLLING_BACK, "remediationPartlyRolledBack"): Status.PARTLY_ROLLED_BACK,
-    **{(status, "remediationCancelled"): Status.CANCELLED for status in UNAPPLIED},
-    **{(status, "itemApplying"): status for status in (Status.APPLYING, Status.CANCELLING)},
-    **{(status, "itemApplied"): status for status in (Status.APPLYING, Status.CANCELLING)},
-    **{(status, "itemRollingBack"): status for status in (Status.APPLYING, Status.CANCELLING)},
-    **{(status, "itemDelayed"): status for status in WORKING},
-    **{(status, "itemEnded"): status for status in WORKING},
-    **{(status, "rollbackRequested"): Status.ROLLING_BACK for status in UNDOABLE},
-    **{
-        (status, event): ending
-        for status in (Status.APPLYING, Status.PLANNING, Status.AWAITING_APPROVAL)
-        for event, ending in _ENDINGS.items()
-    },
-    (Status.REQUESTED, "remediationFailed"): Status.FAILED,
-}
-"""(status, event) -> status after. A plan that leaves nothing to do ends the remediation without an approval."""
-
-ITEM_TRANSITIONS: Mapping[tuple[Outcome, str], frozenset[Outcome]] = {
-    (Outcome.PENDING, "itemApplying"): frozenset({Outcome.APPLYING}),
-    (Outcome.PENDING, "itemDelayed"): frozenset({Outcome.PENDING}),
-    (Outcome.PENDING, "itemEnded"): frozenset({Outcome.REFUSED, Outcome.SKIPPED, Outcome.FAILED}),
-    (Outcome.APPLYING, "itemApplying"): frozenset({Outcome.APPLYING}),
-    (Outcome.APPLYING, "itemApplied"): frozenset({Outcome.APPLYING, Outcome.APPLIED}),
-    (Outcome.APPLYING, "itemDelayed"): frozenset({Outcome.APPLYING}),
-    (Outcome.APPLYING, "itemRollingBack"): frozenset({Outcome.ROLLING_BACK}),
-    (Outcome.APPLYING, "itemEnded"): frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN}),
-    (Outcome.APPLIED, "itemDelayed"): frozenset({Outcome.APPLIED}),
-    (Outcome.APPLIED, "itemRollingBack"): frozenset({Outcome.ROLLING_BACK}),
-    (Outcome.APPLIED, "itemEnded"): frozenset({Outcome.DONE, Outcome.FAILED, Outcome.UNKNOWN}),
-    (Outcome.ROLLING_BACK, "itemDelayed"): frozenset({Outcome.ROLLING_BACK}),
-    (Outcome.ROLLING_BACK, "itemEnded"): frozenset(
-        {Outcome.ROLLED_BACK, Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED}
-    ),
-}
-"""(outcome so far, event) -> the outcomes it may lead to."""
+UNAPPLIED = (
+    RemediationStatus.REQUESTED,
+    RemediationStatus.PLANNING,
+    RemediationStatus.AWAITING_APPROVAL,
+    RemediationStatus.APPROVED,
+)
+WORKING = (RemediationStatus.APPLYING, RemediationStatus.CANCELLING, RemediationStatus.ROLLING_BACK)
+UNDOABLE = (
+    RemediationStatus.SUCCEEDED,
+    RemediationStatus.PARTLY_SUCCEEDED,
+    RemediationStatus.FAILED,
+    RemediationStatus.CANCELLED,
+    RemediationStatus.PARTLY_ROLLED_BACK,
+)
 
 
 class FindingFilter(Model):
-    """Chooses open findings that have a fix; all conditions hold."""
+    """Chooses open findings that have a fix; all conditions hold, and one is needed."""
 
-    policy: str | None = None
-    severity: str | None = None
-    subscription: str | None = None
-    resource_group: str | None = None
-    resource_type: str | None = None
+    policy: AnyCase | None = None
+    assignment: AnyCase | None = None
+    reference: AnyCase | None = None
+    severity: Severity | None = None
+    subscription: AnyCase | None = None
+    resource_group: AnyCase | None = None
+    resource_type: AnyCase | None = None
     owner: str | None = None
     environment: str | None = None
 
 
-class RemediationRequest(Model):
-    """What to fix: findings by id, or the first hundred that a filter chooses."""
+class FindingSelection(Model):
+    """Chooses what to fix: findings by id, or all that a filter chooses."""
 
-    findings: tuple[str, ...] = Field(default=(), max_length=MOST, description="finding ids")
-    filter: FindingFilter | None = Field(default=None, description="instead of ids")
-    note: str = Field(default="", max_length=1000, description="why, for those who approve")
+    findings: tuple[str, ...] = Field(default=(), max_length=FINDING_IDS, description="finding ids")
+    filter: FindingFilter | None = Field(
+        default=None, description=f"instead of ids: at least one condition, at most {FINDINGS:,} findings"
+    )
+
+
+class RemediationRequest(FindingSelection):
+    """A request to fix findings, with the reason."""
+
+    note: str = Field(default="", max_length=1000, description="the reason, for the approver")
+
+
+class RemediationPreview(Model):
+    """The number of findings that a request would be about now."""
+
+    findings: int
+    by_severity: Mapping[str, int] = Field(default_factory=dict)
+    by_policy: Mapping[str, int] = Field(default_factory=dict)
 
 
 class Approval(Model):
-    """Who approved which plan, and when."""
+    """The approval of a plan: by whom, and when."""
 
     by: str
     at: AwareDatetime
     hash: str
 
 
-class Remediation(Model):
-    """A remediation as projected from its stream."""
+class RollbackRequest(Model):
+    """A request to roll a remediation back; it waits until `approved_at`."""
+
+    by: str
+    at: AwareDatetime
+    approved_by: str | None = None
+    approved_at: AwareDatetime | None = None
+
+
+class DeferredResource(Model):
+    """A resource that could not be read while planning, and is tried again; `resource` is its key."""
+
+    resource: str
+    resource_id: str
+    attempts: int
+    until: AwareDatetime
+    reason: str
+
+
+class Remediation(WorkflowRecord):
+    """A remediation as projected from its stream: counts and the plan's hash, never items."""
 
     id: str
-    status: Status
+    status: RemediationStatus
     requester: str
-    findings: tuple[str, ...]
+    filter: FindingFilter | None = Field(default=None, description="the filter that chose the findings, without ids")
+    selection: Annotated[str | None, INTERNAL] = Field(
+        default=None, description="the blob that has the ids of the findings asked for"
+    )
     note: str = ""
-    items: tuple[Item, ...] = ()
+    finding_count: int = Field(description="findings of the request; counted again by the plan")
+    item_count: int = Field(default=0, description="resources planned so far, each an item")
+    counts: Mapping[str, int] = Field(default_factory=dict, description="items by outcome")
+    refused_count: int = Field(default=0, description="findings that the plan does not fix")
+    position: Annotated[str, INTERNAL] = Field(default="", description="the resource that was planned last")
+    deferred: Annotated[tuple[DeferredResource, ...], INTERNAL] = Field(
+        default=(), description="resources that are tried again before the plan is made"
+    )
     plan_hash: str | None = None
-    plan_blob: str | None = None
     approval: Approval | None = None
     requested_at: AwareDatetime
+    progressed_at: AwareDatetime | None = Field(default=None, description="when items were last planned or applied")
     planned_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     started_at: AwareDatetime | None = None
-    undone_at: AwareDatetime | None = Field(default=None, description="when the rollback was asked for")
+    rollback_request: RollbackRequest | None = Field(
+        default=None, description="who asked for the latest rollback and who approved it; null when that was rejected"
+    )
     ended_at: AwareDatetime | None = None
-    changed_at: AwareDatetime
-    reason: str = ""
+    rollbacks: int = Field(default=0, description="the number of approved rollbacks")
+    rollbackable_count: int = Field(default=0, description="items that can be rolled back")
     sequence: int = 0
     correlation: str = ""
 
+    @property
+    def undoable(self) -> bool:
+        """Return whether it can be rolled back."""
+        return self.status in UNDOABLE and self.rollbackable_count > 0
 
-class Step(NamedTuple):
-    """What a remediation needs next: `do` names the step, `item` the item it is for, `until` when waiting ends."""
+    @property
+    def is_past_applying(self) -> bool:
+        """Return whether no item is begun any more: those that are pending have been skipped."""
+        return self.ended_at is not None or self.rollbacks > 0
+
+    @property
+    def awaits_rollback_approval(self) -> bool:
+        """Return whether somebody has asked for a rollback that nobody has decided on."""
+        return self.rollback_request is not None and self.rollback_request.approved_at is None
+
+
+def is_held(item: RemediationItem, remediation: Remediation) -> bool:
+    """Return whether a remediation still means to write the resources of an item, or to put them back."""
+    if remediation.status not in ACTIVE:
+        return False
+    if item.outcome == ItemOutcome.PENDING:
+        return not remediation.is_past_applying
+    to_roll_back = item.undoable and item.rollback < remediation.rollbacks
+    return item.begun or (remediation.status == RemediationStatus.ROLLING_BACK and to_roll_back)
+
+
+class RemediationStep(NamedTuple):
+    """Names what a remediation needs next; `until` is when waiting ends."""
 
     do: str
-    item: int | None = None
     until: datetime | None = None
 
 
-_ITEM_STEPS: Mapping[Outcome, str] = {
-    Outcome.APPLYING: "apply",
-    Outcome.APPLIED: "verify",
-    Outcome.ROLLING_BACK: "restore",
-}
-_STEPS: Mapping[Status, str] = {Status.REQUESTED: "plan", Status.PLANNING: "plan", Status.AWAITING_APPROVAL: "wait"}
+APPROVAL = "somebody other than the requester has to approve the plan"
 
 
-def next_step(remediation: Remediation) -> Step:
-    """The next step: plan, wait, apply, verify, restore, finish or end. An item is finished before the next begins."""
-    if remediation.status in _STEPS:
-        return Step(_STEPS[remediation.status], until=remediation.expires_at)
+def next_step(remediation: Remediation, first: RemediationItem | None, at: datetime) -> RemediationStep:
+    """Return the next step at a time: plan, execute, finish, end, or wait where nothing can be done yet.
+
+    `first` is the item with work left that goes on the soonest. One that waits for the cloud holds up no other.
+    """
+    if remediation.status in (RemediationStatus.REQUESTED, RemediationStatus.PLANNING):
+        until = remediation.waiting_until
+        return RemediationStep("wait", until) if until and until > at else RemediationStep("plan")
+    if remediation.status == RemediationStatus.AWAITING_APPROVAL:
+        return RemediationStep("wait", remediation.expires_at)
     if remediation.status not in ACTIVE:
-        return Step("end")
-    for item in remediation.items:
-        if item.outcome in _ITEM_STEPS:
-            return Step(_ITEM_STEPS[item.outcome], item.number)
-    pending = next((item for item in remediation.items if item.outcome == Outcome.PENDING), None)
-    if pending and remediation.status in (Status.APPROVED, Status.APPLYING):
-        return Step("apply", pending.number)
-    return Step("finish")
+        return RemediationStep("end")
+    if first is None:
+        return RemediationStep("finish")
+    # The first is the soonest: where it waits, all do.
+    waits = first.waiting_until is not None and first.waiting_until > at
+    if waits and remediation.status != RemediationStatus.CANCELLING:
+        return RemediationStep("wait", first.waiting_until)
+    return RemediationStep("execute")
 
 
-def ending(remediation: Remediation) -> str:
-    """The event that ends a remediation of whose items none is left to do."""
-    outcomes = {item.outcome for item in remediation.items}
-    if remediation.status == Status.CANCELLING:
-        return "remediationCancelled"
-    if remediation.status == Status.ROLLING_BACK:
-        left = any(item.undoable for item in remediation.items)
-        return "remediationPartlyRolledBack" if left else "remediationRolledBack"
-    if outcomes <= {Outcome.DONE, Outcome.SKIPPED} and not any(item.refusals for item in remediation.items):
-        return "remediationSucceeded"
-    return "remediationPartlySucceeded" if Outcome.DONE in outcomes else "remediationFailed"
+class RemediationListing(PageRequest):
+    """Chooses remediations."""
 
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's, however they are spelled."""
-    return _folded(one) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).strip().casefold()
-
-
-def next_status(remediation: Remediation | None, event_type: str) -> Status:
-    """The status after an event; Conflict when the move is not allowed."""
-    now = remediation.status if remediation else None
-    try:
-        return TRANSITIONS[now, event_type]
-    except KeyError:
-        raise Conflict(f"a remediation that is {now or 'not there'} cannot take {event_type}") from None
-
-
-def apply(remediation: Remediation | None, event: Event) -> Remediation:
-    """The remediation after an event."""
-    status = next_status(remediation, event.type)
-    if remediation is None:
-        return Remediation(
-            id=event.stream.partition(":")[2],
-            status=status,
-            requester=event.actor,
-            findings=tuple(event.data["findings"]),
-            note=event.data["note"],
-            requested_at=event.at,
-            changed_at=event.at,
-            sequence=event.sequence,
-            correlation=event.correlation,
-        )
-    changes = _CHANGES.get(event.type, _nothing)(remediation, event)
-    common = {"status": status, "sequence": event.sequence, "changed_at": event.at}
-    return remediation.model_copy(update={**common, **changes})
-
-
-def _nothing(_remediation: Remediation, _event: Event) -> dict[str, Any]:
-    return {}
-
-
-def _planned(_remediation: Remediation, event: Event) -> dict[str, Any]:
-    return {
-        "items": tuple(Item.model_validate(item) for item in event.data["items"]),
-        "plan_hash": event.data["hash"],
-        "plan_blob": event.data["blob"],
-        "planned_at": event.at,
-        "expires_at": datetime.fromisoformat(event.data["expiresAt"]),
-    }
-
-
-def _approved(_remediation: Remediation, event: Event) -> dict[str, Any]:
-    return {"approval": Approval(by=event.actor, at=event.at, hash=event.data["hash"])}
-
-
-def _started(_remediation: Remediation, event: Event) -> dict[str, Any]:
-    return {"started_at": event.at}
-
-
-def _ended(remediation: Remediation, event: Event) -> dict[str, Any]:
-    skipped = {"outcome": Outcome.SKIPPED, "reason": "the remediation ended before its turn"}
-    items = (item.model_copy(update=skipped) if item.outcome == Outcome.PENDING else item for item in remediation.items)
-    return {"ended_at": event.at, "reason": event.data.get("reason", ""), "items": tuple(items)}
-
-
-def _undoing(remediation: Remediation, event: Event) -> dict[str, Any]:
-    back = {"outcome": Outcome.ROLLING_BACK, "attempts": 0, "reason": ""}
-    items = (
-        item.model_copy(update={**back, "settled": item.outcome}) if item.undoable else item
-        for item in remediation.items
-    )
-    return {"undone_at": event.at, "ended_at": None, "items": tuple(items)}
-
-
-def _item_moved(remediation: Remediation, event: Event) -> dict[str, Any]:
-    item = remediation.items[event.data["item"] - 1]
-    after = item.model_copy(update=_ITEM_CHANGES[event.type](item, event))
-    if after.outcome not in ITEM_TRANSITIONS.get((item.outcome, event.type), ()):
-        raise Conflict(f"item {item.number}, which is {item.outcome}, cannot become {after.outcome} by {event.type}")
-    before, behind = remediation.items[: item.number - 1], remediation.items[item.number :]
-    return {"items": (*before, after, *behind)}
-
-
-def _item_applying(item: Item, event: Event) -> dict[str, Any]:
-    return {"outcome": Outcome.APPLYING, "trying": event.data["operation"], "attempts": item.attempts + 1}
-
-
-def _item_applied(item: Item, event: Event) -> dict[str, Any]:
-    applied = (*item.applied, event.data["fingerprint"])
-    whole = len(applied) == len(item.operations)
-    return {"outcome": Outcome.APPLIED if whole else Outcome.APPLYING, "applied": applied, "attempts": 0}
-
-
-def _item_ended(item: Item, event: Event) -> dict[str, Any]:
-    outcome = Outcome(event.data["outcome"])
-    verified = {"verified_at": event.at} if outcome in (Outcome.DONE, Outcome.ROLLED_BACK) else {}
-    why = item.reason if outcome == Outcome.ROLLED_BACK else ""
-    return {"outcome": outcome, "reason": event.data["reason"] or why, **verified}
-
-
-_ITEM_CHANGES: Mapping[str, Callable[[Item, Event], dict[str, Any]]] = {
-    "itemApplying": _item_applying,
-    "itemApplied": _item_applied,
-    "itemDelayed": lambda item, event: {"attempts": item.attempts + 1, "reason": event.data["reason"]},
-    "itemRollingBack": lambda _item, event: {
-        "outcome": Outcome.ROLLING_BACK,
-        "reason": event.data["reason"],
-        "attempts": 0,
-    },
-    "itemEnded": _item_ended,
-}
-
-_CHANGES: Mapping[str, Callable[[Remediation, Event], dict[str, Any]]] = {
-    "remediationPlanned": _planned,
-    "remediationApproved": _approved,
-    "applyingStarted": _started,
-    "rollbackRequested": _undoing,
-    **dict.fromkeys(_ITEM_CHANGES, _item_moved),
-    **dict.fromkeys(("remediationRejected", "remediationExpired", "remediationCancelled", *_ENDINGS), _ended),
-    **dict.fromkeys(("remediationRolledBack", "remediationPartlyRolledBack"), _ended),
-}
+    status: tuple[RemediationStatus, ...] = ()

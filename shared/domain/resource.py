@@ -1,6 +1,6 @@
 """A cloud resource as it was read: its ARM body, how it was read, and what could not be read.
 
-Standard library only, because the engine stands on it. A plain body without marks counts as read completely:
+Standard library only, because the engine depends on it. A plain body without marks counts as read completely:
 a property that is absent from it is absent in the cloud. `unread` and `Unread` mark what was not read.
 """
 
@@ -9,30 +9,39 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 Json = Any
+"""Any JSON value."""
+JsonObject = dict[str, Json]
+"""A JSON object that may be changed."""
 Body = Mapping[str, Json]
+DAMAGED = "damaged"
+"""The reason of a part that was read, and whose stored form is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Why a part of a resource is not known: `reason` is one of forbidden, unsupported, timeout, notCollected.
+    """A part of a resource that was not read. `reason` is forbidden, unsupported, timeout, notCollected or damaged.
 
-    `permission` names the ARM action that would have allowed the read, `scope` where, `at` when (RFC 3339).
+    `permission` names the ARM action that would have allowed the read, `scope` where, `at` when (RFC 3339), `known`
+    the ids of what a list that could not be read had before.
     """
 
     reason: str
     permission: str | None = None
     scope: str | None = None
     at: str | None = None
+    known: tuple[str, ...] = ()
 
     def to_record(self) -> dict[str, Json]:
-        """The stored form: only what is set."""
+        """Return the stored form: only what is set."""
         pairs = {"reason": self.reason, "permission": self.permission, "scope": self.scope, "at": self.at}
-        return {key: value for key, value in pairs.items() if value is not None}
+        known = {"known": list(self.known)} if self.known else {}
+        return {key: value for key, value in pairs.items() if value is not None} | known
 
     @classmethod
     def from_record(cls, record: Mapping[str, Json]) -> Self:
         """Read the stored form."""
-        return cls(record["reason"], record.get("permission"), record.get("scope"), record.get("at"))
+        known = tuple(record.get("known", ()))
+        return cls(record["reason"], record.get("permission"), record.get("scope"), record.get("at"), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ class Resource:
     """One resource. `unread` maps a body path ("properties", "properties.siteConfig") to why it was not read.
 
     `related` maps a lower-case resource type to the resources of that type that belong to this one (children,
-    diagnostic settings, …) or to `Unread`; a type that is not in the map was not collected.
+    diagnostic settings, …) or to `Unread`; a type that is not in the map was not collected. `partial` names the types
+    of which the map has some that nobody listed: others may exist. It is known from context, and never stored.
     """
 
     body: Body
@@ -48,19 +58,20 @@ class Resource:
     collected_at: str | None = None
     unread: Mapping[str, Unread] = field(default_factory=dict)
     related: Mapping[str, "tuple[Resource, ...] | Unread"] = field(default_factory=dict)
+    partial: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
-        """The ARM id as the cloud spells it, or an empty string."""
+        """Return the ARM id as the cloud spells it, or an empty string."""
         return str(self.body.get("id") or "")
 
     @property
     def type(self) -> str:
-        """The resource type as the cloud spells it, or an empty string."""
+        """Return the resource type as the cloud spells it, or an empty string."""
         return str(self.body.get("type") or "")
 
     def to_record(self) -> dict[str, Json]:
-        """The stored form: camelCase, only what is set."""
+        """Return the stored form: camelCase, only what is set."""
         record: dict[str, Json] = {"body": self.body}
         if self.api_version:
             record["apiVersion"] = self.api_version
@@ -87,43 +98,20 @@ class Resource:
         }
         return cls(record["body"], record.get("apiVersion"), record.get("collectedAt"), unread, related)
 
-
-def subscription_of(resource_id: str) -> str:
-    """The subscription id in an ARM id, lower case; "tenant" for ids above subscriptions."""
-    parts = resource_id.lower().split("/")
-    return parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else "tenant"  # noqa: PLR2004 - /subscriptions/{id}
-
-
-def resource_group_of(resource_id: str) -> str | None:
-    """The resource group's name in an ARM id, lower case, if there is one."""
-    parts = resource_id.lower().split("/")
-    return parts[4] if len(parts) > 4 and parts[3] == "resourcegroups" else None  # noqa: PLR2004 - position in the id
-
-
-def parent_of(resource_id: str) -> str | None:
-    """The id of the resource that a child or extension resource belongs to; None for one that stands alone."""
-    head, separator, tail = resource_id.rpartition("/providers/")
-    segments = tail.split("/")
-    if not separator:
-        return None
-    if len(segments) > 3:  # noqa: PLR2004 - namespace/type/name and more
-        return f"{head}/providers/{'/'.join(segments[:-2])}"
-    return head if "/providers/" in head else None
+    @property
+    def is_damaged(self) -> bool:
+        """Return whether what was stored of it is lost, so that it has to be read again."""
+        return any(why.reason == DAMAGED for why in self.unread.values())
 
 
 def plain_location(location: str) -> str:
-    """A location without spaces and case: East US is eastus, and Azure answers either."""
+    """Return a location without spaces and case: East US is eastus, and Azure answers either."""
     return location.replace(" ", "").lower()
 
 
-def type_of(resource_id: str) -> str:
-    """The resource type that an ARM id names, as spelled in the id; "" when it names none."""
-    _, separator, tail = resource_id.rpartition("/providers/")
-    if not separator:
-        return _CONTAINERS.get(resource_id.count("/"), "") if subscription_of(resource_id) != "tenant" else ""
-    namespace, *names = tail.split("/")
-    return "/".join([namespace, *names[::2]])
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A resource as the cloud returned it for a write. `etag` is None for types that have none."""
 
-
-_CONTAINERS = {2: "Microsoft.Resources/subscriptions", 4: "Microsoft.Resources/subscriptions/resourceGroups"}
-"""The types of ids without a provider, by the number of their slashes."""
+    body: Body
+    etag: str | None

@@ -1,5 +1,6 @@
-"""What the engine says of one policy and one resource, and why. Standard library only."""
+"""Verdicts: what the engine says of one policy and one resource, and why. Standard library only."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,7 +18,7 @@ class State(StrEnum):
     NOT_APPLICABLE = "notApplicable"
 
 
-ATTENTION = frozenset({State.NON_COMPLIANT, State.UNKNOWN, State.EXEMPT, State.ERROR})
+FINDING_STATES = frozenset({State.NON_COMPLIANT, State.UNKNOWN, State.EXEMPT, State.ERROR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What would settle an unknown: the part that was not read, why, and the permission or call that would read it."""
+class MissingPart:
+    """A part that was not read and would settle an unknown: why, and the permission or call that would read it."""
 
     part: str
     reason: str
@@ -51,7 +52,12 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict on one (policy, resource) pair. Evidence and needs are filled for pairs that need attention."""
+    """The verdict on one (policy, resource) pair. Evidence and missing parts are filled for pairs that need attention.
+
+    Its identity is (resource, assignment, reference), compared without case. `policy` is the id or name of the
+    definition, `assignment` the id of the assignment and `reference` the definition reference id in its initiative; ""
+    where there is none.
+    """
 
     policy: str
     resource: str
@@ -59,6 +65,17 @@ class Verdict:
     effect: str
     reason: str = ""
     evidence: tuple[Evidence, ...] = ()
-    needs: tuple[Need, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
     collected_at: str | None = None
     api_version: str | None = None
+    assignment: str = ""
+    reference: str = ""
+
+
+def policy_key(assignment: str, reference: str) -> str:
+    """Return the key of a policy in force: 16 hex digits from the assignment id and the definition reference id.
+
+    Ids compare without case.
+    """
+    # A digest, not the ids themselves: it ends the ids of findings, which stores bound.
+    return hashlib.sha256(f"{assignment}\n{reference}".lower().encode()).hexdigest()[:16]

@@ -1,10 +1,12 @@
 """What can go wrong in the engine: a definition that cannot be used, and an evaluation that fails."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from shared.domain.error import Conflict, InvalidInput
 
-Where = str
+_SHORT_WORD = 10
+_SPREAD = 3
 
 
 class InvalidDefinition(InvalidInput):
@@ -21,7 +23,7 @@ class InvalidDefinition(InvalidInput):
         super().__init__(f"{path}: {message}{hint}", path=path)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by parts: the message is built from them."""
+        """Pickle by parts, of which the message is built."""
         return (_invalid, (self.message, self.path, self.offending, self.suggestion))
 
 
@@ -46,8 +48,20 @@ class NotSupported(InvalidInput):
     """A deployment template uses something that cannot be computed without the cloud; `path` says where."""
 
 
-def nearest(word: str, known: "list[str] | tuple[str, ...]") -> str | None:
-    """The known word that is nearest to `word`, in its own spelling."""
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is nearest to `word`, in its own spelling; None where none is near."""
     spelling = {each.lower(): each for each in known}
-    found = get_close_matches(word.lower()[:100], list(spelling), n=1, cutoff=0.7)
+    # Two letters in eight may differ, and as few in a longer word: what only shares a part with it is another word.
+    cutoff = 0.7 if len(word) <= _SHORT_WORD else 0.8
+    # A word that has a whole other one in it is no misspelling of that.
+    spread = max(_SPREAD, len(word) // 6)
+    alike = [each for each in spelling if abs(len(each) - len(word)) <= spread]
+    found = get_close_matches(word.lower()[:100], alike, n=1, cutoff=cutoff)
     return spelling[found[0]] if found else None
+
+
+def unknown_word(what: str, word: str, known: Iterable[str], *, path: str) -> InvalidDefinition:
+    """Return the error for a word that is none of the known ones, with the nearest of them as the suggestion."""
+    return InvalidDefinition(
+        f"unknown {what} {word[:60]!r}", path=path, offending=word, suggestion=nearest(word, known)
+    )

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.resource import Body, Json, Unread
-from shared.domain.verdict import Need
+from shared.domain.spelling import respell
+from shared.domain.verdict import MissingPart
 
-_DEEPEST = 100
+_BODY_LEVELS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,9 @@ class Unknown:
     permission: str | None = None
     scope: str | None = None
 
-    def need(self) -> Need:
-        """What would settle it."""
-        return Need(self.part, self.reason, self.permission, self.scope)
+    def need(self) -> MissingPart:
+        """Return the part to read, as verdicts list it."""
+        return MissingPart(self.part, self.reason, self.permission, self.scope)
 
 
 class Partial(dict[str, Any]):
@@ -39,18 +40,31 @@ class Partial(dict[str, Any]):
 
 
 def unknown_of(part: str, why: Unread) -> Unknown:
-    """The value that stands for a part that was not read."""
+    """Return the value that stands for a part that was not read."""
     return Unknown(part, why.reason, why.permission, why.scope)
 
 
-def mark(body: Body, unread: Mapping[str, Unread]) -> Body:
-    """A copy of `body` in which every unread path holds a mark; paths are dotted, keys compare without case.
+def get_member(node: Json, low: str) -> Json:
+    """Return the member `low` (lower case) of an object in whatever spelling; an unread part gives its `Unknown`."""
+    if isinstance(node, dict):
+        size = len(low)
+        for key, value in node.items():
+            # Lengths come first, as lower() is slow. A null counts as absent: another spelling may still hold a value.
+            if len(key) == size and key.lower() == low and value is not None:
+                return value
+        return node.unread if node.__class__ is Partial else None
+    return node if node.__class__ is Unknown else None
+
+
+def mark_unread(body: Body, unread: Mapping[str, Unread]) -> Body:
+    """Return a copy of `body` in which every unread path holds a mark; paths are dotted, keys compare without case.
 
     Values found at an unread object path stay known, its missing keys become unknown; an unread scalar, and a list
     of which anything was not read, is unknown as a whole.
     """
+    # The longest path first: an outer mark then lies around what inner ones have marked.
     for path in sorted(unread, key=len, reverse=True):
-        body = _marked(body, path.partition("[")[0].split(".", _DEEPEST), unknown_of(path, unread[path]))
+        body = _marked(body, path.partition("[")[0].split(".", _BODY_LEVELS), unknown_of(path, unread[path]))
     return body
 
 
@@ -58,20 +72,20 @@ def _marked(node: Json, steps: list[str], why: Unknown) -> Json:
     if not steps or steps == [""] or isinstance(node, list):
         return Partial(node, why) if isinstance(node, Mapping) else why
     known = node if isinstance(node, Mapping) else {}
-    key = next((each for each in known if each.lower() == steps[0].lower()), steps[0])
+    key = respell(known, steps[0])
     inner = _marked(known.get(key), steps[1:], why)
     copy = Partial(known, known.unread) if isinstance(known, Partial) else dict(known)
     copy[key] = inner
     return copy
 
 
-def hole(value: Json) -> Unknown | None:
-    """The first unread part inside a value, if there is one."""
+def first_unknown(value: Json) -> Unknown | None:
+    """Return the first unread part inside a value, if there is one."""
     if value.__class__ is Unknown:
         return value
     if isinstance(value, Partial):
         return value.unread
     if isinstance(value, dict | list):
         inner = value.values() if isinstance(value, dict) else value
-        return next((found for found in map(hole, inner) if found is not None), None)
+        return next((found for found in map(first_unknown, inner) if found is not None), None)
     return None

@@ -8,20 +8,21 @@ from math import isfinite
 from unicodedata import combining, normalize
 
 from shared.domain.resource import Json
+from shared.domain.spelling import lowered
 from shared.engine.error import EvaluationError
-from shared.engine.unknown import hole
+from shared.engine.unknown import first_unknown
 
 Number = int | float
-Moment = tuple[datetime, str]
-LARGEST_TEXT = 131_072
-_CHARACTERS = 6  # as a power of two
+_Timestamp = tuple[datetime, str]
+RESULT_CHARACTERS = 131_072
+_CHARACTERS_PER_UNIT_BITS = 6  # as a power of two
 _TICK = re.compile(r"\.\d{6}(\d)")
 _SORTED = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789"
 _RANKS = str.maketrans({character: chr(rank) for rank, character in enumerate(_SORTED, 1)})
 
 
 def kind(value: Json) -> str:
-    """The JSON name of a value's type."""
+    """Return the JSON name of a value's type."""
     match value:
         case None:
             return "null"
@@ -38,12 +39,12 @@ def kind(value: Json) -> str:
 
 
 def is_number(value: Json) -> bool:
-    """Whether it is a number; booleans are not."""
+    """Return whether it is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def text(value: Json) -> str:
-    """The text of a value as .NET and JSON write it: true, 3, {"a":1}."""
+    """Return the text of a value as .NET and JSON write it: true, 3, {"a":1}."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:  # noqa: PLR2004 - exact in a double
@@ -53,26 +54,26 @@ def text(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def bounded(result: str) -> str:
+def check_text_length(result: str) -> str:
     """Refuse strings longer than a policy function may return."""
-    fitting(len(result))
+    check_length(len(result))
     return result
 
 
-def fitting(size: int, what: str = "result") -> None:
+def check_length(size: int, what: str = "result") -> None:
     """Refuse a result of so many characters before it is made, or a text that takes long to read."""
-    if size > LARGEST_TEXT:
-        raise EvaluationError(f"the {what} has more than {LARGEST_TEXT} characters")
+    if size > RESULT_CHARACTERS:
+        raise EvaluationError(f"the {what} has more than {RESULT_CHARACTERS} characters")
 
 
 def weight(value: Json, most: int) -> int:
-    """How much there is in a value, as far as `most`: members, and every 64 characters; parts that are shared count."""
+    """Count what is in a value, as far as `most`: members, and every 64 characters; shared parts count each time."""
     found = 0
     left = [value]
     for each in left:  # grows on the way
         sort = each.__class__
         if sort is str:
-            found += len(each) >> _CHARACTERS
+            found += len(each) >> _CHARACTERS_PER_UNIT_BITS
         elif isinstance(each, list | dict):
             found += len(each)
             if found > most:
@@ -82,14 +83,14 @@ def weight(value: Json, most: int) -> int:
 
 
 def flag_of(value: Json) -> bool | None:
-    """A boolean, also one written as text; None for anything else."""
+    """Return a boolean, also one written as text; None for anything else."""
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.lower())
     return value if isinstance(value, bool) else None
 
 
 def expect_text(value: Json, *, null: str | None = "") -> str:
-    """A string argument; null counts as `null` where that is not None."""
+    """Require a string argument and return it; null counts as `null` where that is not None."""
     if isinstance(value, str):
         return value
     if value is None and null is not None:
@@ -98,7 +99,7 @@ def expect_text(value: Json, *, null: str | None = "") -> str:
 
 
 def expect_integer(value: Json) -> int:
-    """An integer argument."""
+    """Require an integer argument and return it."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -107,45 +108,45 @@ def expect_integer(value: Json) -> int:
 
 
 def expect_boolean(value: Json) -> bool:
-    """A boolean argument."""
+    """Require a boolean argument and return it."""
     if isinstance(value, bool):
         return value
     raise EvaluationError(f"expected a boolean, found {_shown(value)}")
 
 
 def expect_array(value: Json) -> list[Json]:
-    """An array argument."""
+    """Require an array argument and return it."""
     if isinstance(value, list):
         return value
     raise EvaluationError(f"expected an array, found {_shown(value)}")
 
 
-def same(left: Json, right: Json) -> bool:
-    """Exact JSON equality: no coercion, booleans are not numbers, strings with case."""
+def strictly_equal(left: Json, right: Json) -> bool:
+    """Compare as JSON: no coercion, booleans are not numbers, strings with case."""
     if kind(left) != kind(right):
         return False
     if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
+        return len(left) == len(right) and all(map(strictly_equal, left, right))
     if isinstance(left, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and all(strictly_equal(left[key], right[key]) for key in left)
     return bool(left == right)
 
 
-def frozen(value: Json) -> Hashable:
-    """Something hashable that is equal for what `same` holds equal."""
+def hashable(value: Json) -> Hashable:
+    """Return something hashable that is equal where `strictly_equal` holds."""
     if isinstance(value, list):
-        return tuple(map(frozen, value))
+        return tuple(map(hashable, value))
     if isinstance(value, dict):
-        return frozenset((key, frozen(each)) for key, each in value.items())
+        return frozenset((key, hashable(each)) for key, each in value.items())
     return (kind(value), value)
 
 
-def likeness(value: Json) -> Hashable:
-    """Something hashable that is equal for what `alike` holds equal, and seldom for anything else."""
+def equality_key(value: Json) -> Hashable:
+    """Return something hashable that is equal where `loosely_equal` holds, and seldom elsewhere."""
     if isinstance(value, list):
-        return tuple(map(likeness, value))
+        return tuple(map(equality_key, value))
     if isinstance(value, dict):
-        return frozenset((key.lower(), likeness(each)) for key, each in value.items())
+        return frozenset((key.lower(), equality_key(each)) for key, each in value.items())
     if is_number(value):
         return value  # type: ignore[no-any-return]
     low = scalar_text(value) or ""
@@ -153,24 +154,19 @@ def likeness(value: Json) -> Hashable:
     return low if number is None else number
 
 
-def alike(left: Json, right: Json) -> bool:
-    """Equality of the operators: strings without case; null is ""; booleans and numbers equal their text."""
+def loosely_equal(left: Json, right: Json) -> bool:
+    """Compare as operators do: strings without case; null is ""; booleans and numbers equal their text."""
     if left is None or right is None:
         return (left is None or left == "") and (right is None or right == "")
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(alike, left, right))
+        return len(left) == len(right) and all(map(loosely_equal, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
-        return _alike_objects(left, right)
-    return _alike_scalars(left, right)
+        one, two = lowered(left), lowered(right)
+        return one.keys() == two.keys() and all(loosely_equal(one[key], two[key]) for key in one)
+    return _loosely_equal_scalars(left, right)
 
 
-def _alike_objects(left: dict[str, Json], right: dict[str, Json]) -> bool:
-    one = {key.lower(): value for key, value in left.items()}
-    two = {key.lower(): value for key, value in right.items()}
-    return one.keys() == two.keys() and all(alike(one[key], two[key]) for key in one)
-
-
-def _alike_scalars(left: Json, right: Json) -> bool:
+def _loosely_equal_scalars(left: Json, right: Json) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return left.lower() == right.lower()
     if isinstance(left, bool) or isinstance(right, bool):
@@ -183,14 +179,14 @@ def _alike_scalars(left: Json, right: Json) -> bool:
 
 
 def scalar_text(value: Json) -> str | None:
-    """A string or boolean as lower-case text, for comparing one with the other; None for anything else."""
+    """Return a string or boolean as lower-case text, for comparing one with the other; None for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.lower() if isinstance(value, str) else None
 
 
 def number_of(value: str) -> Number | None:
-    """The number that a string writes, if it writes one."""
+    """Return the number that a string writes, if it writes one."""
     if len(value) > 40 or value[:1].strip("+-.0123456789"):  # noqa: PLR2004 - no JSON number is longer
         return None
     if "_" in value or not value.isascii():  # which Python takes
@@ -209,18 +205,18 @@ def _decimal(value: str) -> float | None:
     return found if isfinite(found) else None
 
 
-def order(left: Json, right: Json) -> int:
-    """-1, 0 or 1. Numbers, dates and strings compare with their own kind only; anything else is an error."""
+def compare(left: Json, right: Json) -> int:
+    """Return -1, 0 or 1; numbers, dates and strings compare with their own kind only, anything else is an error."""
     if isinstance(left, str) and isinstance(right, str):
-        return _order(*(_moments(left, right) or (collated(left), collated(right))))
+        return _compare_numbers(*(_timestamps(left, right) or (sort_key(left), sort_key(right))))
     if is_number(left) and is_number(right):
-        return _order(left, right)
+        return _compare_numbers(left, right)
     raise EvaluationError(f"cannot order {_shown(left)} and {_shown(right)}: the types differ")
 
 
-def collated(written: str) -> tuple[str, str]:
-    """What strings sort by without case, as in .NET's invariant culture: signs, digits, letters; accents count last."""
-    fitting(len(written), "text to order")
+def sort_key(written: str) -> tuple[str, str]:
+    """Return what strings sort by without case, as in .NET's invariant culture: signs, digits, letters, accents."""
+    check_length(len(written), "text to order")
     low = written.lower()
     if low.isascii():
         return low.translate(_RANKS), ""
@@ -228,26 +224,30 @@ def collated(written: str) -> tuple[str, str]:
     return "".join(each for each in parts if not combining(each)).translate(_RANKS), parts
 
 
-def _order(left: Json, right: Json) -> int:
+def _compare_numbers(left: Json, right: Json) -> int:
     return int(left > right) - int(left < right)
 
 
-def _moments(left: str, right: str) -> tuple[Moment, Moment] | None:
-    """Both as points in time, if both are written as full ISO 8601 times with an offset or both without."""
+def _timestamps(left: str, right: str) -> tuple[_Timestamp, _Timestamp] | None:
+    """Return both as points in time, if both are written as full ISO 8601 times with an offset or both without."""
     if left[10:11].upper() != "T" or right[10:11].upper() != "T":
         return None
     try:
-        one, two = _moment(left), _moment(right)
+        one, two = _timestamp(left), _timestamp(right)
     except ValueError:
         return None
     return (one, two) if (one[0].tzinfo is None) == (two[0].tzinfo is None) else None
 
 
-def _moment(written: str) -> Moment:
-    """The time to the microsecond, and the tenth of one below it."""
+def _timestamp(written: str) -> _Timestamp:
+    """Return the time to the microsecond, and the tenth of one below it."""
     tick = _TICK.search(written)
     return datetime.fromisoformat(written), tick[1] if tick else "0"
 
 
 def _shown(value: Json) -> str:
-    return f"{kind(value)} {text(value)[:60]}" if hole(value) is None else f"{kind(value)} that was not read in full"
+    return (
+        f"{kind(value)} {text(value)[:60]}"
+        if first_unknown(value) is None
+        else f"{kind(value)} that was not read in full"
+    )

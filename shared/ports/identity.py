@@ -1,13 +1,13 @@
-"""Identity: who stands behind a token."""
+"""Identity: who a token was given to."""
 
 from typing import Protocol
 
-from shared.domain.identity import Principal
+from shared.domain.identity import Caller
 
 
 class Identity(Protocol):
     """Safe for several threads, and quick enough for an event loop: it never waits for a network or a disk."""
 
-    def authenticate(self, token: str) -> Principal:
-        """Who the token was given to; Unauthenticated, whose message never says why, for every token but a good one."""
+    def authenticate(self, token: str) -> Caller:
+        """Return who the token was given to; Unauthenticated when it is not valid, without saying why."""
         ...

@@ -1,93 +1,224 @@
-"""Create, list and end exemptions; what they cover is judged again through a queue."""
+"""Request, approve, list and end exemptions; what they cover is judged again through a queue."""
 
-from collections.abc import Collection
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from shared.domain import approval
+from shared.domain.approval import ApprovableAction, same_person
+from shared.domain.arm_id import resource_group_of, subscription_of, type_of
 from shared.domain.error import Conflict, InvalidInput, NotFound
-from shared.domain.event import Fact
-from shared.domain.exemption import Exemption, ExemptionRequest, Status, apply
-from shared.ports.documents import Query
+from shared.domain.exemption import (
+    Exemption,
+    ExemptionApplied,
+    ExemptionApproved,
+    ExemptionEvent,
+    ExemptionExpired,
+    ExemptionListing,
+    ExemptionRejected,
+    ExemptionRequest,
+    ExemptionRequested,
+    ExemptionRevoked,
+    ExemptionStatus,
+    apply,
+)
+from shared.domain.finding import resource_key
+from shared.domain.page import Page
+from shared.domain.resource import Resource
+from shared.engine import EffectivePolicy
+from shared.engine.language.assignment import is_selected
+from shared.eventstore import aggregate, projection
+from shared.eventstore.store import Store
+from shared.eventstore.stream import Stream
+from shared.ports.documents import Query, each_document
 from shared.ports.queue import Queue
-from shared.services import message, record
-from shared.services.estate import Store
+from shared.services import message, read_model
+from shared.services.estate import resource
+from shared.services.policy.effective_policy import EffectivePolicies
+from shared.services.read_model import Stored
 
-KIND = record.Kind("exemption", Exemption, apply)
+STREAM = Stream("exemption", Exemption, ExemptionEvent, apply, requester=lambda known: known.created_by)
+MODEL = read_model.ReadModel(STREAM.name, Exemption)
 QUEUE = "exemption-changes"
-LONGEST = timedelta(days=366)
-MOST = 1000
+EXEMPTION_DURATION = timedelta(days=366)
+_CONTAINERS = ("microsoft.resources/subscriptions", "microsoft.resources/subscriptions/resourcegroups")
 
 
 def create(
-    exemption_id: str, request: ExemptionRequest, *, store: Store, queue: Queue, policies: Collection[str]
+    exemption_id: str, request: ExemptionRequest, *, store: Store, queue: Queue, policies: EffectivePolicies
 ) -> Exemption:
-    """Record a new exemption.
+    """Record a request for an exemption; it exempts nothing before somebody else has approved it.
 
-    InvalidInput when it ends in the past or more than a year ahead, or names none of the `policies` there are.
+    InvalidInput when it ends in the past or more than a year ahead, or names a scope where nothing is known, an
+    assignment that is not in force, or a reference that it does not have.
     """
-    for index, name in enumerate(request.policies):
-        if name not in policies:
-            raise InvalidInput(f"there is no policy '{name}'", path=f"$.policies[{index}]")
-    ahead = request.expires_at - store.now()
-    if not timedelta(0) < ahead <= LONGEST:
+    request = _resolved(request, policies)
+    end, now = request.expires_at.astimezone(UTC), store.now()
+    if end <= now:
+        raise InvalidInput(f"the end {end:%Y-%m-%dT%H:%M:%SZ} is in the past", path="$.expiresAt")
+    if end > now + EXEMPTION_DURATION:
         raise InvalidInput(
-            f"an exemption must end within a year from now, not at {request.expires_at:%Y-%m-%d}", path="$.expiresAt"
+            f"an exemption ends within a year: by {now + EXEMPTION_DURATION:%Y-%m-%d}", path="$.expiresAt"
         )
-    fact = Fact(type="exemptionCreated", data={"request": request.model_dump(mode="json")})
-    return _decide(exemption_id, lambda known: [] if known else [fact], store, queue)
+    _check_scope(request.scope, store)
+    asked: list[ExemptionEvent] = [ExemptionRequested(request=request)]
+    if not approval.required(ApprovableAction.EXEMPTION):
+        asked.append(ExemptionApproved())
+    return _decide(exemption_id, lambda known: [] if known else asked, store, queue)
+
+
+def approve(exemption_id: str, *, store: Store, queue: Queue) -> Exemption:
+    """Approve an exemption, so that it begins; approving it again changes nothing.
+
+    Errors: Forbidden for whoever asked for it and for anything but a person; Conflict when it does not await approval,
+    or its end has come.
+    """
+
+    def decision(now: Exemption | None) -> list[ExemptionEvent]:
+        known = _require(exemption_id, now)
+        if known.status == ExemptionStatus.ACTIVE and same_person(known.approved_by or "", store.actor.name):
+            return []
+        approval.check_approver(store.caller, known.created_by, ApprovableAction.EXEMPTION)
+        _check_pending(known)
+        if known.request.expires_at <= store.now():
+            raise Conflict(f"exemption {exemption_id} would have ended by now; request it again")
+        return [ExemptionApproved()]
+
+    return _decide(exemption_id, decision, store, queue)
+
+
+def reject(exemption_id: str, reason: str, *, store: Store, queue: Queue) -> Exemption:
+    """Turn an exemption down; Conflict when it does not await approval."""
+
+    def decision(now: Exemption | None) -> list[ExemptionEvent]:
+        _check_pending(_require(exemption_id, now))
+        return [ExemptionRejected(reason=reason)]
+
+    return _decide(exemption_id, decision, store, queue)
+
+
+def _check_pending(known: Exemption) -> None:
+    if known.status != ExemptionStatus.PENDING:
+        by = f" by {known.approved_by}" if known.status == ExemptionStatus.ACTIVE else ""
+        raise Conflict(f"exemption {known.id} is {known.status}{by}; only one that is pending can be decided on")
+
+
+def _check_scope(scope: str, store: Store) -> None:
+    """Refuse a scope where neither a scan nor an import has found anything: a misspelt one would exempt nothing."""
+    scope = scope.rstrip("/")
+    key = resource_key(scope)
+    found = store.documents.get(tenant=store.tenant, kind=resource.KIND, id=key)
+    if found is not None and not found.body["gone"]:
+        return
+    within: dict[str, Any] = {"parent": key}
+    if type_of(scope).lower() in _CONTAINERS:
+        within = {"subscription": subscription_of(scope)}
+        within |= {"resourceGroup": group} if (group := resource_group_of(scope)) else {}
+    query = Query(equals={**within, "gone": False})
+    if not store.documents.query(tenant=store.tenant, kind=resource.KIND, query=query, limit=1).items:
+        message = f"nothing is known at the scope {scope[:200]}: check the id, or scan or import it first"
+        raise InvalidInput(message, path="$.scope")
+
+
+def _resolved(request: ExemptionRequest, policies: EffectivePolicies) -> ExemptionRequest:
+    """Return the request with the id of the assignment it names."""
+    held = policies.of_assignment(request.assignment)
+    if not held:
+        raise InvalidInput(f"no assignment '{request.assignment[:200]}' is in force", path="$.assignment")
+    # Refused now, rather than never matching anything: a misspelt reference would look like an exemption that works.
+    known = {each.reference.lower() for each in held}
+    for index, name in enumerate(request.references):
+        if name.lower() not in known:
+            message = f"the assignment '{held[0].assignment_id}' has no policy with the reference '{name[:200]}'"
+            raise InvalidInput(message, path=f"$.references[{index}]")
+    return request.model_copy(update={"assignment": held[0].assignment_id.lower()})
+
+
+def covers(found: Exemption, resource: Resource, effective: EffectivePolicy, at: datetime) -> bool:
+    """Return whether an exemption covers a resource and a policy in force at a time."""
+    if not found.covers(resource.id, effective.assignment_id, effective.reference, at):
+        return False
+    chosen = found.request.resource_selectors
+    return not chosen or is_selected(resource, [each.model_dump(exclude_none=True) for each in chosen])
 
 
 def revoke(exemption_id: str, *, store: Store, queue: Queue) -> Exemption:
-    """End an exemption before its day; Conflict when it has ended."""
+    """End an exemption before it expires; Conflict when it is not active."""
 
-    def decision(known: Exemption | None) -> list[Fact]:
-        if known is not None and known.status != Status.ACTIVE:
-            raise Conflict(f"exemption {exemption_id} is {known.status} already")
-        return [Fact(type="exemptionRevoked")] if known else []
+    def decision(now: Exemption | None) -> list[ExemptionEvent]:
+        known = _require(exemption_id, now)
+        if known.status != ExemptionStatus.ACTIVE:
+            raise Conflict(f"exemption {exemption_id} is {known.status}; only an active one can be revoked")
+        return [ExemptionRevoked()]
 
     return _decide(exemption_id, decision, store, queue)
 
 
 def expire(*, store: Store, queue: Queue) -> list[Exemption]:
-    """End all exemptions whose day has come; those that ended now."""
-    at = store.now()
-    due = [each for each in active(store) if each.request.expires_at <= at]
-    return [_decide(each.id, _expired, store, queue) for each in due]
+    """End all exemptions that have expired, and requests that nobody decided on in time; return those."""
+    at, statuses = store.now(), (ExemptionStatus.PENDING, ExemptionStatus.ACTIVE)
+    found = _stored(Query(equals={"status": tuple(map(str, statuses))}), store)
+    due = [each for each in found if each.request.expires_at <= at]
+    expired = [ExemptionExpired()]
+    return [
+        _decide(each.id, lambda now: expired if now and now.status in statuses else [], store, queue) for each in due
+    ]
 
 
-def _expired(known: Exemption | None) -> list[Fact]:
-    return [Fact(type="exemptionExpired")] if known and known.status == Status.ACTIVE else []
+def applied(judged: Exemption, *, store: Store) -> None:
+    """Record that what an exemption covers was judged, unless the exemption has changed since."""
+    done = [ExemptionApplied()]
+    aggregate.decide(
+        STREAM,
+        judged.id,
+        lambda known: done if known and known.sequence == judged.sequence and not known.applied else [],
+        store=store,
+    )
+
+
+def resend(*, store: Store, queue: Queue) -> int:
+    """Send the messages again that were lost between the decision and the queue; return how many."""
+    waiting = _stored(Query(equals={"applied": False}), store)
+    for each in waiting:
+        queue.send(QUEUE, message.write(store, each.id))
+    return len(waiting)
 
 
 def active(store: Store) -> tuple[Exemption, ...]:
-    """The exemptions that have not been ended; `Exemption.covers` looks at the day."""
-    found: list[Exemption] = []
-    query = Query(equals={"status": Status.ACTIVE.value})
-    cursor: str | None = None
-    while True:
-        page = store.documents.query(tenant=store.tenant, kind=KIND.name, query=query, limit=MOST, cursor=cursor)
-        found.extend(Exemption.model_validate(each.body) for each in page.items)
-        cursor = page.cursor
-        if cursor is None:
-            return tuple(found)
+    """Return the exemptions that have not been ended; `Exemption.covers` checks the day."""
+    return _stored(Query(equals={"status": ExemptionStatus.ACTIVE.value}), store)
+
+
+def _stored(query: Query, store: Store) -> tuple[Exemption, ...]:
+    found = each_document(STREAM.name, query, documents=store.documents, tenant=store.tenant)
+    return tuple(MODEL.read(each.body) for each in found)
+
+
+def get(exemption_id: str, *, store: Store) -> Stored[Exemption]:
+    """Find an exemption as it was projected last; NotFound."""
+    return read_model.get(MODEL, exemption_id, store=store)
+
+
+def list_(asked: ExemptionListing, *, store: Store) -> Page[Exemption]:
+    """List exemptions, the latest first."""
+    return read_model.page(MODEL, Query(equals=read_model.conditions(asked), descending=True), asked, store=store)
 
 
 def find(exemption_id: str, *, store: Store) -> Exemption:
-    """The exemption with all its events applied; NotFound."""
-    known = record.current(KIND, exemption_id, documents=store.documents, tenant=store.tenant)
+    """Return the exemption with all its events applied; NotFound."""
+    return _require(exemption_id, projection.current(STREAM, exemption_id, store=store))
+
+
+def _require(exemption_id: str, known: Exemption | None) -> Exemption:
     if known is None:
         raise NotFound(f"there is no exemption {exemption_id}", path="id")
     return known
 
 
-def _decide(exemption_id: str, decision: "record.Decision[Exemption]", store: Store, queue: Queue) -> Exemption:
-    decided = record.decide(
-        KIND,
-        exemption_id,
-        decision,
-        documents=store.documents,
-        now=store.now,
-        tenant=store.tenant,
-        actor=store.actor,
-    )
-    queue.send(QUEUE, message.write(store, exemption_id))
+def _decide(
+    exemption_id: str, decision: aggregate.Decision[Exemption, ExemptionEvent], store: Store, queue: Queue
+) -> Exemption:
+    decided = aggregate.decide(STREAM, exemption_id, decision, store=store)
+    # After the decision is stored: a message that is lost is sent again by `resend`, one too early would find nothing.
+    if not decided.applied:
+        queue.send(QUEUE, message.write(store, exemption_id))
     return decided

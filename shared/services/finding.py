@@ -1,93 +1,130 @@
-"""Findings of resources: read the open ones, decide what verdicts make of them, list and count them."""
+"""Get and list findings, and decide how verdicts change them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import batched
 from typing import Any
 
 from shared.domain.finding import (
-    NEXT_LIFE,
-    OPEN,
+    NEXT_STATUS,
+    OPEN_STATUSES,
     Finding,
-    Life,
+    FindingListing,
+    FindingStatus,
     clauses,
     finding_id,
-    missing,
+    missing_parts,
 )
+from shared.domain.page import Page
 from shared.domain.policy import PolicyEntry
+from shared.domain.truncation import truncate
 from shared.domain.verdict import State, Verdict
-from shared.ports.documents import Query
-from shared.services.estate import Store
+from shared.engine import EffectivePolicy
+from shared.eventstore.store import Store
+from shared.ports.documents import Query, each_document
+from shared.services import finding_filter, read_model
+from shared.services.policy.effective_policy import EffectivePolicies
+from shared.services.read_model import Stored
 
 KIND = "finding"
-CHUNK = 250
-FIXING = {"modify", "append", "deployifnotexists"}
-"""The effects that say themselves how to fix what they find."""
+MODEL = read_model.ReadModel(KIND, Finding, left_out=frozenset({"evidence", "missing"}), in_subscription=True)
+ORDER_FIELDS = {"id": "", "severity": "rank"}
+"""Requested order -> the member that stores order by, where it has another name."""
+QUERY_KEYS = 250
+FIXING_EFFECTS = {"modify", "append", "deployifnotexists"}
+"""The effects that contain the fix of what they find."""
+VOLATILE_MEMBERS = {"changed_at", "sequence", "collected_at"}
+"""Members that change without anything about the finding having changed."""
 
-Body = Mapping[str, Any]
+FindingBody = Mapping[str, Any]
+
+
+def get(finding_id: str, *, store: Store) -> Stored[Finding]:
+    """Find a finding, with its evidence; NotFound."""
+    return read_model.get(MODEL, finding_id, store=store)
+
+
+def list_(asked: FindingListing, *, store: Store, policies: Callable[[], EffectivePolicies]) -> Page[Finding]:
+    """List findings, without their evidence and missing parts; InvalidInput for what `strict` refuses."""
+    if asked.strict:
+        finding_filter.check(asked, store=store, policies=policies())
+    order = ORDER_FIELDS.get(asked.order, asked.order)
+    query = replace(finding_filter.query(asked, policies), order=order, descending=bool(order))
+    return read_model.page(MODEL, query, asked, store=store)
 
 
 def of_resources(keys: Sequence[str], store: Store) -> dict[str, Finding]:
-    """All findings, open or not, of the resources with these keys, by finding id."""
+    """Return all findings, open or not, of the resources with these keys, by finding id."""
     found: dict[str, Finding] = {}
-    for some in batched(keys, CHUNK, strict=False):
+    for some in batched(keys, QUERY_KEYS, strict=False):
         bodies = stored(Query(equals={"resource": some}), store)
         found.update((body["id"], Finding.model_validate(body)) for body in bodies)
     return found
 
 
-def stored(query: Query, store: Store) -> Iterator[Body]:
-    """The bodies of all findings that match, a page at a time."""
-    cursor: str | None = None
-    while True:
-        page = store.documents.query(tenant=store.tenant, kind=KIND, query=query, limit=1000, cursor=cursor)
-        yield from (each.body for each in page.items)
-        cursor = page.cursor
-        if cursor is None:
-            return
+def stored(query: Query, store: Store) -> Iterator[FindingBody]:
+    """Yield the bodies of all findings that match."""
+    return (each.body for each in each_document(KIND, query, documents=store.documents, tenant=store.tenant))
 
 
 def resolved(keys: Sequence[str], store: Store, *, reason: str) -> dict[str, dict[str, Any]]:
-    """The documents of all open or exempt findings of these resources, resolved for a reason."""
+    """Return the documents of all open or exempt findings of these resources, resolved for a reason."""
     return {
-        each.id: _close(each, store, reason).model_dump(mode="json")
+        each.id: resolve(each, store, reason).model_dump(mode="json")
         for each in of_resources(keys, store).values()
-        if each.life != Life.RESOLVED
+        if each.status != FindingStatus.RESOLVED
     }
 
 
-def after(
-    before: Finding | None,
-    verdict: Verdict,
-    *,
-    entry: PolicyEntry,
-    resource: Body,
-    exemption: str | None,
-    store: Store,
+def next_finding(
+    before: Finding | None, verdict: Verdict, about: FindingBody, *, exemption: str | None, store: Store
 ) -> Finding | None:
-    """The finding after a verdict; None when nothing about it changes or none is needed."""
-    life = NEXT_LIFE[before.life if before else None, verdict.state]
-    if life is None:
+    """Return the finding after a verdict, which `about` describes; None when it does not change or none is needed."""
+    status = NEXT_STATUS[before.status if before else None, verdict.state]
+    if status is None:
         return None
-    if life == Life.RESOLVED:
-        return None if before is None or before.life == life else _close(before, store, "the resource complies now")
-    about = _about(verdict, entry, resource)
-    fresh = _fresh(before, about, life, exemption, store)
-    return None if before and _same(before, fresh) else fresh
+    if status == FindingStatus.RESOLVED:
+        if before is None or before.status == status:
+            return None
+        return resolve(before, store, "the resource complies now")
+    at, reopened = store.now(), status == FindingStatus.REOPENED and before is not None and before.status != status
+    fresh = Finding.model_validate(
+        {
+            **about,
+            "status": status,
+            "open": status in OPEN_STATUSES,
+            "exemption": exemption,
+            "opened_at": before.opened_at if before and not reopened else at,
+            "changed_at": at,
+            "reopened": (before.reopened if before else 0) + reopened,
+        }
+    )
+    # Nothing is written for a finding that says the same: a scan of an unchanged estate stores no findings.
+    same = before and before.model_dump(exclude=VOLATILE_MEMBERS) == fresh.model_dump(exclude=VOLATILE_MEMBERS)
+    return None if same else fresh
 
 
-def _close(before: Finding, store: Store, reason: str) -> Finding:
+def resolve(before: Finding, store: Store, reason: str) -> Finding:
+    """Return the finding resolved, for a reason."""
     at = store.now()
     return before.model_copy(
-        update={"life": Life.RESOLVED, "open": False, "resolved_at": at, "changed_at": at, "reason": reason}
+        update={"status": FindingStatus.RESOLVED, "open": False, "resolved_at": at, "changed_at": at, "reason": reason}
     )
 
 
-def _about(verdict: Verdict, entry: PolicyEntry, resource: Body) -> dict[str, Any]:
-    """What a finding says of its policy, its resource and the verdict."""
+def describe(
+    effective: EffectivePolicy, verdict: Verdict, *, entry: PolicyEntry, resource: FindingBody
+) -> dict[str, Any]:
+    """Return what a finding says of the policy in force, of the resource and of the verdict."""
     return {
-        "id": finding_id(resource["id"], entry.name),
+        "id": finding_id(resource["id"], effective.key),
         "policy": entry.name,
-        "title": entry.display_name,
+        "assignment": effective.assignment_id,
+        "reference": effective.reference,
+        "initiative": effective.initiative,
+        "enforced": effective.enforced,
+        "message": effective.message(verdict),
+        "title": entry.finding_title,
         "severity": str(entry.severity),
         "category": entry.category,
         "effect": verdict.effect,
@@ -99,37 +136,11 @@ def _about(verdict: Verdict, entry: PolicyEntry, resource: Body) -> dict[str, An
         "owner": resource["owner"],
         "environment": resource["environment"],
         "state": verdict.state,
-        "reason": verdict.reason,
+        "reason": truncate(verdict.reason),
         "evidence": clauses(verdict),
-        "needs": missing(verdict),
-        "remediable": verdict.state == State.NON_COMPLIANT and _fixable(verdict, entry),
+        "missing": missing_parts(verdict),
+        "remediable": verdict.state == State.NON_COMPLIANT
+        and (entry.remediation is not None or verdict.effect.lower() in FIXING_EFFECTS),
         "collected_at": verdict.collected_at,
         "api_version": verdict.api_version,
     }
-
-
-def _fixable(verdict: Verdict, entry: PolicyEntry) -> bool:
-    return entry.remediation is not None or verdict.effect.lower() in FIXING
-
-
-def _fresh(before: Finding | None, about: Body, life: Life, exemption: str | None, store: Store) -> Finding:
-    at = store.now()
-    reopened = life == Life.REOPENED
-    return Finding.model_validate(
-        {
-            **about,
-            "life": life,
-            "open": life in OPEN,
-            "exemption": exemption,
-            "opened_at": before.opened_at if before and not reopened else at,
-            "changed_at": at,
-            "reopened": (before.reopened if before else 0) + reopened,
-        }
-    )
-
-
-MOVING = {"changed_at", "sequence", "collected_at"}
-
-
-def _same(before: Finding, fresh: Finding) -> bool:
-    return before.model_dump(exclude=MOVING) == fresh.model_dump(exclude=MOVING)

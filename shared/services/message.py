@@ -1,11 +1,11 @@
-"""Queue messages: they carry ids and the correlation, never data."""
+"""Queue messages: they carry ids, never data."""
 
 from shared.domain.model import Model
-from shared.services.estate import Store
+from shared.eventstore.store import Store
 
 
-class Message(Model):
-    """Which thing of which tenant a queue message is about, and in which piece of work it was sent."""
+class MessageBody(Model):
+    """A queue message: the thing it is about, its tenant, and the correlation id of the work it belongs to."""
 
     tenant: str
     id: str
@@ -13,5 +13,5 @@ class Message(Model):
 
 
 def write(store: Store, thing_id: str) -> str:
-    """The message about a thing of the store's tenant."""
-    return Message(tenant=store.tenant, id=thing_id, correlation=store.actor.correlation).model_dump_json()
+    """Return the message about a thing of the store's tenant."""
+    return MessageBody(tenant=store.tenant, id=thing_id, correlation=store.actor.correlation).model_dump_json()

@@ -1,64 +1,46 @@
-"""The plot of a remediation: do what its record says is next, until nothing is."""
+"""The orchestrator of a remediation: do what its record says is next, until nothing is."""
 
-from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
-from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError, when_any
+from durabletask.task import OrchestrationContext, RetryPolicy, Task, TaskFailedError
 
-STEPS = 90
-"""Activities before the plot begins a new history."""
-BELL = "bell"
-RETRY = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=4, backoff_coefficient=3)
+from shared.workflows.wait import DECISION_EVENT, Orchestrator, OrchestratorInput, failure_reason, wait_for_decision
 
-Given = dict[str, Any]
-Plot = Generator[Task[Any], Any, Any]
+HISTORY_ACTIVITIES = 90
+"""Activities before the orchestrator begins a new history."""
+RETRY_POLICY = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=4, backoff_coefficient=3)
 
 
-def remediate(context: OrchestrationContext, given: Given) -> Plot:
-    """One remediation: {"tenant", "id", "correlation"}.
+def remediate(context: OrchestrationContext, given: OrchestratorInput) -> Orchestrator:
+    """Run one remediation, which `given` names: {"tenant", "id", "correlation"}.
 
-    Every activity answers what is next, {"do", "item", "wait"}: a plot that was lost begins where the record is.
+    Every activity returns what is next, {"do", "wait"}: a lost orchestration begins where the record is.
 
     1. look at the record
-    2. plan
-    3. wait for the bell, or until the plan has expired; look again
-    4. for each item: apply, verify, and restore where the proof fails; a step that keeps failing is given up
+    2. plan, some items at a time
+    3. wait for the decision, until the plan has expired, or as long as the cloud asks; look again
+    4. execute, some items at a time; what keeps failing is given up
     5. finish
     """
-    bell: Task[Any] | None = None
+    decision: Task[Any] | None = None
     ahead = yield _activity(context, "look", given)
-    for _ in range(STEPS):
+    for _ in range(HISTORY_ACTIVITIES):
         if ahead["do"] == "end":
             return None
         if ahead["do"] == "wait":
-            bell = bell or context.wait_for_external_event(BELL)
-            rung = yield from _rung(context, bell, ahead["wait"])
-            bell = None if rung else bell
+            decision = decision or context.wait_for_external_event(DECISION_EVENT)
+            decided = yield from wait_for_decision(context, decision, ahead["wait"])
+            decision = None if decided else decision
             ahead = yield _activity(context, "look", given)
             continue
-        if ahead["wait"]:
-            yield context.create_timer(timedelta(seconds=ahead["wait"]))
-        ahead = yield from _done(context, {**given, "item": ahead["item"]}, ahead["do"])
+        try:
+            ahead = yield _activity(context, ahead["do"], given)
+        except TaskFailedError as error:  # recorded as given up, so that the rest can go on
+            ahead = yield _activity(context, "give_up", {**given, "reason": failure_reason(error)})
+    # A history grows with every activity and is replayed for each: a long remediation goes on in a new one.
     return context.continue_as_new(given, save_events=True)
 
 
-def _rung(context: OrchestrationContext, bell: Task[Any], seconds: float) -> Plot:
-    """Wait for the bell, at most so long; whether it rang."""
-    timer = context.create_timer(timedelta(seconds=seconds))
-    first = yield when_any([bell, timer])
-    if first is bell:
-        timer.cancel()
-    return first is bell
-
-
-def _done(context: OrchestrationContext, given: Given, step: str) -> Plot:
-    """Do a step; one that keeps failing is recorded as given up, so that the rest can go on."""
-    try:
-        return (yield _activity(context, step, given))
-    except TaskFailedError as error:
-        return (yield _activity(context, "give_up", {**given, "reason": str(error)}))
-
-
-def _activity(context: OrchestrationContext, step: str, given: Given) -> Task[Any]:
-    return context.call_activity(f"remediation_{step}", input=given, retry_policy=RETRY, return_type=dict)
+def _activity(context: OrchestrationContext, step: str, given: OrchestratorInput) -> Task[Any]:
+    return context.call_activity(f"remediation_{step}", input=given, retry_policy=RETRY_POLICY, return_type=dict)

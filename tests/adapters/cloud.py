@@ -1,12 +1,15 @@
 """A small cloud on loopback that answers in ARM's recorded shapes, and any fault a test asks for."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, BinaryIO, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.server import Server
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 SCOPE = f"/subscriptions/{SUBSCRIPTION}"
@@ -16,7 +19,8 @@ SCOPE = f"/subscriptions/{SUBSCRIPTION}"
 class Answer:
     """One answer. `drop` closes the connection instead, `cut` breaks it off in the middle, `hold` waits for release.
 
-    `garbled` ends the body in the middle, although the answer claims to be whole.
+    `garbled` ends the body in the middle, although the answer claims to be whole. `raw` is a body of any bytes,
+    `drip` the seconds between two bytes of it.
     """
 
     status: int = 200
@@ -26,6 +30,15 @@ class Answer:
     cut: bool = False
     garbled: bool = False
     hold: bool = False
+    raw: bytes | None = None
+    drip: float = 0.0
+
+    def content(self) -> bytes:
+        """The body as it is sent."""
+        if self.raw is not None:
+            return self.raw
+        content = b"" if self.body is None else json.dumps(self.body).encode()
+        return content[: len(content) // 2] if self.garbled else content
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ class Cloud:
         self.calls: list[Call] = []
         self.released = threading.Event()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
@@ -140,7 +153,8 @@ class Cloud:
 
     def _matching(self, query: str) -> list[dict[str, Any]]:
         kind = query.partition("type =~ '")[2].partition("'")[0]
-        return [row for row in self.rows if kind in {"", row["type"]}]
+        named = set(query.partition("id in~ ('")[2].partition("')")[0].split("', '"))
+        return [row for row in self.rows if kind in {"", row["type"]} and (named == {""} or row["id"] in named)]
 
 
 def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
@@ -162,16 +176,13 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
             if answer.drop or answer.hold:
                 self.close_connection = True
                 return
-            content = b"" if answer.body is None else json.dumps(answer.body).encode()
-            content = content[: len(content) // 2] if answer.garbled else content
+            content = answer.content()
             self.send_response(answer.status)
-            for name, value in answer.headers.items():
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 self.send_header(name, value.replace("{endpoint}", cloud.endpoint))
-            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content[: len(content) // 2] if answer.cut else content)
-            self.wfile.flush()
+            _send(self.wfile, content[: len(content) // 2] if answer.cut else content, answer.drip, cloud.released)
             self.close_connection = self.close_connection or answer.cut
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the server's names
@@ -179,3 +190,14 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_args: object) -> None: ...
 
     return Handler
+
+
+def _send(out: BinaryIO, content: bytes, drip: float, released: threading.Event) -> None:
+    """Write a body, byte by byte when it drips, for as long as somebody listens."""
+    pieces = [content] if not drip else [content[at : at + 1] for at in range(len(content))]
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for piece in pieces:
+            out.write(piece)
+            out.flush()
+            if drip and released.wait(drip):
+                return

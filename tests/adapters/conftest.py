@@ -1,9 +1,11 @@
+"""Emulators of the cloud services, started once, and a tenant for each test."""
+
 import itertools
 from collections.abc import Iterator
 
 import pytest
 
-from tests.emulator import Emulator, azurite, cosmos
+from tests.fakes.emulator import Cosmos, Emulator, azurite, cosmos
 
 _numbers = itertools.count(1)
 
@@ -15,7 +17,7 @@ def tenant() -> str:
 
 
 @pytest.fixture(scope="session")
-def cosmos_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def cosmos_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cosmos]:
     with cosmos(tmp_path_factory.mktemp("cosmos")) as emulator:
         yield emulator
 

@@ -7,16 +7,16 @@ from pydantic import SecretStr
 
 from shared import bootstrap
 from shared.settings import Settings
-from tests.emulator import COSMOS_KEY, Emulator
-from tests.test_bootstrap import use
+from tests.fakes.emulator import COSMOS_KEY, Emulator
+from tests.fakes.port import use
 
 
 @pytest.mark.emulator
-def test_the_cloud_is_a_matter_of_settings(
+def test_settings_choose_the_adapters(
     tmp_path: Path, tenant: str, cosmos_emulator: Emulator, storage_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The stand-in tells clients to find it at https://localhost, where it is not.
-    monkeypatch.setattr("shared.adapters.azure.documents._PATIENCE", {"enable_endpoint_discovery": False})
+    monkeypatch.setattr("shared.adapters.azure.documents._RETRY_OPTIONS", {"enable_endpoint_discovery": False})
     settings = Settings(
         state=tmp_path / "state",
         cosmos_endpoint=cosmos_emulator.address,

@@ -10,6 +10,7 @@ import pytest
 from shared.adapters.local.catalog import PackagedCatalog
 from shared.domain.resource import Resource
 from shared.engine import AliasCatalog, Context, Policy, compile_definition
+from shared.services.policy import alias
 
 FOLDER = Path(__file__).parents[2] / "catalog"
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
@@ -40,8 +41,7 @@ def catalog() -> PackagedCatalog:
 
 @pytest.fixture(scope="session")
 def aliases(catalog: PackagedCatalog) -> AliasCatalog:
-    facts = [{**row, "hasLocations": row["supportsLocation"]} for row in catalog.resource_types()]
-    return AliasCatalog.from_rows(catalog.aliases(), facts)
+    return alias.packaged(catalog).aliases
 
 
 @pytest.fixture(scope="session")

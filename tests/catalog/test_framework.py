@@ -6,14 +6,13 @@ import pytest
 
 from shared.adapters.local.catalog import PackagedCatalog
 from shared.domain.policy import Responsibility
-
-from .conftest import FRAMEWORKS
+from tests.catalog.conftest import FRAMEWORKS
 
 SIZES = {"nist-800-53-r5": 298, "iso-27001-2022": 93, "soc-2": 61}
 """Controls that the publishers count: base controls not withdrawn, Annex A, criteria of all five categories."""
 
 
-def test_there_are_six(catalog: PackagedCatalog) -> None:
+def test_there_are_six_frameworks(catalog: PackagedCatalog) -> None:
     assert tuple(each.id for each in catalog.frameworks()) == FRAMEWORKS
 
 
@@ -47,3 +46,55 @@ def test_controls_that_nothing_shows_are_not_hidden(catalog: PackagedCatalog) ->
         if each.responsibility == Responsibility.AUTOMATED
     }
     assert mapped < automated
+
+
+@pytest.mark.parametrize(
+    ("framework", "control"),
+    [
+        ("gdpr", "Art.30"),  # tags are no record of processing
+        ("pci-dss-4.0", "12.10.3"),  # an address for alerts is nobody on duty
+        ("pci-dss-4.0", "12.10.1"),
+        ("hipaa", "164.316(b)(2)(i)"),  # logs of some months are no documentation of six years
+        ("hipaa", "164.310(d)(2)(iii)"),
+    ],
+)
+def test_what_no_setting_shows_is_attested_by_a_person(framework: str, control: str, catalog: PackagedCatalog) -> None:
+    controls = next(each.controls for each in catalog.frameworks() if each.id == framework)
+    assert next(each for each in controls if each.id == control).responsibility == Responsibility.MANUAL
+
+
+@pytest.mark.parametrize(
+    ("framework", "control", "policy"),
+    [
+        ("pci-dss-4.0", "6.4.2", "vnet-ddos-protection"),
+        ("pci-dss-4.0", "5.2.1", "sql-threat-detection"),
+        ("pci-dss-4.0", "12.5.1", "resource-owner-tag"),  # a tag is no inventory
+        ("pci-dss-4.0", "1.3.1", "synapse-data-exfiltration"),  # it is about what goes out
+        ("pci-dss-4.0", "3.6.1", "key-vault-purge-protection"),  # lost keys are not disclosed ones
+        ("soc-2", "CC8.1", "aks-automatic-upgrade"),  # nobody approves an automatic upgrade
+        ("gdpr", "Art.33", "security-contact"),  # an address notifies no authority
+        ("nist-800-53-r5", "SC-5", "app-plan-zone-redundant"),
+    ],
+)
+def test_a_policy_does_not_show_what_it_is_not_about(
+    framework: str, control: str, policy: str, catalog: PackagedCatalog
+) -> None:
+    entry = next(each for each in catalog.policies() if each.name == policy)
+    assert control not in entry.controls[framework]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["vm-encryption-at-host", "sql-encryption-at-rest", "storage-double-encryption", "data-explorer-disk-encryption"],
+)
+def test_what_decrypts_by_itself_does_not_make_card_numbers_unreadable(policy: str, catalog: PackagedCatalog) -> None:
+    controls = next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0"]
+    assert "3.5.1.2" in controls
+    assert "3.5.1" not in controls
+
+
+@pytest.mark.parametrize(
+    "policy", ["sql-firewall-any", "cosmos-network", "disk-no-public-export", "redis-public-network"]
+)
+def test_stores_that_are_open_to_the_internet_may_show_card_data(policy: str, catalog: PackagedCatalog) -> None:
+    assert "1.4.4" in next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0"]

@@ -9,8 +9,7 @@ import pytest
 from shared.domain.resource import Resource
 from shared.domain.verdict import State
 from shared.engine import Policy, judge
-
-from .conftest import context_of, fixture_of
+from tests.catalog.conftest import context_of, fixture_of
 
 POLICY = "nsg-no-open-management"
 

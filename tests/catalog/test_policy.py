@@ -11,8 +11,7 @@ import pytest
 
 from shared.adapters.local.catalog import PackagedCatalog
 from shared.domain.policy import PolicyEntry, Responsibility
-
-from .conftest import FOLDER, FRAMEWORKS, NAMES, fixture_of
+from tests.catalog.conftest import FOLDER, FRAMEWORKS, NAMES, fixture_of
 
 BUILT_IN = Path(os.environ.get("CORTEX_TEST_DATA", FOLDER.parents[1] / "shared")) / "azure-policy"
 FIX_OF_ITS_OWN = {"modify", "append", "deployIfNotExists"}
@@ -27,7 +26,7 @@ def default_effect(entry: PolicyEntry) -> str:
     return str(entry.definition["properties"]["parameters"]["effect"]["defaultValue"])
 
 
-def test_covers_enough(catalog: PackagedCatalog) -> None:
+def test_the_catalog_covers_enough_types_and_all_effects(catalog: PackagedCatalog) -> None:
     entries = catalog.policies()
     types = {fixture_of(each.name)["fail"]["body"]["type"].lower() for each in entries}
     assert len(entries) >= 50
@@ -38,8 +37,17 @@ def test_covers_enough(catalog: PackagedCatalog) -> None:
 
 
 def test_titles_are_unique(catalog: PackagedCatalog) -> None:
-    titles = Counter(each.display_name for each in catalog.policies())
+    titles = Counter(title for each in catalog.policies() for title in (each.display_name, each.finding_title))
     assert [title for title, number in titles.items() if number > 1] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_what_is_wished_and_what_is_wrong(entry: PolicyEntry) -> None:
+    assert entry.definition["properties"]["displayName"] == entry.display_name
+    assert entry.definition["properties"]["metadata"]["findingTitle"] == entry.finding_title
+    for title in (entry.display_name, entry.finding_title):
+        assert title[0].isupper()
+        assert not title.endswith(".")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,9 +95,14 @@ def test_has_one_way_to_be_fixed_at_most(entry: PolicyEntry) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_whoever_approves_its_fix_is_told_what_it_does(entry: PolicyEntry) -> None:
+    assert (entry.change is not None) == (entry.remediation is not None or default_effect(entry) in FIX_OF_ITS_OWN)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_reads_like_prose(entry: PolicyEntry) -> None:
-    notes = [entry.remediation.note] if entry.remediation else []
-    assert not entry.display_name.endswith(".")
+    told = entry.change
+    notes = (told.impact, told.rollback, told.cost) if told else ()
     for text in (entry.description, entry.rationale, *notes):
         assert text.endswith(".")
         assert text[0].isupper()
@@ -97,10 +110,14 @@ def test_reads_like_prose(entry: PolicyEntry) -> None:
 
 def test_is_in_our_own_words(catalog: PackagedCatalog) -> None:
     if not BUILT_IN.exists():
-        pytest.skip("no Azure built-in definitions beside the project; set CORTEX_TEST_DATA")
+        pytest.skip("no Azure built-in definitions next to the project; set CORTEX_TEST_DATA")
     theirs = set(built_in_texts())
-    ours = {text for each in catalog.policies() for text in (each.display_name, each.description, each.rationale)}
+    ours = {text for each in catalog.policies() for text in texts(each)}
     assert {text for text in ours if text.lower() in theirs} == set()
+
+
+def texts(entry: PolicyEntry) -> tuple[str, ...]:
+    return (entry.display_name, entry.finding_title, entry.description, entry.rationale)
 
 
 def built_in_texts() -> Iterator[str]:

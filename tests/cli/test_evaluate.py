@@ -37,9 +37,9 @@ def in_order(found: Any) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("bodies", "code"),
-    [((GOOD,), 0), ((GOOD, BAD), 3), ((OTHER,), 0), ((GOOD, {"no": "id"}), 4), ((), 0)],
+    [((GOOD,), 0), ((GOOD, BAD), 3), ((OTHER,), 0), ((GOOD, {"no": "id"}), 4), (({"no": "id"},), 4), ((), 1)],
 )
-def test_exit_codes(cortex: Any, bodies: tuple[Any, ...], code: int) -> None:
+def test_the_exit_code_follows_the_worst_state(cortex: Any, bodies: tuple[Any, ...], code: int) -> None:
     assert cortex(*SECURE, stdin=lines(*bodies)).exit_code == code
 
 
@@ -48,7 +48,7 @@ def test_a_sentence_for_each_pair(cortex: Any) -> None:
     first, second = answer.stdout.splitlines()
     assert first.startswith("nonCompliant Microsoft.Storage/storageAccounts/bad: Not compliant: properties.supports")
     assert second.startswith("notApplicable Microsoft.Web/sites/w: Not applicable")
-    assert "2 resources, 1 policies: 1 nonCompliant, 1 notApplicable" in answer.stderr
+    assert "2 resources, 1 policy: 1 nonCompliant, 1 notApplicable" in answer.stderr
 
 
 def test_lines_in_lines_out_from_gzip(cortex: Any, tmp_path: Path) -> None:
@@ -62,12 +62,12 @@ def test_lines_in_lines_out_from_gzip(cortex: Any, tmp_path: Path) -> None:
         "effect": good["effect"],
     }
     assert bad["evidence"][-1]["path"] == "properties.supportsHttpsTrafficOnly"
-    (full,) = read(cortex(*SECURE, "--resource", file, "--json", "--explain", "--attention"))
+    (full,) = read(cortex(*SECURE, "--resource", file, "--json", "--explain", "--findings-only"))
     assert full["rule"]["parts"]
     assert full["fixes"][0]["path"] == "properties.supportsHttpsTrafficOnly"
 
 
-@pytest.mark.parametrize("attention", [(), ("--attention",)])
+@pytest.mark.parametrize("attention", [(), ("--findings-only",)])
 def test_several_policies_name_themselves(cortex: Any, attention: tuple[str, ...]) -> None:
     answer = cortex(*SECURE, "--policy", CATALOG / "policies" / "governance", *attention, stdin=lines(GOOD, BAD))
     shown = answer.stdout.splitlines()
@@ -82,21 +82,22 @@ def test_the_catalog_judges_alike_in_any_number_of_processes(cortex: Any) -> Non
     one = cortex(*options, stdin=bodies)
     two = cortex(*options, "--jobs", 2, stdin=bodies)
     assert len(read(one)) > 450
+    assert {each["assignment"].rpartition("/")[2] for each in read(one)} == {"security-baseline"}
     assert two.stdout == one.stdout
     assert (one.exit_code, two.exit_code) == (3, 3)
-    attention = cortex(*options, "--attention", stdin=bodies)
+    attention = cortex(*options, "--findings-only", stdin=bodies)
     assert in_order(read(attention)) == in_order(each for each in read(one) if each["state"] != "compliant")
     assert attention.stderr == one.stderr
 
 
-def test_every_version_of_a_resource_is_judged_and_each_broken_line_told(cortex: Any) -> None:
+def test_every_version_of_a_resource_is_judged_and_each_broken_line_reported(cortex: Any) -> None:
     stdin = lines(BAD) + b'{"id": [}\n{"no": "id"}\n' + lines(account("bad", supportsHttpsTrafficOnly=True))
     for jobs in (1, 2):
         answer = cortex(*SECURE, "--json", "--jobs", jobs, stdin=stdin)
         assert [each["state"] for each in read(answer)] == ["nonCompliant", "compliant"]
-        assert "record 2: not JSON" in answer.stderr
-        assert "record 3: there is no type" in answer.stderr
-        assert "2 bad records" in answer.stderr
+        assert "record 2, line 2: not JSON" in answer.stderr
+        assert "record 3, line 3: there is no type" in answer.stderr
+        assert "2 left out" in answer.stderr
 
 
 def test_a_body_that_is_still_to_be_made_needs_no_id(cortex: Any) -> None:
@@ -126,7 +127,7 @@ def test_unknown_aliases_are_unknown_and_named(cortex: Any, tmp_path: Path) -> N
     answer = cortex("evaluate", "--policy", tmp_path / "p.json", "--json", stdin=lines(GOOD))
     (found,) = read(answer)
     assert (found["state"], answer.exit_code) == ("unknown", 4)
-    assert found["needs"] == [
+    assert found["missing"] == [
         {
             "part": "alias Microsoft.Storage/storageAccounts/no.such",
             "reason": "unknownAlias",
@@ -138,3 +139,28 @@ def test_unknown_aliases_are_unknown_and_named(cortex: Any, tmp_path: Path) -> N
     (tmp_path / "aliases.json").write_text(json.dumps([row]), "utf-8")
     options = ("evaluate", "--policy", tmp_path / "p.json", "--json", "--aliases", tmp_path / "aliases.json")
     assert read(cortex(*options, stdin=lines(account("a", such=1))))[0]["state"] == "nonCompliant"
+
+
+def test_pages_that_are_missing_leave_the_answer_open(cortex: Any, tmp_path: Path) -> None:
+    first, last = tmp_path / "first.json", tmp_path / "last.json"
+    first.write_text(json.dumps({"value": [GOOD], "nextLink": "https://management.azure.com/next"}))
+    last.write_text(json.dumps({"value": [account("also", supportsHttpsTrafficOnly=True)]}))
+    alone = cortex(*SECURE, "--resource", str(first))
+    assert alone.exit_code == 4
+    assert "one page of a list: 1 record, and nextLink points to more" in alone.stderr
+    both = cortex(*SECURE, "--resource", str(first), "--resource", str(last))
+    assert (both.exit_code, "page" in both.stderr) == (0, False)
+
+
+def test_a_list_without_properties_is_told_to_be_one(cortex: Any) -> None:
+    answer = cortex(*SECURE, stdin=json.dumps([account("a"), account("b")]).encode())
+    assert "2 of 2 resources came without properties" in answer.stderr
+    assert "az graph query" in answer.stderr
+    assert "without properties" not in cortex(*SECURE, stdin=lines(GOOD)).stderr
+
+
+def test_a_first_page_is_told_to_be_one(cortex: Any) -> None:
+    page = {"count": 1, "data": [GOOD], "skip_token": "abc", "total_records": 5}
+    answer = cortex(*SECURE, stdin=json.dumps(page).encode())
+    assert answer.exit_code == 4
+    assert "one page of a list: 1 of 5 records" in answer.stderr

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.pool import AHEAD, spread
+from cli.pool import BATCHES_PER_PROCESS, map_batches
 
 STARTED: list[int] = []
 
@@ -26,15 +26,15 @@ def counted(seen: list[int]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_results_come_in_order_and_pieces_only_as_needed(jobs: int) -> None:
+def test_results_come_in_order_and_batches_only_as_needed(jobs: int) -> None:
     seen: list[int] = []
-    results = spread(add, counted(seen), jobs=jobs, start=begin, given=(100,))
+    results = map_batches(add, counted(seen), jobs=jobs, start=begin, given=(100,))
     assert next(results) == 100
-    assert len(seen) <= jobs * AHEAD + 1
+    assert len(seen) <= jobs * BATCHES_PER_PROCESS + 1
     assert list(results) == list(range(101, 140))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_comes_out(jobs: int) -> None:
     with pytest.raises(ValueError, match="negative"):
-        list(spread(add, [1, -1, 2], jobs=jobs, start=begin, given=(0,)))
+        list(map_batches(add, [1, -1, 2], jobs=jobs, start=begin, given=(0,)))

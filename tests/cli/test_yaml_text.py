@@ -15,8 +15,8 @@ from shared.domain.error import InvalidInput
         ("a: 18446744073709551616", "does not fit in 64 bits"),
         ("a: 0x10000000000000000", "does not fit in 64 bits"),
         ("a: [.nan]", "line 1, column 5"),
-        ("a: -.inf", "not a number that JSON can say"),
-        ("a: 1.0e+999", "not a number that JSON can say"),
+        ("a: -.inf", "not a number that JSON can express"),
+        ("a: 1.0e+999", "not a number that JSON can express"),
         ('a: "\\ud800"', "invalid Unicode character"),
         ('"\\udc00": 1', "invalid Unicode character"),
         ("a: 2024-13-45", "not YAML: month"),
@@ -24,8 +24,8 @@ from shared.domain.error import InvalidInput
         ("a: 1\n--- \nb: 2", "not YAML"),
         ("!!python/object:os.system x", "not YAML"),
         ("[" * 20_000, "YAML"),
-        ("a: !!set {b, c}", "set is nothing that JSON can say"),
-        ("a: !!binary aGk=", "binary is nothing that JSON can say"),
+        ("a: !!set {b, c}", "set cannot be expressed in JSON"),
+        ("a: !!binary aGk=", "binary cannot be expressed in JSON"),
         ("&a [*a]", "more than 1,000,000 values"),
         (
             "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
@@ -35,7 +35,7 @@ from shared.domain.error import InvalidInput
     ],
     ids=lambda text: text[:16],
 )
-def test_what_json_has_no_word_for_is_refused(text: str, reason: str) -> None:
+def test_what_json_cannot_express_is_refused(text: str, reason: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         yaml_text.read(text)
     assert reason in refused.value.message

@@ -38,7 +38,7 @@ def told(before: Any, after: Any) -> list[tuple[str, Any, Any]]:
         (1, 2, [("", 1, 2)]),
     ],
 )
-def test_what_differs_is_told_by_path(before: Any, after: Any, expected: list[tuple[str, Any, Any]]) -> None:
+def test_differences_are_listed_by_path(before: Any, after: Any, expected: list[tuple[str, Any, Any]]) -> None:
     assert told(before, after) == expected
 
 
@@ -48,7 +48,7 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 
 
 @given(values, values)
-def test_turned_round_the_same_is_told_the_other_way(before: Any, after: Any) -> None:
+def test_differences_in_reverse_have_before_and_after_swapped(before: Any, after: Any) -> None:
     assert told(after, before) == [(path, new, old) for path, old, new in told(before, after)]
 
 
@@ -63,7 +63,7 @@ def test_long_text_is_cut() -> None:
     assert found.after.endswith("(5,000 characters)")
 
 
-def test_depth_is_no_danger() -> None:
+def test_deeply_nested_values_are_compared() -> None:
     before: Any = 1
     after: Any = 2
     for _ in range(5_000):

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.domain.error import InvalidInput
-from shared.domain.policy import Framework, PolicyEntry, Remediation, Risk, Severity
+from shared.domain.policy import Framework, PolicyEntry, PolicyRemediation, Risk, Severity
 
 DEFINITION: dict[str, Any] = {
     "name": "vault-closed",
@@ -17,14 +17,19 @@ DEFINITION: dict[str, Any] = {
         "metadata": {
             "version": "1.0.0",
             "category": "Key Vault",
+            "findingTitle": "Vault is open",
             "severity": "high",
             "rationale": "Open vaults leak.",
             "controls": {"gdpr": ["Art.32(1)(b)"]},
+            "change": {
+                "risk": "high",
+                "impact": "Callers lose access.",
+                "rollback": "The rollback opens it.",
+                "cost": "Free of charge.",
+            },
             "remediation": {
                 "kind": "patch",
                 "apiVersion": "2023-07-01",
-                "risk": "high",
-                "note": "Callers lose access.",
                 "properties": {"publicNetworkAccess": "Disabled"},
             },
         },
@@ -33,21 +38,23 @@ DEFINITION: dict[str, Any] = {
 }
 
 
-def test_reads_a_definition_and_keeps_it_whole() -> None:
+def test_a_definition_is_read_and_kept_whole() -> None:
     entry = PolicyEntry.from_definition(DEFINITION)
     assert (entry.name, entry.display_name, entry.category) == ("vault-closed", "Vaults are closed", "Key Vault")
     assert entry.severity is Severity.HIGH
     assert entry.controls == {"gdpr": ("Art.32(1)(b)",)}
     assert entry.definition == DEFINITION
     assert entry.remediation is not None
-    assert entry.remediation.risk is Risk.HIGH
+    assert entry.change is not None
+    assert entry.change.risk is Risk.HIGH
+    assert entry.change.note == "High risk. Callers lose access. The rollback opens it. Free of charge."
 
 
 def test_a_patch_holds_only_the_parts_that_change() -> None:
     entry = PolicyEntry.from_definition(DEFINITION)
     assert entry.remediation is not None
     assert entry.remediation.patch == {"properties": {"publicNetworkAccess": "Disabled"}}
-    identity = Remediation(kind="patch", api_version="1", risk=Risk.LOW, note="x", identity={"type": "SystemAssigned"})
+    identity = PolicyRemediation(kind="patch", api_version="1", identity={"type": "SystemAssigned"})
     assert identity.patch == {"identity": {"type": "SystemAssigned"}}
 
 
@@ -67,7 +74,7 @@ def test_a_missing_property_is_named(key: str) -> None:
 
 
 @pytest.mark.parametrize("properties", [None, [], "text", {**DEFINITION["properties"], "metadata": "text"}])
-def test_shapes_that_are_no_definition_are_refused(properties: Any) -> None:
+def test_what_is_not_a_definition_is_rejected(properties: Any) -> None:
     with pytest.raises(InvalidInput):
         PolicyEntry.from_definition({"name": "x", "properties": properties})
 
@@ -89,7 +96,7 @@ def test_metadata_is_checked(key: str, value: Any) -> None:
         PolicyEntry.from_definition(definition)
 
 
-def test_names_are_slugs() -> None:
+def test_a_policy_name_is_a_slug() -> None:
     with pytest.raises(ValidationError, match="name"):
         PolicyEntry.from_definition({**DEFINITION, "name": "Vault Closed"})
 

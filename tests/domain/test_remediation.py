@@ -1,160 +1,161 @@
-"""The tables of a remediation, and its fold."""
+"""The tables of a remediation, what it needs next, and the remediation after each event."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
+from shared.domain.approval import same_person
 from shared.domain.error import Conflict
-from shared.domain.event import Event
-from shared.domain.plan import Item, OperationSummary, Outcome
+from shared.domain.event import Recorded
+from shared.domain.item import ItemOutcome, RemediationItem, item_id
 from shared.domain.remediation import (
     ACTIVE,
-    ITEM_TRANSITIONS,
-    TRANSITIONS,
     UNDOABLE,
     Remediation,
-    Status,
-    apply,
-    ending,
-    next_status,
+    RemediationStatus,
     next_step,
-    same_person,
 )
+from shared.domain.remediation_event import RemediationEvent
+from shared.domain.remediation_transition import TRANSITIONS, apply, ending, next_status
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
+LATER = AT + timedelta(minutes=10)
 EVENTS = sorted({event for _, event in TRANSITIONS})
-ENDED = set(Status) - set(ACTIVE)
-ONE = OperationSummary(method="PATCH", resource_id="/r", api_version="1")
+ENDED = set(RemediationStatus) - set(ACTIVE)
 
 
-def remediation(status: Status, *outcomes: Outcome, **more: Any) -> Remediation:
-    items = tuple(
-        Item(number=at, resource_id=f"/r{at}", findings=(f"f{at}",), outcome=outcome, operations=(ONE,), trying=0)
-        for at, outcome in enumerate(outcomes, start=1)
+def remediation(status: RemediationStatus, **more: Any) -> Remediation:
+    return Remediation(id="1", status=status, requester="ada", finding_count=2, requested_at=AT, changed_at=AT, **more)
+
+
+def item(outcome: ItemOutcome, **more: Any) -> RemediationItem:
+    return RemediationItem(
+        id=item_id("1", 1), remediation="1", number=1, hash="h", resource_id="/r", matched=1, outcome=outcome, **more
     )
-    return Remediation(
-        id="1", status=status, requester="ada", findings=(), items=items, requested_at=AT, changed_at=AT, **more
-    )
 
 
-def event(kind: str, sequence: int = 1, actor: str = "ada", **data: Any) -> Event:
+def event(kind: str, sequence: int = 1, actor: str = "ada", **data: Any) -> Recorded[RemediationEvent]:
     at = AT + timedelta(minutes=sequence)
-    return Event(stream="remediation:1", sequence=sequence, type=kind, at=at, actor=actor, correlation="c", data=data)
+    told: RemediationEvent = TypeAdapter(RemediationEvent).validate_python({"type": kind, **data})
+    return Recorded(stream="remediation:1", sequence=sequence, at=at, actor=actor, correlation="c", event=told)
 
 
-@pytest.mark.parametrize(("status", "kind"), list(product((None, *Status), EVENTS)))
-def test_a_move_is_allowed_exactly_where_the_table_says(status: Status | None, kind: str) -> None:
+@pytest.mark.parametrize(("status", "kind"), list(product((None, *RemediationStatus), EVENTS)))
+def test_a_move_is_allowed_exactly_where_the_table_says(status: RemediationStatus | None, kind: str) -> None:
     known = remediation(status) if status else None
     if (status, kind) in TRANSITIONS:
         assert next_status(known, kind) == TRANSITIONS[status, kind]
     else:
-        with pytest.raises(Conflict, match=kind):
+        with pytest.raises(Conflict, match="cannot"):
             next_status(known, kind)
 
 
 def test_every_status_can_be_reached() -> None:
-    assert set(TRANSITIONS.values()) == set(Status)
+    assert set(TRANSITIONS.values()) == set(RemediationStatus)
 
 
 def test_nothing_leaves_an_ended_remediation_but_a_rollback() -> None:
     leaving = {(status, kind) for status, kind in TRANSITIONS if status in ENDED}
-    assert leaving == {(status, "rollbackRequested") for status in UNDOABLE}
+    asked = ("rollbackRequested", "rollbackApproved", "rollbackRejected")
+    assert leaving == {(status, kind) for status in UNDOABLE for kind in asked}
+    begun = {kind for (status, kind), after in TRANSITIONS.items() if status in ENDED and after != status}
+    assert begun == {"rollbackApproved"}
 
 
-def test_nothing_is_written_that_was_not_approved() -> None:
-    into = {status for (status, _), after in TRANSITIONS.items() if after == Status.APPLYING and status != after}
-    assert into == {Status.APPROVED}
-    assert {status for (status, kind) in TRANSITIONS if kind == "itemApplying"} == {Status.APPLYING, Status.CANCELLING}
-    assert {status for (status, kind) in TRANSITIONS if kind == "remediationApproved"} == {Status.AWAITING_APPROVAL}
+def test_nothing_is_applied_that_was_not_approved() -> None:
+    applying, approved = RemediationStatus.APPLYING, RemediationStatus.APPROVED
+    into = {status for (status, _), after in TRANSITIONS.items() if after == applying and status != after}
+    assert into == {approved}
+    asked = {status for (status, kind) in TRANSITIONS if kind == "remediationApproved"}
+    assert asked == {RemediationStatus.AWAITING_APPROVAL}
 
 
 @pytest.mark.parametrize(
-    ("status", "outcomes", "step"),
+    ("status", "first", "step"),
     [
-        (Status.REQUESTED, (), ("plan", None)),
-        (Status.PLANNING, (), ("plan", None)),
-        (Status.AWAITING_APPROVAL, (Outcome.PENDING,), ("wait", None)),
-        (Status.APPROVED, (Outcome.REFUSED, Outcome.PENDING), ("apply", 2)),
-        (Status.APPLYING, (Outcome.DONE, Outcome.PENDING, Outcome.PENDING), ("apply", 2)),
-        (Status.APPLYING, (Outcome.PENDING, Outcome.APPLYING), ("apply", 2)),
-        (Status.APPLYING, (Outcome.APPLIED, Outcome.PENDING), ("verify", 1)),
-        (Status.APPLYING, (Outcome.ROLLING_BACK, Outcome.PENDING), ("restore", 1)),
-        (Status.APPLYING, (Outcome.DONE, Outcome.FAILED), ("finish", None)),
-        (Status.CANCELLING, (Outcome.APPLIED, Outcome.PENDING), ("verify", 1)),
-        (Status.CANCELLING, (Outcome.DONE, Outcome.PENDING), ("finish", None)),
-        (Status.ROLLING_BACK, (Outcome.SKIPPED, Outcome.ROLLING_BACK), ("restore", 2)),
-        (Status.ROLLING_BACK, (Outcome.ROLLED_BACK,), ("finish", None)),
-        *((status, (Outcome.PENDING,), ("end", None)) for status in sorted(ENDED)),
+        (RemediationStatus.REQUESTED, None, "plan"),
+        (RemediationStatus.PLANNING, None, "plan"),
+        (RemediationStatus.AWAITING_APPROVAL, ItemOutcome.PENDING, "wait"),
+        (RemediationStatus.APPROVED, ItemOutcome.PENDING, "execute"),
+        (RemediationStatus.APPLYING, ItemOutcome.APPLIED, "execute"),
+        (RemediationStatus.APPLYING, None, "finish"),
+        (RemediationStatus.CANCELLING, ItemOutcome.APPLIED, "execute"),
+        (RemediationStatus.CANCELLING, None, "finish"),
+        (RemediationStatus.ROLLING_BACK, ItemOutcome.DONE, "execute"),
+        (RemediationStatus.ROLLING_BACK, None, "finish"),
+        *((status, ItemOutcome.PENDING, "end") for status in sorted(ENDED)),
     ],
 )
-def test_the_next_step(status: Status, outcomes: tuple[Outcome, ...], step: tuple[str, int | None]) -> None:
-    assert next_step(remediation(status, *outcomes))[:2] == step
+def test_the_next_step(status: RemediationStatus, first: ItemOutcome | None, step: str) -> None:
+    assert next_step(remediation(status), item(first) if first else None, AT).do == step
+
+
+def test_while_all_that_is_left_waits_so_does_the_remediation_until_somebody_cancels() -> None:
+    first = item(ItemOutcome.APPLYING, waiting_until=LATER)
+    assert next_step(remediation(RemediationStatus.APPLYING), first, AT) == ("wait", LATER)
+    assert next_step(remediation(RemediationStatus.APPLYING), first, LATER).do == "execute"
+    assert next_step(remediation(RemediationStatus.CANCELLING), first, AT).do == "execute"
+
+
+def test_a_plan_that_waits_is_not_made_before_its_time() -> None:
+    known = remediation(RemediationStatus.PLANNING, waiting_until=LATER)
+    assert next_step(known, None, AT) == ("wait", LATER)
+    assert next_step(known, None, LATER).do == "plan"
 
 
 @pytest.mark.parametrize(
-    ("status", "outcomes", "expected"),
+    ("status", "outcomes", "undoable", "expected"),
     [
-        (Status.APPLYING, (Outcome.DONE, Outcome.SKIPPED), "remediationSucceeded"),
-        (Status.APPLYING, (Outcome.DONE, Outcome.FAILED), "remediationPartlySucceeded"),
-        (Status.APPLYING, (Outcome.ROLLED_BACK, Outcome.UNKNOWN), "remediationFailed"),
-        (Status.AWAITING_APPROVAL, (Outcome.SKIPPED,), "remediationSucceeded"),
-        (Status.AWAITING_APPROVAL, (Outcome.REFUSED,), "remediationFailed"),
-        (Status.CANCELLING, (Outcome.DONE, Outcome.PENDING), "remediationCancelled"),
-        (Status.ROLLING_BACK, (Outcome.ROLLED_BACK, Outcome.REFUSED), "remediationRolledBack"),
-        (Status.ROLLING_BACK, (Outcome.ROLLED_BACK, Outcome.DONE), "remediationPartlyRolledBack"),
+        (RemediationStatus.APPLYING, (ItemOutcome.DONE, ItemOutcome.SKIPPED), 1, "remediationSucceeded"),
+        (RemediationStatus.APPLYING, (ItemOutcome.DONE, ItemOutcome.FAILED), 2, "remediationPartlySucceeded"),
+        (RemediationStatus.APPLYING, (ItemOutcome.ROLLED_BACK, ItemOutcome.UNKNOWN), 1, "remediationFailed"),
+        (RemediationStatus.PLANNING, (ItemOutcome.SKIPPED,), 0, "remediationSucceeded"),
+        (RemediationStatus.PLANNING, (ItemOutcome.REFUSED,), 0, "remediationFailed"),
+        (RemediationStatus.CANCELLING, (ItemOutcome.DONE, ItemOutcome.PENDING), 1, "remediationCancelled"),
+        (RemediationStatus.ROLLING_BACK, (ItemOutcome.ROLLED_BACK, ItemOutcome.REFUSED), 0, "remediationRolledBack"),
+        (RemediationStatus.ROLLING_BACK, (ItemOutcome.ROLLED_BACK, ItemOutcome.DONE), 1, "remediationPartlyRolledBack"),
     ],
 )
-def test_how_it_ends(status: Status, outcomes: tuple[Outcome, ...], expected: str) -> None:
-    assert ending(remediation(status, *outcomes)) == expected
+def test_how_it_ends(
+    status: RemediationStatus, outcomes: tuple[ItemOutcome, ...], undoable: int, expected: str
+) -> None:
+    assert ending(remediation(status), dict.fromkeys(outcomes, 1), undoable)().type == expected
 
 
-@pytest.mark.parametrize(
-    ("outcome", "kind"), list(product(Outcome, ("itemApplying", "itemRollingBack", "itemDelayed")))
-)
-def test_an_item_moves_only_as_its_table_says(outcome: Outcome, kind: str) -> None:
-    status = Status.ROLLING_BACK if outcome == Outcome.ROLLING_BACK and kind == "itemDelayed" else Status.APPLYING
-    moved = event(kind, item=1, operation=0, reason="because")
-    if (outcome, kind) in ITEM_TRANSITIONS:
-        after = apply(remediation(status, outcome), moved).items[0].outcome
-        assert after in ITEM_TRANSITIONS[outcome, kind]
-    else:
-        with pytest.raises(Conflict, match="item 1"):
-            apply(remediation(status, outcome), moved)
+def test_what_the_plan_refuses_to_fix_makes_it_a_part_of_a_success() -> None:
+    known = remediation(RemediationStatus.APPLYING, refused_count=1)
+    assert ending(known, {ItemOutcome.DONE: 1}, 1)().type == "remediationPartlySucceeded"
 
 
-@pytest.mark.parametrize(("before", "after"), list(product(Outcome, Outcome)))
-def test_an_item_ends_only_as_its_table_says(before: Outcome, after: Outcome) -> None:
-    ended = event("itemEnded", item=1, outcome=after, reason="because")
-    if after in ITEM_TRANSITIONS.get((before, "itemEnded"), ()):
-        assert apply(remediation(Status.APPLYING, before), ended).items[0].outcome == after
-    else:
-        with pytest.raises(Conflict, match="item 1"):
-            apply(remediation(Status.APPLYING, before), ended)
+def test_batches_of_a_plan_add_up() -> None:
+    known = remediation(RemediationStatus.PLANNING)
+    batch = {"counts": {"pending": 2, "refused": 1}, "finding_count": 4, "refused_count": 1, "position": "b"}
+    for first in (1, 4):
+        known = apply(known, event("itemsPlanned", first=first, hashes=("x", "y", "z"), **batch))
+    assert (known.item_count, known.refused_count, known.position) == (6, 2, "b")
+    assert known.counts == {"pending": 4, "refused": 2}
 
 
-def test_an_item_of_two_operations_is_applied_after_both() -> None:
-    known = remediation(Status.APPLYING, Outcome.APPLYING)
-    two = known.items[0].model_copy(update={"operations": (ONE, ONE)})
-    known = known.model_copy(update={"items": (two,)})
-    half = apply(known, event("itemApplied", item=1, fingerprint="a"))
-    assert (half.items[0].outcome, half.items[0].applied) == (Outcome.APPLYING, ("a",))
-    whole = apply(half, event("itemApplied", item=1, fingerprint=None))
-    assert (whole.items[0].outcome, whole.items[0].applied) == (Outcome.APPLIED, ("a", None))
-
-
-def test_what_is_pending_when_it_ends_is_skipped() -> None:
-    ended = apply(remediation(Status.CANCELLING, Outcome.DONE, Outcome.PENDING), event("remediationCancelled"))
-    assert [item.outcome for item in ended.items] == [Outcome.DONE, Outcome.SKIPPED]
+def test_what_is_pending_when_it_ends_is_counted_as_skipped() -> None:
+    known = remediation(RemediationStatus.CANCELLING, counts={"done": 1, "pending": 2})
+    ended = apply(known, event("remediationCancelled", rollbackable_count=1))
+    assert ended.counts == {"done": 1, "skipped": 2}
+    assert ended.undoable
     assert ended.ended_at is not None
 
 
-def test_a_rollback_takes_what_may_have_been_written() -> None:
-    outcomes = (Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED, Outcome.ROLLED_BACK, Outcome.SKIPPED)
-    back = apply(remediation(Status.PARTLY_SUCCEEDED, *outcomes), event("rollbackRequested"))
-    assert [item.outcome for item in back.items] == [Outcome.ROLLING_BACK] * 3 + list(outcomes[3:])
-    assert [item.settled for item in back.items[:3]] == list(outcomes[:3])
+def test_a_rollback_is_counted_and_begins_the_remediation_again() -> None:
+    known = remediation(RemediationStatus.PARTLY_SUCCEEDED, ended_at=AT, rollbackable_count=1, reason="1 of 2")
+    asked = apply(known, event("rollbackRequested"))
+    assert (asked.status, asked.rollbacks, asked.ended_at, asked.reason) == (known.status, 0, AT, "1 of 2")
+    assert asked.awaits_rollback_approval
+    back = apply(asked, event("rollbackApproved"))
+    assert (back.status, back.rollbacks, back.ended_at) == (RemediationStatus.ROLLING_BACK, 1, None)
+    assert not back.awaits_rollback_approval
+    assert not back.undoable
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+"""Resources are read from records, with the parts that could not be read."""
+
 import pytest
 
-from shared.domain.resource import parent_of, resource_group_of, subscription_of, type_of
+from shared.domain.arm_id import parent_of, resource_group_of, subscription_of, type_of
 
 SCOPE = "/subscriptions/S1"
 ACCOUNT = f"{SCOPE}/resourceGroups/RG/providers/Microsoft.Storage/storageAccounts/a"

@@ -2,27 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from shared.engine import AliasCatalog, comparison, field
-
-TABLE = Path(__file__).parent / "tables" / "aliases.yaml"
-
-
-def read_catalog() -> AliasCatalog:
-    table: dict[str, Any] = yaml.safe_load(TABLE.read_text("utf-8"))
-    plain = [{"name": name, "path": path, "types": []} for name, path in table["paths"].items()]
-    return AliasCatalog.from_rows([*plain, *table["rows"]], table["types"])
+from shared.engine import AliasCatalog
+from shared.engine.compile import field
+from shared.engine.language import comparison
+from tests.fakes.alias import read_catalog
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     """Checks and readers are kept between policies; no test meets those that another one made."""
-    comparison._text_checker.cache_clear()
-    field._kept.cache_clear()
+    comparison._text_check.cache_clear()
+    field._cached_reader.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +26,8 @@ def catalog() -> AliasCatalog:
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder with public definitions and cases; tests that need it skip where it is absent."""
-    beside = Path(__file__).resolve().parents[3] / "shared"
-    folder = Path(os.environ.get("CORTEX_TEST_DATA") or beside)
+    sibling = Path(__file__).resolve().parents[3] / "shared"
+    folder = Path(os.environ.get("CORTEX_TEST_DATA") or sibling)
     if not (folder / "azure-policy" / "policyDefinitions.jsonl.gz").is_file():
         pytest.skip(f"no public test data in {folder}: set CORTEX_TEST_DATA")
     return folder

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from shared.engine.expression import Access, Call, Literal, parse_expression
+from shared.engine.language.expression import FunctionCall, Literal, MemberAccess, parse_expression
 
 TABLE = yaml.safe_load((Path(__file__).parent / "tables" / "aliases.yaml").read_text("utf-8"))
 PATHS = {name.lower(): path for name, path in TABLE["paths"].items()}
@@ -222,7 +222,7 @@ def compute(value: Any, body: Any, bound: Bound) -> Any:
 def run(node: Any, body: Any, bound: Bound) -> Any:
     if isinstance(node, Literal):
         return node.value
-    assert isinstance(node, Call), Access
+    assert isinstance(node, FunctionCall), MemberAccess
     name = node.name.lower()
     if name == "if":
         test = run(node.arguments[0], body, bound)
@@ -293,18 +293,18 @@ def negate(answer: bool | None) -> bool | None:  # noqa: FBT001 - the answer is 
 
 def counted(count: Any, operator: str, expected: Any, body: Any, bound: Bound) -> bool | None:
     if "value" in count:
-        low, high = tally(count, count["value"], "=" + count.get("name", ""), [], body, bound)
+        low, high = count_members(count, count["value"], "=" + count.get("name", ""), [], body, bound)
     else:
         path = PATHS[count["field"].lower()]
         around = max((prefix for prefix in bound if path.startswith(prefix + ".")), key=len, default="")
         first, *levels = (path[len(around) :].lstrip(".")).split("[*]")[:-1]
         node = bound[around] if around else body
         full = (around + "." if around else "") + first + "[*]"
-        low, high = tally(count, walk([node], first.split("."))[0], full, levels, body, bound)
+        low, high = count_members(count, walk([node], first.split("."))[0], full, levels, body, bound)
     return settled(operator, expected, low, high)
 
 
-def tally(count: Any, array: Any, key: str, levels: list[str], body: Any, bound: Bound) -> tuple[int, int]:
+def count_members(count: Any, array: Any, key: str, levels: list[str], body: Any, bound: Bound) -> tuple[int, int]:
     """The least and the greatest number of members; each level of a path with several stars binds its own member."""
     if isinstance(array, Hidden) or (isinstance(array, dict) and "$rest" in array):
         return 0, 10_000
@@ -313,7 +313,7 @@ def tally(count: Any, array: Any, key: str, levels: list[str], body: Any, bound:
         inner = {**bound, key: each}
         if levels:
             below = walk([each], levels[0].strip(".").split("."))[0]
-            least, most = tally(count, below, key + levels[0] + "[*]", levels[1:], body, inner)
+            least, most = count_members(count, below, key + levels[0] + "[*]", levels[1:], body, inner)
         else:
             answer = evaluate(count["where"], body, inner) if "where" in count else True
             least, most = int(answer is True), int(answer is not False)

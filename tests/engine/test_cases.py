@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.authoring.test_case import (
+    context_of_case,
+    evaluate_expression_case,
+    policy_of_case,
+    read_suite,
+    resource_of_case,
+)
 from shared.domain.error import InvalidInput
-from shared.domain.trial import Expectation, Trial
+from shared.domain.test_case import ExpectedResult, PolicyTestCase
 from shared.domain.verdict import State
 from shared.engine import (
     AliasCatalog,
@@ -16,22 +23,21 @@ from shared.engine import (
     EvaluationError,
     InvalidDefinition,
     Policy,
-    apply,
+    apply_effects,
     compile_set,
-    effects,
+    effect_details,
     explain,
     judge,
 )
-from shared.services.trial import context_of, evaluate, policy_of, read, resource_of
 
 FOLDER = Path(__file__).parent / "cases"
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def tables() -> Iterator[tuple[str, Trial]]:
+def tables() -> Iterator[tuple[str, PolicyTestCase]]:
     for file in sorted(FOLDER.glob("*.yaml")):
-        table = read(yaml.load(file.read_text("utf-8"), Loader=LOADER))  # noqa: S506 - a safe loader
-        yield from ((f"{file.stem}/{case.name}", case) for case in table.trials())
+        table = read_suite(yaml.load(file.read_text("utf-8"), Loader=LOADER))  # noqa: S506 - a safe loader
+        yield from ((f"{file.stem}/{case.name}", case) for case in table.test_cases())
 
 
 CASES = dict(tables())
@@ -41,12 +47,12 @@ def nothing(name: str) -> Any:
     raise InvalidInput(f"a case of the specification is whole, it does not name {name}")
 
 
-def policy(case: Trial, catalog: AliasCatalog) -> Policy:
-    return policy_of(case, catalog, nothing)
+def policy(case: PolicyTestCase, catalog: AliasCatalog) -> Policy:
+    return policy_of_case(case, catalog, nothing)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_case(case: Trial, catalog: AliasCatalog) -> None:
+def test_a_policy_test_case_passes(case: PolicyTestCase, catalog: AliasCatalog) -> None:
     expected = case.expected
     if case.expression is not None:
         check_expression(case, expected, catalog)
@@ -65,34 +71,34 @@ def test_the_specification_is_whole_and_each_case_expects_one_thing_and_says_why
     assert [name for name, case in CASES.items() if not case.note or len(case.expected.model_fields_set) != 1] == []
 
 
-def check_expression(case: Trial, expected: Expectation, catalog: AliasCatalog) -> None:
+def check_expression(case: PolicyTestCase, expected: ExpectedResult, catalog: AliasCatalog) -> None:
     if expected.error:
         with pytest.raises(EvaluationError):
-            evaluate(case, catalog)
+            evaluate_expression_case(case, catalog)
     else:
-        found = evaluate(case, catalog)
+        found = evaluate_expression_case(case, catalog)
         assert "value" in expected.model_fields_set
         assert found == expected.value
         assert type(found) is type(expected.value)
 
 
-def check_state(case: Trial, expected: State, catalog: AliasCatalog) -> None:
-    compiled, one, surroundings = policy(case, catalog), resource_of(case), context_of(case)
+def check_state(case: PolicyTestCase, expected: State, catalog: AliasCatalog) -> None:
+    compiled, one, surroundings = policy(case, catalog), resource_of_case(case), context_of_case(case)
     verdict = judge(compiled, one, surroundings)
     assert verdict.state is expected, verdict.reason
-    assert (expected is State.UNKNOWN and compiled.effect != "manual") <= bool(verdict.needs)
+    assert (expected is State.UNKNOWN and compiled.effect != "manual") <= bool(verdict.missing)
     assert explain(compiled, one, surroundings).verdict == verdict
     batch = compile_set([compiled]).judge(one, surroundings)
-    assert [each.state for each in batch] == ([] if expected is State.NOT_APPLICABLE else [expected])
+    assert [each.state for _, each in batch] == ([] if expected is State.NOT_APPLICABLE else [expected])
 
 
-def check_effects(case: Trial, expected: Expectation, catalog: AliasCatalog) -> None:
-    compiled, one, surroundings = policy(case, catalog), resource_of(case), context_of(case)
-    resolved = effects(compiled, one, surroundings)
+def check_effects(case: PolicyTestCase, expected: ExpectedResult, catalog: AliasCatalog) -> None:
+    compiled, one, surroundings = policy(case, catalog), resource_of_case(case), context_of_case(case)
+    resolved = effect_details(compiled, one, surroundings)
     if expected.conflict:
         with pytest.raises(EffectConflict):
-            apply(one.body, resolved)
+            apply_effects(one.body, resolved)
         return
-    changed = apply(one.body, resolved)
+    changed = apply_effects(one.body, resolved)
     assert changed == expected.body
-    assert apply(changed, resolved) == changed
+    assert apply_effects(changed, resolved) == changed

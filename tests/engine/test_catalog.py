@@ -129,5 +129,18 @@ def test_a_catalog_survives_pickling_and_a_part_of_it_holds_what_was_asked_for()
     part = catalog.only(["MICROSOFT.TEST/things/size", "unknown"])
     assert len(part) == 1
     assert part.capability("microsoft.test/things").tags is True
-    assert catalog.is_versioned("microsoft.test/things/size")
-    assert not catalog.is_versioned("microsoft.test/things/state")
+    assert catalog.versions("microsoft.test/things/size") == {"2019-01-01"}
+    assert not catalog.versions("microsoft.test/things/state")
+
+
+def test_a_listing_does_not_take_away_which_versions_lack_a_property() -> None:
+    known = {
+        "name": "Microsoft.Test/things/size",
+        "path": "properties.size",
+        "types": ["microsoft.test/things"],
+        "paths": [{"path": "", "apiVersions": ["2019-12-01"]}],
+    }
+    size = AliasCatalog.from_rows([known]).merge(AliasCatalog.from_providers(LISTING)).rows(known["name"])[0]
+    asked = ("2018-01-01", "2019-01-01", "2019-12-01", "2020-01-01", None)
+    assert [size.lacks(version) for version in asked] == [True, False, True, False, False]
+    assert [size.at(version) for version in asked[:2]] == ["properties.size", "properties.oldSize"]

@@ -1,5 +1,6 @@
 """The compiled engine and the reference interpreter agree, and what logic demands of three values holds."""
 
+import os
 from copy import deepcopy
 from random import Random
 from typing import Any
@@ -10,17 +11,27 @@ from hypothesis import strategies as st
 
 from shared.domain.resource import Resource, Unread
 from shared.domain.verdict import State
-from shared.engine import AliasCatalog, Policy, apply, compile_definition, compile_set, effects, explain, judge
-from shared.engine.context import EMPTY, Frame
+from shared.engine import (
+    AliasCatalog,
+    Policy,
+    apply_effects,
+    compile_definition,
+    compile_set,
+    effect_details,
+    explain,
+    judge,
+)
+from shared.engine.context import EMPTY_CONTEXT, Frame
 from shared.engine.error import EvaluationError
-from shared.engine.plan import OFTEN
-from shared.engine.repair import repair
-from tests.engine import generator
-from tests.engine.conftest import read_catalog
+from shared.engine.explain.fix_application import apply_fixes
+from shared.engine.judge.plan import GENERATION_RESOURCES
 from tests.engine.reference import Failure, evaluate, hide
+from tests.fakes import generator
+from tests.fakes.alias import read_catalog
 
 RULES, BODIES = 400, 32
-SEEDS = range(8)
+FIRST = int(os.environ.get("CORTEX_TEST_SEED", "0"))
+SEEDS = range(FIRST, FIRST + 8)
 CATALOG = read_catalog()
 HIDE = Unread("forbidden", "X/read")
 Answer = bool | str | None
@@ -32,7 +43,7 @@ def compiled(rule: Any, catalog: AliasCatalog = CATALOG, then: Any = None) -> Po
 
 
 def engine(policy: Policy, resource: Resource) -> Answer:
-    frame = Frame(resource, EMPTY)
+    frame = Frame(resource, EMPTY_CONTEXT)
     try:
         return policy.program(frame.type).rule.test(frame.body, frame)
     except EvaluationError:
@@ -78,10 +89,10 @@ def test_fused_rules_agree_with_single_ones(seed: int) -> None:
     random = generator.seeded(1_000 + seed)
     rules = [generator.rule(random) for _ in range(60)]
     policies = compile_set(compiled(rule) for rule in rules)
-    policies.count([generator.body(random)] * OFTEN)
+    policies.count([generator.body(random)] * GENERATION_RESOURCES)
     for _ in range(60):
         body = generator.body(random)
-        wanted = [judge(policy, Resource(body)).state for policy in policies.policies]
+        wanted = [judge(each.policy, Resource(body)).state for each in policies.policies]
         found = [next(state for state, number in each.items() if number) for each in policies.count([body])]
         assert found == wanted, (seed, body)
 
@@ -135,9 +146,9 @@ def test_modify_reaches_compliance_and_is_idempotent(seed: int) -> None:
     }
     policy = compiled({"anyOf": [{"field": field, "notEquals": value}, {"field": field, "exists": False}]}, then=then)
     body = generator.body(random)
-    once = apply(body, effects(policy, Resource(body)))
+    once = apply_effects(body, effect_details(policy, Resource(body)))
     assert judge(policy, Resource(once)).state is State.COMPLIANT
-    assert apply(once, effects(policy, Resource(once))) == once
+    assert apply_effects(once, effect_details(policy, Resource(once))) == once
 
 
 @given(st.integers(0, 10**9))
@@ -151,6 +162,6 @@ def test_exact_fixes_reach_compliance(seed: int) -> None:
     fixes = explain(policy, resource).fixes
     if not fixes or any(fix.action not in {"set", "remove"} or "[*]" in fix.path for fix in fixes):
         return
-    fixed = repair(body, fixes)
+    fixed = apply_fixes(body, fixes)
     assert fixed is not None
     assert engine(policy, Resource(fixed)) is not True, (fixes, body)

@@ -23,12 +23,12 @@ from shared.engine import (
     judge,
     load_definition,
 )
-from shared.engine.context import MOST_STEPS
-from shared.engine.expression import DEEPEST, LONGEST
-from shared.engine.parser import MOST_CONDITIONS, MOST_FIELD_COUNTS, MOST_VALUE_COUNTS
-from shared.engine.value import LARGEST_TEXT
-from tests.engine import generator
-from tests.engine.conftest import read_catalog
+from shared.engine.context import EVALUATION_STEPS
+from shared.engine.language.expression import EXPRESSION_CHARACTERS, EXPRESSION_LEVELS
+from shared.engine.language.parser import RULE_CONDITIONS, RULE_FIELD_COUNTS, RULE_VALUE_COUNTS
+from shared.engine.value import RESULT_CHARACTERS
+from tests.fakes import generator
+from tests.fakes.alias import read_catalog
 
 CATALOG = read_catalog()
 LEAF = {"field": "name", "equals": "a"}
@@ -74,8 +74,8 @@ def within(rule: Any, *counts: Any) -> Any:
 
 
 def test_counts_nest_to_a_limit(catalog: AliasCatalog) -> None:
-    values = [{"value": [1], "name": f"n{at}"} for at in range(MOST_VALUE_COUNTS)]
-    fields = [{"field": name} for name in ("Test/list[*]", "Test/items[*]") for _ in range(MOST_FIELD_COUNTS)]
+    values = [{"value": [1], "name": f"n{at}"} for at in range(RULE_VALUE_COUNTS)]
+    fields = [{"field": name} for name in ("Test/list[*]", "Test/items[*]") for _ in range(RULE_FIELD_COUNTS)]
     body = {"properties": {"list": [1], "items": [1]}}
     verdict = judge(compiled(within({"value": "[current()]", "equals": 1}, *values, *fields), catalog), Resource(body))
     assert verdict.state is State.ERROR
@@ -83,7 +83,7 @@ def test_counts_nest_to_a_limit(catalog: AliasCatalog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "most"), [({"value": [1]}, MOST_VALUE_COUNTS), ({"field": "Test/list[*]"}, MOST_FIELD_COUNTS)]
+    ("count", "most"), [({"value": [1]}, RULE_VALUE_COUNTS), ({"field": "Test/list[*]"}, RULE_FIELD_COUNTS)]
 )
 def test_a_rule_has_so_many_counts_at_most(count: Any, most: int, catalog: AliasCatalog) -> None:
     compiled({"anyOf": [{"count": count, "equals": at} for at in range(most)]}, catalog)
@@ -92,9 +92,9 @@ def test_a_rule_has_so_many_counts_at_most(count: Any, most: int, catalog: Alias
 
 
 def test_a_rule_has_so_many_conditions_at_most(catalog: AliasCatalog) -> None:
-    compiled({"anyOf": [LEAF] * MOST_CONDITIONS}, catalog)
-    with pytest.raises(InvalidDefinition, match=f"more than {MOST_CONDITIONS} conditions"):
-        compiled({"anyOf": [LEAF] * (MOST_CONDITIONS + 1)}, catalog)
+    compiled({"anyOf": [LEAF] * RULE_CONDITIONS}, catalog)
+    with pytest.raises(InvalidDefinition, match=f"more than {RULE_CONDITIONS} conditions"):
+        compiled({"anyOf": [LEAF] * (RULE_CONDITIONS + 1)}, catalog)
 
 
 def test_an_existence_condition_has_fewer(catalog: AliasCatalog) -> None:
@@ -112,21 +112,23 @@ def test_a_function_takes_so_many_arguments_at_most(catalog: AliasCatalog) -> No
 
 
 def test_a_function_gives_so_long_a_text_at_most() -> None:
-    long = "x" * (LARGEST_TEXT // 2)
+    long = "x" * (RESULT_CHARACTERS // 2)
     whole = evaluate_expression("[concat(parameters('a'), parameters('a'))]", parameters={"a": long})
-    assert len(whole) == LARGEST_TEXT
-    with pytest.raises(EvaluationError, match=f"more than {LARGEST_TEXT} characters"):
+    assert len(whole) == RESULT_CHARACTERS
+    with pytest.raises(EvaluationError, match=f"more than {RESULT_CHARACTERS} characters"):
         evaluate_expression("[concat(parameters('a'), parameters('a'), '.')]", parameters={"a": long})
 
 
-@pytest.mark.parametrize("text", ["[" + "concat(" * 500 + "'a'" + ")" * 500 + "]", "[" + "a" * (LONGEST + 1) + "]"])
+@pytest.mark.parametrize(
+    "text", ["[" + "concat(" * 500 + "'a'" + ")" * 500 + "]", "[" + "a" * (EXPRESSION_CHARACTERS + 1) + "]"]
+)
 def test_expressions_have_limits(text: str, catalog: AliasCatalog) -> None:
     with pytest.raises(InvalidDefinition, match=r"nests more than|at most"):
         compiled({"value": text, "equals": 1}, catalog)
 
 
 def test_accesses_have_a_limit(catalog: AliasCatalog) -> None:
-    with pytest.raises(InvalidDefinition, match=f"more than {DEEPEST}"):
+    with pytest.raises(InvalidDefinition, match=f"more than {EXPRESSION_LEVELS}"):
         compiled({"value": "[field('tags')" + ".a" * 200 + "]", "equals": 1}, catalog)
 
 
@@ -155,7 +157,7 @@ def test_counts_over_lists_take_bounded_work(levels: int, catalog: AliasCatalog)
         rule = {"count": {"value": "[range(2, 10000)]", "name": f"n{at}", "where": rule}, "greater": 0}
     verdict = judge(compiled(rule, catalog), Resource({"name": "a"}))
     assert verdict.state is State.ERROR
-    assert f"more than {MOST_STEPS} steps" in verdict.reason
+    assert f"more than {EVALUATION_STEPS} steps" in verdict.reason
 
 
 def test_counts_over_arrays_of_the_resource_take_bounded_work(catalog: AliasCatalog) -> None:

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions import http
-from functions.http import Exchange
+from functions.http import AsgiExchange
+from shared import bootstrap
+from shared.domain.error import Unavailable
 
 Sent = list[Message]
 
@@ -50,7 +52,7 @@ async def exchange(app: ASGIApp, asked: Request) -> Sent:
         await asyncio.Event().wait()
         raise AssertionError
 
-    answer = await Exchange(app, asked).response()
+    answer = await AsgiExchange(app, asked).response()
     await answer(asked.scope, connected, send)
     return sent
 
@@ -102,7 +104,7 @@ def test_a_chunk_is_sent_before_the_next_is_made() -> None:
         await send({"type": "http.response.body"})
 
     async def slowly() -> None:
-        answer = await Exchange(app, request()).response()
+        answer = await AsgiExchange(app, request()).response()
         taken.extend([(int(chunk), len(made)) async for chunk in answer.body_iterator if chunk])
 
     asyncio.run(asyncio.wait_for(slowly(), 10))
@@ -110,7 +112,7 @@ def test_a_chunk_is_sent_before_the_next_is_made() -> None:
     assert all(ahead <= number + 4 for number, ahead in taken)
 
 
-def test_an_app_that_fails_before_it_answers_is_told() -> None:
+def test_an_app_that_fails_before_it_answers_is_reported() -> None:
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise ValueError("broken")
 
@@ -128,7 +130,7 @@ def test_an_app_that_fails_in_the_middle_breaks_the_answer_off() -> None:
         run(app)
 
 
-def test_an_app_that_says_nothing_is_told() -> None:
+def test_an_app_that_says_nothing_is_reported() -> None:
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         return
 
@@ -164,7 +166,7 @@ def test_work_stops_when_the_caller_leaves() -> None:
             await gone.wait()
             return {"type": "http.disconnect"}
 
-        answer = await Exchange(endless(stopped), asked).response()
+        answer = await AsgiExchange(endless(stopped), asked).response()
         await answer(asked.scope, receive, send)
         await asyncio.sleep(0)
 
@@ -183,7 +185,7 @@ def test_work_stops_when_the_invocation_is_cancelled_before_the_answer() -> None
             raise
 
     async def cancel() -> None:
-        task = asyncio.create_task(Exchange(waiting, request()).response())
+        task = asyncio.create_task(AsgiExchange(waiting, request()).response())
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -196,7 +198,7 @@ def test_work_stops_when_the_invocation_is_cancelled_before_the_answer() -> None
 
 def test_the_trigger_hands_everything_to_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     app = answering(b"hello")
-    monkeypatch.setattr(http, "_ready", _later(app))
+    monkeypatch.setattr(http, "_startup", _later(app))
     built = http.bp._function_builders[0]._function
     trigger = built.get_trigger()
     assert (built.get_function_name(), trigger.route, trigger.type) == ("http", "{*path}", "httpTrigger")
@@ -214,3 +216,42 @@ def _later(app: ASGIApp) -> Callable[[], Awaitable[ASGIApp]]:
 async def _text(door: Callable[[Request], Awaitable[Any]]) -> bytes:
     answer = await door(request())
     return b"".join([chunk async for chunk in answer.body_iterator])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "expected"),
+    [
+        ("/api/v1/health", 200, "ok"),
+        ("/api/v1/health/ready", 503, "CORTEX_METRICS_TOKEN must have 16 characters or more"),
+        ("/api/v1/scans", 503, "CORTEX_METRICS_TOKEN must have 16 characters or more"),
+        ("/", 503, "CORTEX_METRICS_TOKEN must have 16 characters or more"),
+    ],
+)
+def test_with_a_bad_setting_the_app_answers_with_the_reason_and_never_the_value(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, path: str, status: int, expected: str
+) -> None:
+    monkeypatch.setattr(bootstrap, "_built", None)
+    monkeypatch.setenv("CORTEX_METRICS_TOKEN", "hush-5318")
+    http._app.cache_clear()
+    method = "GET" if path != "/api/v1/scans" else "POST"
+    app = asyncio.run(http._startup())
+    asked = request(path)
+    asked.scope["method"] = method
+    head, *rest = run(app, asked)
+    body = b"".join(each.get("body", b"") for each in rest).decode()
+    assert head["status"] == status
+    assert expected in body
+    assert "5318" not in f"{body}{caplog.text}"
+    assert "CORTEX_METRICS_TOKEN must have" in caplog.text
+
+
+def test_what_only_the_log_should_have_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise Unavailable("https://secret-place.example does not answer")
+
+    monkeypatch.setattr(http, "_app", fail)
+    head, *rest = run(http._app_or_reason(), request("/api/v1/scans"))
+    body = b"".join(each.get("body", b"") for each in rest).decode()
+    assert head["status"] == 503
+    assert "see the log" in body
+    assert "secret-place" not in body

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import azure.functions as func
@@ -10,13 +12,14 @@ import pytest
 from azure.durable_functions import DurableFunctionsClient
 
 from functions import remediation as door
-from shared.domain.remediation import Status
+from shared.domain.remediation import RemediationStatus
+from shared.eventstore.store import Store
 from shared.ports.queue import Queue
-from shared.services import message, remediation
-from shared.services.estate import Store
-from tests.cloud import account
-from tests.durable import Engine, connect, until
-from tests.world import World
+from shared.services import compliance
+from shared.services.remediation import record, rollback
+from tests.fakes.cloud import account
+from tests.fakes.durable import Engine, connect, until
+from tests.fakes.world import World
 
 
 @pytest.fixture
@@ -69,69 +72,79 @@ def test_a_request_goes_all_the_way_by_messages_alone(world: World, engine: Engi
     body = account()
     world.put(body)
     world.request(body, "https-only")
-    (asked,) = sent(world, remediation.QUEUE)
+    (asked,) = sent(world, record.QUEUE)
     for _ in range(3):
         deliver(engine, door.remediation_start, asked)
-    until(world, Status.AWAITING_APPROVAL)
+    until(world, RemediationStatus.AWAITING_APPROVAL)
     world.approve()
-    (bell,) = sent(world, remediation.BELL)
-    deliver(engine, door.remediation_ring, bell)
+    (decision,) = sent(world, record.DECISION_QUEUE)
+    deliver(engine, door.remediation_wake, decision)
     engine.end(world)
-    assert world.now().status == Status.SUCCEEDED
-    assert engine.calls == ["look", "plan", "look", "apply", "verify", "finish"]
+    assert world.now().status == RemediationStatus.SUCCEEDED
+    assert engine.calls == ["look", "plan", "look", "execute", "finish"]
     world.rollback()
-    (again,) = sent(world, remediation.QUEUE)
+    (again,) = sent(world, record.QUEUE)
     deliver(engine, door.remediation_start, again)
-    until(world, Status.ROLLED_BACK)
+    until(world, RemediationStatus.ROLLED_BACK)
     assert [method for method, _ in world.cloud.writes] == ["PATCH", "PUT"]
 
 
-def test_a_bell_for_a_workflow_that_was_lost_starts_it(world: World, engine: Engine) -> None:
+def test_a_rollback_asked_for_while_the_workflow_ends_is_not_lost(
+    world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, released, refresh = threading.Event(), threading.Event(), compliance.refresh
+
+    def slow(**given: Any) -> Any:
+        ending.set()
+        released.wait(20)
+        return refresh(**given)
+
+    monkeypatch.setattr(rollback, "RESEND", timedelta(0))
+    monkeypatch.setattr(compliance, "refresh", slow)
     body = account()
     world.put(body)
     world.approved(body, "https-only")
-    (bell,) = sent(world, remediation.BELL)
-    deliver(engine, door.remediation_ring, bell)
+    sent(world, record.QUEUE)
+    engine.start(world)
+    assert ending.wait(20)
+    world.rollback()
+    (asked,) = sent(world, record.QUEUE)
+    deliver(engine, door.remediation_start, asked)
+    (again,) = sent(world, record.QUEUE)
+    released.set()
     engine.end(world)
-    assert world.now().status == Status.SUCCEEDED
+    deliver(engine, door.remediation_start, again)
+    until(world, RemediationStatus.ROLLED_BACK)
+    deliver(engine, door.remediation_start, again)
+    assert sent(world, record.QUEUE) == []
+
+
+def test_a_decision_for_a_workflow_that_was_lost_starts_it(world: World, engine: Engine) -> None:
+    body = account()
+    world.put(body)
+    world.approved(body, "https-only")
+    (decision,) = sent(world, record.DECISION_QUEUE)
+    deliver(engine, door.remediation_wake, decision)
+    engine.end(world)
+    assert world.now().status == RemediationStatus.SUCCEEDED
 
 
 def test_the_reconciler_sends_what_is_unfinished_on_its_way(world: World) -> None:
     body = account()
     world.put(body)
     world.request(body, "https-only")
-    sent(world, remediation.QUEUE)
+    sent(world, record.QUEUE)
     tick()
-    assert [json.loads(each)["id"] for each in sent(world, remediation.QUEUE)] == [world.id]
+    assert [json.loads(each)["id"] for each in sent(world, record.QUEUE)] == [world.id]
     world.plan()
     world.approve()
-    sent(world, remediation.BELL)
+    sent(world, record.DECISION_QUEUE)
     tick()
-    assert sent(world, remediation.QUEUE) == []
-    assert [json.loads(each)["id"] for each in sent(world, remediation.BELL)] == [world.id]
+    assert sent(world, record.QUEUE) == []
+    assert [json.loads(each)["id"] for each in sent(world, record.DECISION_QUEUE)] == [world.id]
     world.run()
     tick()
-    assert sent(world, remediation.QUEUE) + sent(world, remediation.BELL) == []
-
-
-def test_a_poisoned_request_is_recorded(world: World) -> None:
-    body = account()
-    world.put(body)
-    world.request(body, "https-only")
-    poisoned = func.QueueMessage(body=message.write(world.store, world.id))
-    door.remediation_poison._function._func(poisoned)
-    door.remediation_poison._function._func(poisoned)
-    known = world.now()
-    assert (known.status, known.reason) == (Status.FAILED, "its workflow could not be started")
-
-
-@pytest.mark.parametrize(
-    "body", ["", "{}", '{"tenant": 1}', "[]", "\ud83d" * 3, '{"tenant":"t","id":"i","correlation":"c","x":1}']
-)
-def test_a_message_that_says_nothing_goes_to_the_poison_queue(world: World, body: str) -> None:
-    with pytest.raises(ValueError, match=r"validation error|surrogates"):
-        door.remediation_poison._function._func(func.QueueMessage(body=body))
-    assert remediation.active(store=world.store) == []
+    assert sent(world, record.QUEUE) + sent(world, record.DECISION_QUEUE) == []
 
 
 def test_every_function_is_a_noun_and_a_verb() -> None:

@@ -1,3 +1,5 @@
+"""A sample estate follows from its seed and looks like a real tenant."""
+
 import json
 import tracemalloc
 from collections import Counter, defaultdict
@@ -7,8 +9,8 @@ from typing import Any
 import pytest
 
 from local import estate
-from local.estate import Change
-from shared.domain.body import merged
+from local.estate import DriftChange
+from shared.domain.merge_patch import merged
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +24,11 @@ def graph(count: int, seed: int = 7) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 40, 200, 777])
-def test_has_as_many_resources_as_asked_for(count: int) -> None:
+def test_an_estate_has_the_number_of_resources_asked_for(count: int) -> None:
     assert len(graph(count)) == count
 
 
-def test_is_the_same_for_the_same_seed_and_another_for_another() -> None:
+def test_an_estate_follows_from_its_seed() -> None:
     one = [record.text for record in estate.records(7, 300)]
     assert one == [record.text for record in estate.records(7, 300)]
     assert not set(graph(50, seed=7)) & set(graph(50, seed=8))
@@ -40,7 +42,7 @@ def test_ids_are_unique_in_any_case(bodies: dict[str, dict[str, Any]]) -> None:
     assert len({name.lower() for name in bodies}) == len(list(estate.records(7, 1500)))
 
 
-def test_shows_forty_types_in_a_small_estate_and_nearly_all_in_a_larger(bodies: dict[str, dict[str, Any]]) -> None:
+def test_a_small_estate_has_forty_types_and_a_larger_one_nearly_all(bodies: dict[str, dict[str, Any]]) -> None:
     small = {record.template.type for record in estate.records(7, 200) if record.template.graph == "resources"}
     assert len(small) >= 40
     related = {body["type"] for body in bodies.values() if "type" in body}
@@ -68,7 +70,7 @@ def test_parents_come_before_children(bodies: dict[str, dict[str, Any]]) -> None
         seen.add(name.lower())
 
 
-def test_what_a_body_refers_to_is_there(bodies: dict[str, dict[str, Any]]) -> None:
+def test_references_lead_to_resources_that_exist(bodies: dict[str, dict[str, Any]]) -> None:
     known = {name.lower() for name in bodies} | {
         part["id"].lower() for body in bodies.values() for part in _parts(body)
     }
@@ -115,7 +117,7 @@ def _parts(value: Any) -> list[dict[str, Any]]:
         ("Microsoft.Sql/servers/databases/transparentDataEncryption", "state", "Enabled"),
     ],
 )
-def test_most_but_not_all_is_configured_right(
+def test_most_resources_are_configured_right(
     bodies: dict[str, dict[str, Any]], kind: str, path: str, right: Any
 ) -> None:
     found = Counter(body["properties"].get(path) == right for body in bodies.values() if body.get("type") == kind)
@@ -123,7 +125,7 @@ def test_most_but_not_all_is_configured_right(
     assert 0.6 < share < 0.98
 
 
-def test_most_resources_tell_their_owner(bodies: dict[str, dict[str, Any]]) -> None:
+def test_most_resources_have_an_owner_tag(bodies: dict[str, dict[str, Any]]) -> None:
     tags = [body["tags"] for body in bodies.values() if body.get("tags") and body.get("location")]
     for name, least in (("owner", 0.8), ("environment", 0.85), ("costCenter", 0.78)):
         assert least < sum(name in each for each in tags) / len(tags) < 0.99
@@ -164,7 +166,7 @@ def test_management_groups_form_a_tree_with_every_subscription(bodies: dict[str,
     assert len(set(names)) < len(names)
 
 
-def test_streams_a_million_without_holding_it() -> None:
+def test_a_million_resources_are_streamed_in_bounded_memory() -> None:
     tracemalloc.start()
     try:
         for _ in islice(estate.records(7, 1_000_000), 3000):
@@ -178,7 +180,7 @@ def test_streams_a_million_without_holding_it() -> None:
     assert late - early < 2_000_000
 
 
-def apply(bodies: dict[str, dict[str, Any]], change: Change) -> None:
+def apply(bodies: dict[str, dict[str, Any]], change: DriftChange) -> None:
     if change.kind == "delete":
         del bodies[change.id]
     else:
@@ -186,15 +188,15 @@ def apply(bodies: dict[str, dict[str, Any]], change: Change) -> None:
 
 
 def test_drift_is_the_same_for_the_same_seed_and_step() -> None:
-    assert list(estate.drift(7, 3, 500)) == list(estate.drift(7, 3, 500))
-    assert list(estate.drift(7, 3, 500)) != list(estate.drift(7, 4, 500))
+    assert list(estate.make_drift(7, 3, 500)) == list(estate.make_drift(7, 3, 500))
+    assert list(estate.make_drift(7, 3, 500)) != list(estate.make_drift(7, 4, 500))
 
 
-def test_drift_changes_what_exists_and_makes_what_does_not() -> None:
+def test_drift_updates_existing_and_creates_new_resources() -> None:
     small = {record.id: json.loads(record.text) for record in estate.records(7, 300)}
     kinds: Counter[str] = Counter()
     for step in range(1, 60):
-        for change in estate.drift(7, step, 300):
+        for change in estate.make_drift(7, step, 300):
             kinds[change.kind] += 1
             if change.kind == "update" and change.id in small:
                 before = json.dumps(small[change.id])
@@ -210,8 +212,25 @@ def test_drift_touches_settings_and_tags() -> None:
     paths = {
         next(iter(change.body["properties"])) if "properties" in change.body else next(iter(change.body))
         for step in range(1, 80)
-        for change in estate.drift(7, step, 500)
+        for change in estate.make_drift(7, step, 500)
         if change.kind == "update" and change.body
     }
     assert "tags" in paths
     assert len(paths) > 15
+
+
+def test_another_company_exports_one_subscription_without_what_the_tour_fixes() -> None:
+    found = list(estate.exported())
+    assert {each["id"].split("/")[2] for each in found if each["id"].startswith("/subscriptions/")} == {
+        found[0]["id"].split("/")[2]
+    }
+    assert 50 < len(found) < 200
+    assert not [each for each in found if "Microsoft.Storage" in each["id"]]
+    assert not {each["id"] for each in found} & {each["id"] for each in estate.resources(count=200)}
+
+
+def test_what_may_not_be_read_is_in_the_estate() -> None:
+    found = [each["id"] for each in estate.resources(count=2000)]
+    for fault in estate.restrictions():
+        kind = fault.get("type", "").rpartition("/")[2]
+        assert [each for each in found if each.startswith(fault["scope"]) and f"/{kind}".rstrip("/") in each]

@@ -17,18 +17,19 @@ from pydantic import SecretStr
 
 from local.cloud.server import Sandbox, sandbox
 from shared import bootstrap
-from shared.domain.event import Actor
-from shared.domain.plan import Outcome
-from shared.domain.remediation import ACTIVE, Remediation, RemediationRequest, Status
-from shared.domain.scan import ScanRequest, Trigger
+from shared.domain.remediation import ACTIVE, Remediation, RemediationRequest, RemediationStatus
+from shared.eventstore.store import Store
 from shared.ports.documents import Query
-from shared.services import finding, policy, remediation, scan
-from shared.services.estate import Store
+from shared.services import finding
+from shared.services.policy import effective_policy
+from shared.services.remediation import approval, progress, record, request
 from shared.settings import Settings
+from tests.fakes import scan_run
+from tests.fakes.caller import caller
 
 ROOT = Path(__file__).parents[2]
 KILLS = 2
-PATIENCE = 90.0
+TIMEOUT_SECONDS = 90.0
 ID = "r1"
 
 
@@ -47,8 +48,8 @@ class Survivor:
             documents=self.ports.documents,
             blobs=self.ports.blobs,
             now=self.ports.now,
-            tenant=self.settings.tenant,
-            actor=Actor(name=name, correlation="c1"),
+            caller=caller(name, self.settings.tenant),
+            correlation="c1",
         )
 
     def start(self) -> None:
@@ -75,25 +76,25 @@ class Survivor:
             self.host = None
 
     def now(self) -> Remediation:
-        return remediation.find(ID, store=self.store("ada"))
+        return record.find(ID, store=self.store("ada"))
 
     def until(self, condition: Callable[[Remediation], bool]) -> Remediation:
         """Wait for the record, which the host writes, to be as wanted."""
-        pause, end = threading.Event(), time.monotonic() + PATIENCE
+        pause, end = threading.Event(), time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < end:
             known = self.now()
             if condition(known):
                 return known
             pause.wait(0.02)
-        raise AssertionError(f"{self.now().status} after {PATIENCE} s\n{self.log.read_text()[-3000:]}")
+        raise AssertionError(f"{self.now().status} after {TIMEOUT_SECONDS} s\n{self.log.read_text()[-3000:]}")
 
     def scan(self) -> None:
-        store, inventory, book = self.store("ada"), self.ports.inventory, policy.book(self.ports.catalog)
-        scan.request("s1", ScanRequest(), Trigger.HTTP, store=store, queue=self.ports.queue)
-        for each in scan.prepare("s1", store=store, inventory=inventory):
-            while scan.step("s1", each, 0, store=store, inventory=inventory, book=book).state != "done":
-                pass
-        scan.finish("s1", store=store, book=book)
+        store, inventory, policies = (
+            self.store("ada"),
+            self.ports.inventory,
+            effective_policy.packaged(self.ports.catalog),
+        )
+        scan_run.run("s1", store, self.ports.queue, inventory, policies)
 
     def fixable(self, most: int) -> tuple[str, ...]:
         """Open findings with a fix, each on a resource of its own that no lock protects."""
@@ -122,24 +123,26 @@ def survivor(tmp_path: Path) -> Iterator[Survivor]:
 LOCKS = "Microsoft.Authorization/locks"
 
 
-def done(known: Remediation) -> int:
-    return sum(item.outcome == Outcome.DONE for item in known.items)
+def done(survivor: Survivor) -> int:
+    """How many items are done, which the remediation records after each batch only."""
+    return progress.counts(survivor.now(), store=survivor.store("ada")).get("done", 0)
 
 
-def test_a_remediation_survives_every_death_of_the_host(survivor: Survivor) -> None:
+@pytest.mark.host
+def test_a_remediation_survives_every_kill_of_the_host(survivor: Survivor) -> None:
     chance = random.Random(7)  # noqa: S311 - when to kill, the same every time
     before = len(survivor.cloud.writes())
     asked = RemediationRequest(findings=survivor.fixable(KILLS * 4 + 2))
-    remediation.request(ID, asked, store=survivor.store("ada"), queue=survivor.ports.queue)
-    planned = survivor.until(lambda known: known.status == Status.AWAITING_APPROVAL)
-    remediation.approve(ID, planned.plan_hash or "", store=survivor.store("grace"), queue=survivor.ports.queue)
+    request.request(ID, asked, store=survivor.store("ada"), queue=survivor.ports.queue)
+    planned = survivor.until(lambda known: known.status == RemediationStatus.AWAITING_APPROVAL)
+    approval.approve(ID, planned.plan_hash or "", store=survivor.store("grace"), queue=survivor.ports.queue)
     for _ in range(KILLS):
-        reached = done(survivor.now()) + chance.randint(1, 4)
-        known = survivor.until(lambda known, reached=reached: done(known) >= reached)  # type: ignore[misc]
+        reached = done(survivor) + chance.randint(1, 4)
+        known = survivor.until(lambda _, reached=reached: done(survivor) >= reached)  # type: ignore[misc]
         assert known.status in ACTIVE, "killed in the middle"
         survivor.kill()
         survivor.start()
     ended = survivor.until(lambda known: known.status not in ACTIVE)
-    assert ended.status == Status.SUCCEEDED
-    assert done(ended) == len(ended.items) == KILLS * 4 + 2
-    assert len(survivor.cloud.writes()) == before + len(ended.items)
+    assert ended.status == RemediationStatus.SUCCEEDED
+    assert ended.counts == {"done": KILLS * 4 + 2}
+    assert len(survivor.cloud.writes()) == before + KILLS * 4 + 2

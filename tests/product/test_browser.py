@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.product.product import Product, mint
+from tests.fakes.product import Product, mint
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
 
@@ -30,11 +30,11 @@ def complaints() -> list[str]:
     return []
 
 
-@pytest.fixture(params=[(1280, 800), (390, 844)], ids=["wide", "narrow"])
+@pytest.fixture(params=[(1280, 800, "light"), (390, 844, "dark")], ids=["wide", "narrow"])
 def page(browser: Browser, complaints: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
     """A fresh page; what its console complains of ends in `complaints`."""
-    width, height = request.param
-    context = browser.new_context(viewport={"width": width, "height": height})
+    width, height, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     opened = context.new_page()
     opened.on("console", lambda message: complaints.extend(_complaint(message)))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -71,7 +71,7 @@ def test_the_first_page(product: Product, page: Page, complaints: list[str]) -> 
     assert not complaints
 
 
-def test_the_reference(product: Product, page: Page, complaints: list[str]) -> None:
+def test_the_api_reference_is_shown(product: Product, page: Page, complaints: list[str]) -> None:
     page.goto(f"{product.url}/api/docs")
     text = page.locator("body").inner_text()
     assert "/api/v1/findings" in text
@@ -86,3 +86,55 @@ def test_a_wrong_token_is_refused_in_words(product: Product, page: Page) -> None
     page.wait_for_load_state()
     assert page.locator("input[name=token]").count() == 1
     assert fits(page)
+
+
+def link(product: Product) -> str:
+    return f"{product.url}{product.post('/sign-in-links')['path']}"
+
+
+def test_a_link_signs_in_once(product: Product, page: Page, complaints: list[str]) -> None:
+    opened = link(product)
+    page.goto(opened)
+    assert page.url == f"{product.url}/"
+    assert "Signed in as" in page.locator("body").inner_text()
+    (cookie,) = page.context.cookies()
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    assert not complaints
+    again = page.goto(opened)
+    assert again is not None
+    assert again.status == 410
+    assert "cortex sign-in" in page.locator("[role=alert]").inner_text()
+    assert fits(page)
+    page.get_by_role("link", name="Overview").click()
+    page.wait_for_load_state()
+    assert "Signed in as" in page.locator("body").inner_text()
+
+
+def test_a_link_on_another_site_signs_in_too(product: Product, page: Page) -> None:
+    """A redirect alone would not: the cookie is not sent where another site leads."""
+    mail = f"<a href='{link(product)}'>the link</a>"
+    page.route("http://mail.example/**", lambda route: route.fulfill(body=mail, content_type="text/html"))
+    page.goto("http://mail.example/")
+    page.get_by_role("link").click()
+    page.wait_for_url(f"{product.url}/")
+    assert "Signed in as" in page.locator("body").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "advice"),
+    [
+        ("/nowhere", 404, "Check the address"),
+        ("/api/v1/findings", 401, "cortex sign-in"),
+        ("/session", 405, "for programs"),
+    ],
+)
+def test_an_error_is_a_page_that_says_what_to_do(
+    product: Product, page: Page, path: str, status: int, advice: str
+) -> None:
+    answer = page.goto(f"{product.url}{path}")
+    assert answer is not None
+    assert answer.status == status
+    assert advice in page.locator("main").inner_text()
+    assert fits(page)
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colour not in {"rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"}, "the style sheet was not loaded"

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 import pytest
 
 from shared.adapters.local.queue import SqliteQueue
-from shared.services import change, remediation, scan
-from tests.product.product import STORAGE_VERSION, Json, Product, until
+from shared.domain.verdict import policy_key
+from shared.ports.queue import encoded
+from shared.services.estate import change
+from shared.services.remediation import record
+from shared.services.scan import scan
+from tests.fakes.product import STORAGE_VERSION, Json, Product, until
 
 pytestmark = pytest.mark.xdist_group("change")
 
-POLICY = "storage-secure-transfer"
-SOON = 5.0
+KEY = policy_key("/providers/Microsoft.Authorization/policyAssignments/security-baseline", "storage-secure-transfer")
+FINDING_SECONDS = 5.0
 """Seconds from a write in the cloud to the finding."""
 
 
@@ -27,7 +31,7 @@ def write(product: Product, found: Json, *, https: bool) -> None:
     product.cloud.patch(found["resourceId"], {"properties": {"supportsHttpsTrafficOnly": https}}, STORAGE_VERSION)
 
 
-def becomes(product: Product, found: Json, *, opened: bool, within: float = SOON) -> Json:
+def becomes(product: Product, found: Json, *, opened: bool, within: float = FINDING_SECONDS) -> Json:
     return until(lambda: product.get(f"/findings/{found['id']}"), lambda now: now["open"] == opened, within)
 
 
@@ -40,10 +44,10 @@ def found(product: Product) -> Json:
 def test_a_write_reaches_the_finding_and_the_summary(product: Product, found: Json) -> None:
     write(product, found, https=True)
     becomes(product, found, opened=False)
-    before = product.summary()["policies"][POLICY]["nonCompliant"]
+    before = product.summary()["policies"][KEY]["nonCompliant"]
     write(product, found, https=False)
-    assert becomes(product, found, opened=True)["life"] == "reopened"
-    until(product.summary, lambda now: now["policies"][POLICY]["nonCompliant"] == before + 1)
+    assert becomes(product, found, opened=True)["status"] == "reopened"
+    until(product.summary, lambda now: now["policies"][KEY]["nonCompliant"] == before + 1)
     history = product.get(f"/resources/{found['resource']}/history")["items"]
     assert "properties.supportsHttpsTrafficOnly" in str(history)
 
@@ -56,7 +60,7 @@ def test_a_deleted_resource_resolves_its_findings(product: Product) -> None:
 def deletable(product: Product) -> Json:
     """A finding whose resource has just been deleted; some are locked."""
     for found in product.findings(state="nonCompliant"):
-        if found["resourceType"] == "Microsoft.Storage/storageAccounts":
+        if found["resourceType"] == "microsoft.storage/storageaccounts":
             path = f"{found['resourceId']}?api-version={STORAGE_VERSION}"
             if product.cloud.try_call("DELETE", path).is_success:
                 return found
@@ -102,10 +106,10 @@ def test_events_twice_and_out_of_order(product: Product, found: Json) -> None:
             product.call("POST", "/changes", [each], role="sender").raise_for_status()
     product.call("POST", "/changes", stale, role="sender").raise_for_status()
     settled(product)
-    assert becomes(product, found, opened=False)["life"] == "resolved"
+    assert becomes(product, found, opened=False)["status"] == "resolved"
     history = product.get(f"/resources/{found['resource']}/history")["items"]
     instants = [each["at"] for each in history]
-    assert len(instants) == len(set(instants)), "no change is told twice"
+    assert len(instants) == len(set(instants)), "no change is reported twice"
     write(product, found, https=False)
     becomes(product, found, opened=True)
 
@@ -130,23 +134,24 @@ MALFORMED = ("not json", '{"tenant": "local"}', '{"tenant": "local", "id": 7, "c
 
 
 def test_poison_is_put_aside_and_the_rest_flows(product: Product, found: Json) -> None:
-    """A queue with bad messages in it does its good ones meanwhile; the bad ones end beside it, whole."""
+    """A queue with bad messages in it does its good ones meanwhile; the bad ones are recorded, whole, with reasons."""
     with SqliteQueue(product.state / "queue.db") as queue:
-        before = {name: queue.length(f"{name}-poison") for name in (change.QUEUE, remediation.BELL)}
-        for body in MALFORMED:
-            queue.send(change.QUEUE, body)
-            queue.send(remediation.BELL, body)
+        for name in (change.QUEUE, record.DECISION_QUEUE):
+            for body in MALFORMED:
+                queue.send(name, body)
+            queue.send_text(name, "plain text")
         write(product, found, https=True)
-        becomes(product, found, opened=False, within=SOON)
+        becomes(product, found, opened=False, within=FINDING_SECONDS)
         fix = product.fixable()[0]
         planned = product.plan(fix["id"])
         product.approve(planned)
         assert product.ended(f"/remediations/{planned['id']}")["status"] == "succeeded"
-        for name, length in before.items():
-            until(lambda name=name: queue.length(f"{name}-poison"), lambda now, most=length + 3: now == most)
-            assert queue.length(name) == 0
-        kept = [each.body for each in queue.receive(f"{change.QUEUE}-poison", limit=10)]
-        assert sorted(kept[-3:]) == sorted(MALFORMED)
+        until(lambda: queue.length(change.QUEUE) + queue.length(record.DECISION_QUEUE), lambda left: left == 0)
+    product.fire("poison_collect")
+    sent = sorted(("plain text", *map(encoded, MALFORMED)) * 2)
+    kept = until(lambda: product.documents("poison").values(), lambda now: len(now) == len(sent))
+    assert sorted(each["text"] for each in kept) == sent
+    assert all(each["reason"] for each in kept)
 
 
 def test_poison_of_a_scan_request_ends_without_harm(product: Product) -> None:

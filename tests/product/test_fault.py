@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from shared.services import execution
-from tests.product.product import Json, Product, until
+from shared.domain import item_step
+from tests.fakes.product import Json, Product, until
 
 pytestmark = pytest.mark.xdist_group("fault")
 
 SOFT_DELETE = "storage-blob-soft-delete"
 BLOBS = "microsoft.storage/storageaccounts/blobservices"
 GRAPH = "resourcegraph/resources"
+EVERYTHING = {"mode": "full"}
+"""What is not asked for again, as nothing has changed, meets no fault."""
 Findings = dict[str, Json]
 
 
@@ -25,7 +27,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 @pytest.fixture(scope="module")
 def calm(product: Product) -> tuple[Json, Findings]:
     """A scan without faults, and its findings."""
-    return product.scan(), product.documents("finding")
+    return product.scan(EVERYTHING), product.documents("finding")
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +62,7 @@ PASSING: Mapping[str, Json] = {
 def test_what_passes_changes_nothing(product: Product, calm: tuple[Json, Findings], name: str) -> None:
     undisturbed, findings = calm
     fault = product.cloud.fault(**{"path": "^/(subscriptions|providers)", **PASSING[name]}, seed=7)
-    scan = product.scan()
+    scan = product.scan(EVERYTHING)
     assert product.cloud.met(fault), "the fault struck"
     assert (scan["status"], gaps(scan)) == (undisturbed["status"], gaps(undisturbed))
     assert scan["totals"] == undisturbed["totals"]
@@ -68,7 +70,7 @@ def test_what_passes_changes_nothing(product: Product, calm: tuple[Json, Finding
 
 
 def missing_data_fails_nobody(now: Findings, before: Findings) -> None:
-    """What failed, failed before too; what was open and cannot be told any more is open still."""
+    """What failed, failed before too; what was open and cannot be evaluated any more is still open."""
     failing = {name for name, state in opened(now).items() if state == "nonCompliant"}
     assert failing <= {name for name, state in opened(before).items() if state == "nonCompliant"}
     assert opened(before).keys() <= opened(now).keys()
@@ -78,14 +80,14 @@ def test_a_forbidden_type_is_unknown_and_names_the_permission(product: Product, 
     undisturbed, findings = calm
     product.cloud.fault("forbidden", method="GET", type=BLOBS)
     product.cloud.fault("forbidden", method="GET", path="storageAccounts/[^/]+/blobServices")
-    scan = product.scan()
+    scan = product.scan(EVERYTHING)
     found = product.documents("finding")
     missing_data_fails_nobody(found, findings)
     unknown = [each for each in found.values() if each["open"] and each["policy"] == SOFT_DELETE]
     assert unknown
     for each in unknown:
-        assert (each["state"], each["needs"][0]["reason"]) == ("unknown", "forbidden")
-        assert each["needs"][0]["permission"].lower() == f"{BLOBS}/read"
+        assert (each["state"], each["missing"][0]["reason"]) == ("unknown", "forbidden")
+        assert each["missing"][0]["permission"].lower() == f"{BLOBS}/read"
     assert scan["status"] == "partial"
     new = [each for each in scan["gaps"] if each["reason"] == "forbidden"]
     assert new
@@ -96,31 +98,33 @@ def test_a_forbidden_type_is_unknown_and_names_the_permission(product: Product, 
 
 def test_a_forbidden_provider_resolves_nothing(product: Product, calm: tuple[Json, Findings]) -> None:
     """Resource Graph leaves out what may not be read, and says nothing."""
-    product.cloud.fault("forbidden", provider="Microsoft.KeyVault")
-    product.scan()
+    product.cloud.fault("forbidden", provider="Microsoft.Storage")
+    product.scan(EVERYTHING)
     found = product.documents("finding")
-    vaults = {name for name, each in calm[1].items() if each["resourceType"].startswith("Microsoft.KeyVault/")}
-    assert vaults
-    assert not [name for name in vaults if found[name]["life"] == "resolved" and "gone" not in found[name]["reason"]]
+    accounts = {name for name, each in calm[1].items() if each["resourceType"].startswith("microsoft.storage/")}
+    assert accounts
+    assert not [
+        name for name in accounts if found[name]["status"] == "resolved" and "gone" not in found[name]["reason"]
+    ]
     product.cloud.calm()
-    product.scan()
+    product.scan(EVERYTHING)
     assert opened(product.documents("finding")) == opened(calm[1])
 
 
 def test_a_forbidden_subscription_keeps_what_was_known(product: Product, calm: tuple[Json, Findings]) -> None:
     undisturbed, findings = calm
-    subscription = next(iter(undisturbed["progress"]))
+    subscription = product.get(f"/scans/{undisturbed['id']}/subscriptions")["items"][0]["subscription"]
     product.cloud.fault("forbidden", scope=f"/subscriptions/{subscription}")
-    scan = product.scan()
+    scan = product.scan(EVERYTHING)
     assert scan["status"] == "partial"
     assert [each for each in scan["gaps"] if each["reason"] == "forbidden" and each["permission"] and each["role"]]
     missing_data_fails_nobody(product.documents("finding"), findings)
 
 
-def test_a_partial_page_is_told(product: Product, calm: tuple[Json, Findings]) -> None:
+def test_a_partial_page_is_reported(product: Product, calm: tuple[Json, Findings]) -> None:
     _, findings = calm
     product.cloud.fault("partialPage", path=GRAPH, keep=0.5)
-    scan = product.scan()
+    scan = product.scan(EVERYTHING)
     assert scan["status"] == "partial"
     assert {each["part"] for each in scan["gaps"] if each["reason"] == "partial"} == {"resources"}
     missing_data_fails_nobody(product.documents("finding"), findings)
@@ -135,12 +139,12 @@ DONE: Mapping[str, Json] = {
     "dropped": {"kind": "dropped", "times": 1},
     "cut": {"kind": "cut", "times": 1},
     "garbled": {"kind": "garbled", "times": 1},
-    "lostAnswer": {"kind": "lostAnswer", "times": 1},
+    "lostResponse": {"kind": "lostResponse", "times": 1},
     "expired": {"kind": "expired", "times": 1},
     "throttled reading": {"kind": "throttled", "method": "GET", "times": 6, "retry_after": 0.2},
 }
 UNDONE: Mapping[str, tuple[Json, str, str]] = {
-    "lostWrite": ({"kind": "lostWrite", "times": 1}, "failed", execution.LOST),
+    "lostWrite": ({"kind": "lostWrite", "times": 1}, "failed", item_step.LOST),
     "forbidden": ({"kind": "forbidden"}, "failed", "/write"),
 }
 
@@ -150,7 +154,7 @@ def fixed(product: Product, calm: tuple[Json, Findings]) -> dict[str, tuple[Json
     """For each fault its finding and how its remediation ended; all of them under way at the same time."""
     assert calm
     product.cloud.calm()
-    product.scan()
+    product.scan(EVERYTHING)
     faults = {**DONE, **{name: each for name, (each, *_) in UNDONE.items()}}
     findings = product.fixable()[: len(faults)]
     planned = [product.plan(each["id"]) for each in findings]
@@ -171,8 +175,9 @@ def test_a_fix_is_done_once_whatever_happens_on_the_way(
     product: Product, fixed: dict[str, tuple[Json, Json]], name: str
 ) -> None:
     found, ended = fixed[name]
-    assert [ended["status"], ended["items"][0]["outcome"], ended["items"][0]["reason"]] == ["succeeded", "done", ""]
-    assert product.get(f"/findings/{found['id']}")["life"] == "resolved"
+    (item,) = product.items(ended["id"])
+    assert [ended["status"], item["outcome"], item["reason"]] == ["succeeded", "done", ""]
+    assert product.get(f"/findings/{found['id']}")["status"] == "resolved"
     assert written(product, found) == ["PATCH"]
 
 
@@ -180,8 +185,9 @@ def test_a_fix_is_done_once_whatever_happens_on_the_way(
 def test_what_was_not_done_is_not_called_done(product: Product, fixed: dict[str, tuple[Json, Json]], name: str) -> None:
     found, ended = fixed[name]
     _, outcome, reason = UNDONE[name]
-    assert (ended["status"], ended["items"][0]["outcome"]) == ("failed", outcome)
-    assert reason in ended["items"][0]["reason"]
+    (item,) = product.items(ended["id"])
+    assert (ended["status"], item["outcome"]) == ("failed", outcome)
+    assert reason in item["reason"]
     assert product.get(f"/findings/{found['id']}")["open"]
     assert written(product, found) == []
 
@@ -199,8 +205,9 @@ def test_a_fix_that_cannot_be_proven_is_not_called_done(product: Product, calm: 
     product.approve(planned)
     ended = product.ended(f"/remediations/{planned['id']}")
     assert ended["status"] == "failed"
-    assert ended["items"][0]["outcome"] in {"unknown", "rolledBack"}
-    assert "read" in ended["items"][0]["reason"]
+    (item,) = product.items(planned["id"])
+    assert item["outcome"] in {"unknown", "rolledBack"}
+    assert "read" in item["reason"]
     assert written(product, found)[:1] == ["PATCH"]
 
 
@@ -210,7 +217,7 @@ def test_a_storm_over_a_scan_and_fixes_at_once(product: Product, calm: tuple[Jso
     planned = [product.plan(each["id"]) for each in findings]
     before = product.cloud.last()
     scan = product.post("/scans")
-    for kind, probability in (("throttled", 0.3), ("unavailable", 0.1), ("dropped", 0.1), ("lostAnswer", 0.5)):
+    for kind, probability in (("throttled", 0.3), ("unavailable", 0.1), ("dropped", 0.1), ("lostResponse", 0.5)):
         struck = {"probability": probability, "path": "^/(subscriptions|providers)"}
         product.cloud.fault(kind, **struck, retry_after=0.3, times=40, seed=5)
     for each in planned:
@@ -218,5 +225,5 @@ def test_a_storm_over_a_scan_and_fixes_at_once(product: Product, calm: tuple[Jso
     assert product.ended(f"/scans/{scan['id']}")["status"] in {"completed", "partial"}
     for found, each in zip(findings, planned, strict=True):
         assert product.ended(f"/remediations/{each['id']}")["status"] == "succeeded"
-        until(lambda found=found: product.get(f"/findings/{found['id']}"), lambda now: now["life"] == "resolved")
+        until(lambda found=found: product.get(f"/findings/{found['id']}"), lambda now: now["status"] == "resolved")
     assert Counter(each["id"] for each in product.cloud.writes(before)) == {each["resourceId"]: 1 for each in findings}

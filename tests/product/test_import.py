@@ -1,4 +1,4 @@
-"""A real exported inventory: imported through the door, judged, and told of what was left out."""
+"""A real exported inventory: imported over HTTP, evaluated, and what was left out is reported."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.product.product import ROOT, Json, Product
+from tests.fakes.product import ROOT, Json, Product
 
 pytestmark = pytest.mark.xdist_group("product")
 
@@ -33,23 +33,23 @@ def upload(product: Product, content: bytes, name: str) -> Json:
 
 def test_a_real_inventory(product: Product, bodies: list[Json]) -> None:
     ended = upload(product, INVENTORY.read_bytes(), INVENTORY.name)
-    told = ended["kept"] + ended["bad"]
-    assert told == ended["records"] == len(bodies)
-    assert ended["kept"] > 0.9 * len(bodies), ended["firstBad"][:3]
-    assert all(each["position"] and each["reason"] for each in ended["firstBad"])
+    result = ended["imported"] + ended["errorCount"]
+    assert result == ended["records"] == len(bodies)
+    assert ended["imported"] > 0.9 * len(bodies), ended["errors"][:3]
+    assert all(each["position"] and each["reason"] for each in ended["errors"])
     scan = product.scan({"collect": False, "subscriptions": ended["subscriptions"]})
     assert scan["status"] in {"completed", "partial"}
     assert not scan["totals"]["error"]
     assert scan["totals"]["nonCompliant"]
     unknown = [each for sub in ended["subscriptions"] for each in product.findings(subscription=sub, state="unknown")]
-    assert all(product.get(f"/findings/{each['id']}")["needs"] for each in unknown[:20])
+    assert all(product.get(f"/findings/{each['id']}")["missing"] for each in unknown[:20])
 
 
 def test_the_same_again_changes_nothing(product: Product, bodies: list[Json]) -> None:
     first = upload(product, _lines(bodies), "first.jsonl")
     before = product.documents("resource")
     again = upload(product, _lines(reversed(bodies)), "again.jsonl")
-    counts = ("records", "kept", "bad")
+    counts = ("records", "imported", "errorCount")
     assert Counter({name: again[name] for name in counts}) == Counter({name: first[name] for name in counts})
     assert product.documents("resource").keys() == before.keys()
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from shared.domain.difference import differences
-from tests.product.product import ROOT, Json, Product, end_group, free_ports, until
+from tests.fakes.product import ROOT, Json, Product, end_group, free_ports, until
 
 pytestmark = pytest.mark.xdist_group("kill")
 
@@ -123,7 +123,7 @@ def during_a_slow_write(product: Product, stack: ExitStack, found: Json) -> str:
 
 def after_a_lost_answer(product: Product, stack: ExitStack, found: Json) -> str:
     """The write was made, and nobody has heard of it."""
-    product.cloud.fault("lostAnswer", method="PATCH", scope=found["resourceId"], times=1)
+    product.cloud.fault("lostResponse", method="PATCH", scope=found["resourceId"], times=1)
     return _approved_until(product, stack, found, 15, method="GET", skip=1)
 
 
@@ -190,11 +190,12 @@ def calm(product: Product, killed: object) -> Json:
     found = product.fixable()[-1]
     planned = product.plan(found["id"])
     product.approve(planned)
-    return outcome(product.ended(f"/remediations/{planned['id']}"))
+    return outcome(product, product.ended(f"/remediations/{planned['id']}"))
 
 
-def outcome(ended: Json) -> Json:
-    items = [{name: item[name] for name in ("outcome", "reason", "refusals")} for item in ended["items"]]
+def outcome(product: Product, ended: Json) -> Json:
+    shown = ("outcome", "reason", "refusals")
+    items = [{name: item[name] for name in shown} for item in product.items(ended["id"])]
     return {"status": ended["status"], "items": items}
 
 
@@ -203,8 +204,8 @@ def test_a_remediation_ends_as_one_that_was_not_killed(
     product: Product, killed: dict[str, tuple[Json, str]], calm: Json, moment: str
 ) -> None:
     found, remediation = killed[moment]
-    assert outcome(product.finished(remediation)) == calm
-    assert product.get(f"/findings/{found['id']}")["life"] == "resolved"
+    assert outcome(product, product.finished(remediation)) == calm
+    assert product.get(f"/findings/{found['id']}")["status"] == "resolved"
     assert once(written(product, found), moment)
 
 
@@ -225,6 +226,7 @@ def test_a_rollback_that_was_killed_restores_once(product: Product, killed: dict
     product.finished(remediation)
     with product.cloud.held(0.5, method="PUT", scope=found["resourceId"]) as wait:
         product.post(f"{path}/rollback")
+        product.post(f"{path}/rollback/approve", role="approver")
         wait()
         product.kill()
     product.start()
@@ -243,7 +245,7 @@ def test_a_remediation_survives_the_death_of_the_cloud(product: Product, calm: J
         product.cloud.kill()
         product.cloud.start()
     ended = product.ended(f"/remediations/{planned['id']}")
-    assert {each["outcome"] for each in ended["items"]} == {calm["items"][0]["outcome"]}
+    assert {each["outcome"] for each in product.items(ended["id"])} == {calm["items"][0]["outcome"]}
     # A write of an earlier test, held back when its host died, may land only now: it is that test's own.
     planned_ids = {found["resourceId"], other["resourceId"]}
     made = Counter(each["id"] for each in product.cloud.writes(before) if each["id"] in planned_ids)

@@ -8,18 +8,23 @@ from typing import Any
 
 import pytest
 
-from shared.domain.body import canonical, comparable
+from shared.domain.body import comparable
+from shared.domain.canonical import canonicalize
 from shared.domain.error import Conflict, Throttled, Unavailable
-from shared.domain.plan import Outcome
-from shared.domain.remediation import ACTIVE, Remediation, Status, apply
+from shared.domain.item import ItemOutcome
+from shared.domain.remediation import ACTIVE, Remediation, RemediationStatus
+from shared.domain.remediation_transition import apply
+from shared.eventstore.store import Store
 from shared.ports.queue import Queue
-from shared.services import policy
-from shared.services.estate import Store
-from tests.cloud import VAULT, FixingCatalog, account, resource
-from tests.services.test_plan import APPENDED, LOGGED
-from tests.world import Counting, Killed, World
+from shared.services.policy import effective_policy
+from tests.fakes.catalog import FixingCatalog
+from tests.fakes.cloud import VAULT, account, resource
+from tests.fakes.interruption import Killed
+from tests.fakes.world import Counting, World
+from tests.services.remediation.test_plan import APPENDED, LOGGED
 
 SEEDS = int(os.environ.get("CORTEX_STORMS", "30"))
+FIRST = int(os.environ.get("CORTEX_STORM_SEED", "0"))
 NAMES = {"account": ("bypass", "https-only", "tls-1-2"), "vault": ("logged", "purge-protected")}
 
 
@@ -99,7 +104,7 @@ def through(world: World, storm: Storm) -> Remediation:
             return world.now()
         except Killed:
             continue
-    raise AssertionError(f"never ended: {world.told()}")
+    raise AssertionError(f"never ended: {world.event_types()}")
 
 
 def late(world: World) -> None:
@@ -116,15 +121,20 @@ def check(world: World, known: Remediation, befores: dict[str, Any]) -> None:
     for event in world.events():
         folded = apply(folded, event)
     assert folded == known
-    for item in known.items:
+    for item in world.items():
         body = world.cloud.bodies.get(item.resource_id.lower())
         before = befores[item.resource_id.lower()]
         foreign = bool(body and body.get("tags") == {"changed": "by somebody else"})
-        unchanged = canonical(comparable(body or {})) == canonical(comparable(before))
-        assert item.outcome not in {Outcome.PENDING, Outcome.APPLYING, Outcome.APPLIED, Outcome.ROLLING_BACK}
-        if item.outcome == Outcome.DONE and not foreign:
+        unchanged = canonicalize(comparable(body or {})) == canonicalize(comparable(before))
+        assert item.outcome not in {
+            ItemOutcome.PENDING,
+            ItemOutcome.APPLYING,
+            ItemOutcome.APPLIED,
+            ItemOutcome.ROLLING_BACK,
+        }
+        if item.outcome == ItemOutcome.DONE and not foreign:
             assert not unchanged
-        if item.outcome in {Outcome.REFUSED, Outcome.ROLLED_BACK, Outcome.FAILED} and not foreign:
+        if item.outcome in {ItemOutcome.REFUSED, ItemOutcome.ROLLED_BACK, ItemOutcome.FAILED} and not foreign:
             assert unchanged, f"{item.outcome}: {item.reason}"
 
 
@@ -133,11 +143,11 @@ def check(world: World, known: Remediation, befores: dict[str, Any]) -> None:
 def test_however_it_storms_the_record_tells_the_truth_and_nobody_s_change_is_lost(
     kind: str, store: Store, queue: Queue, *, etags: bool
 ) -> None:
-    book = policy.book(FixingCatalog(LOGGED, APPENDED))
-    outcomes: set[Outcome] = set()
+    policies = effective_policy.packaged(FixingCatalog(LOGGED, APPENDED))
+    outcomes: set[ItemOutcome] = set()
     killed = 0
-    for seed in range(SEEDS):
-        world = World(store, queue, book=book, id=f"{kind}{etags}{seed}")
+    for seed in range(FIRST, FIRST + SEEDS):
+        world = World(store, queue, policies=policies, id=f"{kind}{etags}{seed}")
         world.cloud.etags = etags
         made = account(world.id) if kind == "account" else resource(VAULT, world.id, {"enablePurgeProtection": False})
         world.put(made)
@@ -147,15 +157,15 @@ def test_however_it_storms_the_record_tells_the_truth_and_nobody_s_change_is_los
         known = through(world, storm)
         check(world, known, before)
         survived(world, storm, made)
-        if known.status in {Status.SUCCEEDED, Status.PARTLY_SUCCEEDED} and seed % 2:
+        if known.status in {RemediationStatus.SUCCEEDED, RemediationStatus.PARTLY_SUCCEEDED} and seed % 2:
             rolling = replace(world, store=store)
             rolling.rollback()
             known = through(world, storm)
             check(world, known, before)
             survived(world, storm, made)
-        outcomes |= {item.outcome for item in known.items}
+        outcomes |= {item.outcome for item in world.items()}
         killed += storm.killed
-    assert {Outcome.DONE, Outcome.ROLLED_BACK, Outcome.UNKNOWN} <= outcomes
+    assert {ItemOutcome.DONE, ItemOutcome.ROLLED_BACK, ItemOutcome.UNKNOWN} <= outcomes
     assert killed > SEEDS // 4
 
 

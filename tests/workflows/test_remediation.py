@@ -1,4 +1,4 @@
-"""The plot of a remediation under the real durable engine, with the doors' own activities."""
+"""The workflow of a remediation under the real durable engine, with the doors' own activities."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,15 +8,15 @@ import pytest
 from durabletask.client import OrchestrationStatus
 
 from shared.domain.error import Forbidden, Throttled
-from shared.domain.plan import Outcome
-from shared.domain.remediation import Status
+from shared.domain.item import ItemOutcome
+from shared.domain.remediation import RemediationStatus
+from shared.eventstore.store import Store
 from shared.ports.queue import Queue
-from shared.services import remediation
-from shared.services.estate import Store
-from shared.workflows import remediation as plot
-from tests.cloud import account
-from tests.durable import Engine, connect, until
-from tests.world import World, throw
+from shared.services.remediation import approval
+from shared.workflows import remediation as workflow
+from tests.fakes.cloud import account
+from tests.fakes.durable import Engine, connect, until
+from tests.fakes.world import World, throw
 
 
 @pytest.fixture
@@ -46,16 +46,16 @@ def requested(world: World, *names: str) -> dict[str, Any]:
     return body
 
 
-def test_from_request_to_proof(world: World, engine: Engine) -> None:
+def test_a_remediation_runs_from_request_to_proof(world: World, engine: Engine) -> None:
     body = requested(world)
     engine.start(world)
-    until(world, Status.AWAITING_APPROVAL)
+    until(world, RemediationStatus.AWAITING_APPROVAL)
     world.approve()
-    engine.ring(world)
+    engine.raise_event(world)
     assert engine.end(world) == OrchestrationStatus.COMPLETED
-    assert world.now().status == Status.SUCCEEDED
+    assert world.now().status == RemediationStatus.SUCCEEDED
     assert world.cloud.writes == [("PATCH", body["id"])]
-    assert engine.calls == ["look", "plan", "look", "apply", "verify", "finish"]
+    assert engine.calls == ["look", "plan", "look", "execute", "finish"]
 
 
 def test_an_approval_before_the_wait_is_found_in_the_record(world: World, engine: Engine) -> None:
@@ -64,40 +64,40 @@ def test_an_approval_before_the_wait_is_found_in_the_record(world: World, engine
     world.approve()
     engine.start(world)
     engine.end(world)
-    assert world.now().status == Status.SUCCEEDED
-    assert engine.calls == ["look", "apply", "verify", "finish"]
+    assert world.now().status == RemediationStatus.SUCCEEDED
+    assert engine.calls == ["look", "execute", "finish"]
 
 
-def test_a_bell_without_a_decision_changes_nothing(world: World, engine: Engine) -> None:
+def test_an_event_without_a_decision_changes_nothing(world: World, engine: Engine) -> None:
     requested(world)
     engine.start(world)
-    until(world, Status.AWAITING_APPROVAL)
-    engine.ring(world)
-    engine.ring(world)
+    until(world, RemediationStatus.AWAITING_APPROVAL)
+    engine.raise_event(world)
+    engine.raise_event(world)
     world.approve()
-    engine.ring(world)
+    engine.raise_event(world)
     engine.end(world)
-    assert world.now().status == Status.SUCCEEDED
-    assert world.told().count("itemApplied") == 1
+    assert world.now().status == RemediationStatus.SUCCEEDED
+    assert world.item_event_types().count("itemApplied") == 1
 
 
-def test_a_rejection_ends_it(world: World, engine: Engine) -> None:
+def test_a_rejection_ends_the_workflow(world: World, engine: Engine) -> None:
     requested(world)
     engine.start(world)
-    until(world, Status.AWAITING_APPROVAL)
-    remediation.reject(world.id, "no", store=world.by("grace"), queue=world.queue)
-    engine.ring(world)
+    until(world, RemediationStatus.AWAITING_APPROVAL)
+    approval.reject(world.id, "no", store=world.by("grace"), queue=world.queue)
+    engine.raise_event(world)
     assert engine.end(world) == OrchestrationStatus.COMPLETED
-    assert world.now().status == Status.REJECTED
+    assert world.now().status == RemediationStatus.REJECTED
     assert world.cloud.writes == []
 
 
 def test_a_plan_that_nobody_approves_expires(world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.services.plan.EXPIRY", timedelta(milliseconds=1))
+    monkeypatch.setattr("shared.services.remediation.plan.EXPIRY", timedelta(milliseconds=1))
     requested(world)
     engine.start(world)
     engine.end(world)
-    assert world.now().status == Status.EXPIRED
+    assert world.now().status == RemediationStatus.EXPIRED
 
 
 def test_a_throttled_cloud_is_waited_for(world: World, engine: Engine) -> None:
@@ -107,15 +107,15 @@ def test_a_throttled_cloud_is_waited_for(world: World, engine: Engine) -> None:
     world.cloud.before = throw(Throttled("slow down", retry_after=0.05))
     engine.start(world)
     engine.end(world)
-    assert world.now().status == Status.SUCCEEDED
-    assert engine.calls.count("apply") == 2
+    assert world.now().status == RemediationStatus.SUCCEEDED
+    assert engine.calls.count("execute") == 2
 
 
 def test_a_throttled_plan_is_waited_for(world: World, engine: Engine) -> None:
     requested(world)
-    world.cloud.faults.append(Throttled("slow down", retry_after=0.05))
+    world.cloud.faults.append(Throttled("slow down", retry_after=0.02))
     engine.start(world)
-    until(world, Status.AWAITING_APPROVAL)
+    until(world, RemediationStatus.AWAITING_APPROVAL)
     assert engine.calls[:3] == ["look", "plan", "plan"]
 
 
@@ -123,26 +123,46 @@ def test_a_step_that_fails_once_is_done_again(world: World, engine: Engine) -> N
     requested(world)
     world.plan()
     world.approve()
-    engine.faults["verify"] = [RuntimeError("a worker died")]
+    engine.faults["execute"] = [RuntimeError("a worker died")]
     engine.start(world)
     engine.end(world)
-    assert world.now().status == Status.SUCCEEDED
+    assert world.now().status == RemediationStatus.SUCCEEDED
 
 
 def test_a_step_that_keeps_failing_is_given_up_and_recorded(world: World, engine: Engine) -> None:
     requested(world)
     world.plan()
     world.approve()
-    engine.faults["verify"] = [RuntimeError("a bug"), RuntimeError("a bug")]
+    engine.faults["execute"] = [RuntimeError("a bug"), RuntimeError("a bug")]
     engine.start(world)
     assert engine.end(world) == OrchestrationStatus.COMPLETED
     known = world.now()
-    assert (known.status, known.items[0].outcome) == (Status.FAILED, Outcome.UNKNOWN)
-    assert "a bug" in known.items[0].reason
+    assert (known.status, world.item().outcome) == (RemediationStatus.FAILED, ItemOutcome.FAILED)
+    assert "a bug" in world.item().reason
+
+
+def test_an_item_that_keeps_failing_is_given_up_and_the_others_go_on(world: World, engine: Engine) -> None:
+    first, second = account("alpha"), account("beta")
+    world.put(first, second)
+    world.request(first, "https-only", more=(world.finding(second, "https-only").id,))
+    world.plan()
+    world.approve()
+
+    def bug(_method: str, resource_id: str) -> None:
+        if resource_id == first["id"]:
+            raise RuntimeError("a bug")
+
+    world.cloud.before = bug
+    engine.start(world)
+    assert engine.end(world) == OrchestrationStatus.COMPLETED
+    assert world.now().status == RemediationStatus.PARTLY_SUCCEEDED
+    outcomes = {each.resource_id: each.outcome for each in world.items()}
+    assert outcomes == {first["id"]: ItemOutcome.UNKNOWN, second["id"]: ItemOutcome.DONE}
 
 
 def test_a_long_remediation_begins_new_histories(world: World, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plot, "STEPS", 3)
+    monkeypatch.setattr(workflow, "HISTORY_ACTIVITIES", 2)
+    monkeypatch.setattr("shared.services.remediation.execution.BATCH_ITEMS", 1)
     first = account("alpha")
     others = [account(name) for name in ("beta", "gamma", "delta")]
     world.put(first, *others)
@@ -151,7 +171,7 @@ def test_a_long_remediation_begins_new_histories(world: World, engine: Engine, m
     world.approve()
     engine.start(world)
     engine.end(world)
-    assert [item.outcome for item in world.now().items] == [Outcome.DONE] * 4
+    assert [item.outcome for item in world.items()] == [ItemOutcome.DONE] * 4
     assert len(world.cloud.writes) == 4
     assert engine.calls.count("look") > 2
 
@@ -163,8 +183,8 @@ def test_a_lost_workflow_is_started_again_and_goes_on(world: World, engine: Engi
     world.apply()
     engine.start(world)
     engine.end(world)
-    assert engine.calls == ["look", "verify", "finish"]
-    assert world.now().status == Status.SUCCEEDED
+    assert engine.calls == ["look", "execute", "finish"]
+    assert world.now().status == RemediationStatus.SUCCEEDED
 
 
 def test_a_rollback_is_a_new_run_under_the_same_id(world: World, engine: Engine) -> None:
@@ -177,7 +197,7 @@ def test_a_rollback_is_a_new_run_under_the_same_id(world: World, engine: Engine)
     engine.purge(world)
     engine.start(world)
     engine.end(world)
-    assert world.now().status == Status.ROLLED_BACK
+    assert world.now().status == RemediationStatus.ROLLED_BACK
     assert world.cloud.writes == [("PATCH", body["id"]), ("PUT", body["id"])]
 
 
@@ -190,4 +210,4 @@ def test_one_refused_item_does_not_stop_the_workflow(world: World, engine: Engin
     world.cloud.before = throw(Forbidden("no"))
     engine.start(world)
     engine.end(world)
-    assert world.now().status == Status.PARTLY_SUCCEEDED
+    assert world.now().status == RemediationStatus.PARTLY_SUCCEEDED

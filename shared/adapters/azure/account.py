@@ -8,7 +8,7 @@ from azure.core.credentials import TokenCredential
 from shared.adapters.azure.login import credential
 from shared.domain.error import InvalidInput
 
-_PATIENCE = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3}
+_RETRY_OPTIONS = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3}
 
 
 class _Service(Protocol):
@@ -21,15 +21,18 @@ class _Service(Protocol):
 def service[S: _Service](
     kind: type[S], name: str, address: str, identity: TokenCredential | None, options: Mapping[str, Any]
 ) -> S:
-    """A service client ("blob" or "queue") that gives up in time; asks nothing of the network yet.
+    """Return a service client ("blob" or "queue") that gives up in time; InvalidInput for an invalid address.
 
     An account's address may be that of any of its services: https://NAME.blob.core.windows.net.
     """
-    patient = {**_PATIENCE, **options}
+    settings = {**_RETRY_OPTIONS, **options}
     if not address.startswith(("https://", "http://")):
-        return kind.from_connection_string(address, **patient)
+        return kind.from_connection_string(address, **settings)
+    # https://NAME.blob.core.windows.net: the service's name is replaced, so one setting serves blobs and queues.
     account, _, rest = address.partition(".")
     _, _, domain = rest.partition(".")
     if not domain:
-        raise InvalidInput(f"{address} is not like https://NAME.blob.core.windows.net", path="storageAccountUrl")
-    return kind(f"{account}.{name}.{domain}", identity or credential(), **patient)
+        raise InvalidInput(
+            f"{address} is not an address like https://NAME.blob.core.windows.net", path="storageAccountUrl"
+        )
+    return kind(f"{account}.{name}.{domain}", identity or credential(), **settings)

@@ -5,42 +5,46 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-from urllib.parse import urlencode
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline import Pipeline
-from azure.core.pipeline.policies import ContentDecodePolicy, RequestIdPolicy, UserAgentPolicy
+from azure.core.pipeline.policies import RequestIdPolicy, UserAgentPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
-from azure.mgmt.managementgroups import ManagementGroupsMgmtClient
 from azure.mgmt.resource.resources import ResourceManagementClient
-from azure.mgmt.resource.subscriptions import SubscriptionClient
-from azure.mgmt.resourcegraph import ResourceGraphClient
 from requests import Session
-from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
-from shared.adapters.azure import refusal
-from shared.adapters.azure.patience import Authentication, Patience, Quota
-from shared.domain.error import InvalidInput, NotFound, Unavailable
+from shared.adapters.azure import arm_error, response_validation
+from shared.adapters.azure.decoding import BoundedAdapter, JsonDecodingPolicy
+from shared.adapters.azure.retry_policy import ArmRetryPolicy, AuthenticationPolicy, QuotaPolicy
+from shared.domain.error import InvalidInput, Malformed, NotFound
+from shared.domain.resource import JsonObject
 
-Json = dict[str, Any]
-
-_ID = re.compile(r"/[\w.\-()/ @:~!$&'*+,;=]{1,2047}", re.ASCII)
+_ID = re.compile(r"/[\w.\-()/ @:~!$&'*+,;=]{1,2047}")
+"""Letters and digits of any alphabet: resource groups and many resources may have them in their names."""
+_KEPT = "/()@:~!$&'*+,;="
+"""What an id may have in an address as it is; the rest goes percent-encoded (RFC 3986, 3.3)."""
+_SCOPE = "https://management.azure.com/.default"
 _SCOPES = {
     "management.usgovcloudapi.net": "https://management.core.usgovcloudapi.net/.default",
     "management.chinacloudapi.cn": "https://management.chinacloudapi.cn/.default",
 }
-_PAGES = 1000
-CONNECTIONS = 64
-"""Kept open: eight subscriptions are collected at a time, with eight threads each."""
-_DAY = 86_400.0
+_LIST_PAGES = 1000
+LIST_SECONDS = 60.0
+"""Seconds that all pages of one list may take together."""
+PROVIDER_VERSION = "2021-04-01"
+POOL_CONNECTIONS = 64
+"""Connections kept open: eight subscriptions are collected at a time, with eight threads each."""
+_DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """One tenant's cloud: where its Resource Manager answers, and the identity that reads and writes it."""
+class ArmConnection:
+    """One tenant's cloud: the address of its Resource Manager, and the identity that reads and writes it."""
 
     tenant: str
     endpoint: str
@@ -54,146 +58,145 @@ class StaticToken:
         self._token = token
 
     def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - the SDK's protocol
-        """The token; whoever gave it knows how long it lives."""
+        """Return the token; whoever gave it knows how long it lives."""
         return AccessToken(self._token, int(time.time()) + 3600)
 
 
 class Arm:
     """Reads and clients over one pipeline, safe for several threads. A call that hangs ends after `timeout` seconds."""
 
-    def __init__(self, connection: Connection, *, sleep: Callable[[float], None], timeout: float) -> None:
+    def __init__(self, connection: ArmConnection, *, sleep: Callable[[float], None], timeout: float) -> None:
         self.endpoint = connection.endpoint.rstrip("/")
         self._credential = connection.credential
+        host = self.endpoint.partition("://")[2].partition("/")[0]
         self._pipeline: Any = Pipeline(
             RequestsTransport(session=_session(), connection_timeout=min(timeout, 5.0), read_timeout=timeout),
             [
                 RequestIdPolicy(),
                 UserAgentPolicy("policycortex"),
-                Patience(sleep),
-                Quota(sleep),
-                ContentDecodePolicy(),
-                Authentication(connection.credential, _scope(self.endpoint), endpoint=self.endpoint),
+                ArmRetryPolicy(sleep),
+                QuotaPolicy(sleep),
+                JsonDecodingPolicy(),
+                AuthenticationPolicy(connection.credential, _SCOPES.get(host, _SCOPE), endpoint=self.endpoint),
             ],
         )
         self._versions: dict[str, tuple[float, Mapping[str, Sequence[str]]]] = {}
         self._clients: dict[str, ResourceManagementClient] = {}
         self._lock = threading.Lock()
-        self.graph = ResourceGraphClient(**self._client_options())
-        self.subscriptions = SubscriptionClient(**self._client_options())
-        self.groups = ManagementGroupsMgmtClient(**self._client_options())
-
-    def _client_options(self) -> dict[str, Any]:
-        return {"credential": self._credential, "base_url": self.endpoint, "pipeline": self._pipeline}
 
     def resources(self, subscription: str) -> ResourceManagementClient:
-        """The SDK's client of resources, groups and providers of one subscription."""
+        """Return the SDK's client of resources, groups and providers of one subscription."""
         with self._lock:
             if subscription not in self._clients:
-                options = self._client_options()
+                options = {"credential": self._credential, "base_url": self.endpoint, "pipeline": self._pipeline}
                 self._clients[subscription] = ResourceManagementClient(subscription_id=subscription, **options)
             return self._clients[subscription]
 
-    def get(self, path: str, api_version: str) -> Json:
-        """The JSON object at a path: a resource by id, or a list under one."""
-        with refusal.translated(path):
-            client: Any = self.resources("-").resources
-            return cast("Json", client.get_by_id(checked(path).lstrip("/"), api_version=api_version, cls=raw))
+    def get(self, path: str, api_version: str) -> JsonObject:
+        """Return the resource with this id."""
+        return response_validation.resource(self.ask(checked(path), api_version), path)
 
-    def find(self, path: str, api_version: str) -> Json | None:
-        """As `get`; None when there is nothing at the path."""
+    def ask(
+        self, path: str, api_version: str, query: Mapping[str, str] | None = None, body: JsonObject | None = None
+    ) -> Any:  # noqa: ANN401 - any JSON
+        """Return the JSON response to a GET, or to a POST that only reads where there is a `body`."""
+        link = f"{quote(path, safe=_KEPT)}?{urlencode({'api-version': api_version, **(query or {})})}"
+        return self._ask(path, HttpRequest("GET" if body is None else "POST", self.endpoint + link, json=body))
+
+    def _ask(self, path: str, request: HttpRequest) -> Any:  # noqa: ANN401 - any JSON
+        with arm_error.error_translation(path):
+            answer = self._pipeline.run(request, stream=False)
+            answer.http_response.raise_for_status()
+        # Other successes, such as 202, hold no resource yet.
+        if answer.http_response.status_code != HTTPStatus.OK:
+            raise Malformed(f"the cloud answered {path} with status {answer.http_response.status_code} instead of 200")
+        return answer.context.get(JsonDecodingPolicy.CONTEXT_NAME)
+
+    def find(self, path: str, api_version: str) -> JsonObject | None:
+        """Return the resource with this id; None when there is none."""
         try:
             return self.get(path, api_version)
         except NotFound:
             return None
 
-    def items(self, path: str, api_version: str) -> Iterator[Json]:
-        """All objects of a list, page after page; what answers one resource instead of a list yields that one."""
-        body = self.get(path, api_version)
-        if isinstance(body, dict) and not isinstance(body.get("value"), list):
-            yield body
+    def items(self, path: str, api_version: str) -> Iterator[JsonObject]:
+        """Yield all objects of a list, page after page; what answers one resource instead of a list yields that one."""
+        body = self.ask(checked(path), api_version)
+        if isinstance(body, dict) and "value" not in body:
+            yield response_validation.resource(body, path)
             return
-        yield from self._pages(path, body)
+        yield from (response_validation.resource(each, path) for each in self._pages(path, body))
 
-    def listed(self, path: str, api_version: str, query: Mapping[str, str]) -> Iterator[Json]:
-        """All objects of a list that takes further query parameters, page after page.
+    def listed(self, path: str, api_version: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
+        """Yield all objects of a list that takes further query parameters, page after page.
 
-        Errors: Unavailable when the pages are no list, or lead in a circle.
+        Errors: Malformed when a page is not a list, or the pages lead in a circle, to another address, or do not end.
         """
-        link = f"{checked(path)}?{urlencode({'api-version': api_version, **query})}"
-        yield from self._pages(path, self._follow(path, link))
+        yield from self._pages(path, self.ask(checked(path), api_version, query))
 
-    def _pages(self, path: str, body: Any) -> Iterator[Json]:  # noqa: ANN401 - any JSON
-        """The objects of a page, and of the pages that it leads to."""
+    def _pages(self, path: str, body: Any) -> Iterator[JsonObject]:  # noqa: ANN401 - any JSON
+        """Yield the objects of a page, and of the pages that it leads to."""
+        # Pages of a broken or hostile service may lead in a circle or never end: both are bounded.
         links: set[str] = set()
+        until = time.monotonic() + LIST_SECONDS
         while True:
-            if not isinstance(body, dict) or not isinstance(body.get("value"), list):
-                raise Unavailable(f"a page of the list at {path} holds no list", retry_after=60.0)
-            yield from (item for item in body["value"] if isinstance(item, dict))
-            link = str(body.get("nextLink") or "")
+            found, link = response_validation.page(body, path)
+            yield from found
             if not link:
                 return
             if link in links:
-                raise Unavailable(f"the list at {path} leads to a page that it has given before", retry_after=60.0)
-            if len(links) == _PAGES:
-                raise Unavailable(f"the list at {path} has more than {_PAGES} pages", retry_after=60.0)
+                raise Malformed(f"the list at {path} leads to a page that was read before")
+            if len(links) == _LIST_PAGES or time.monotonic() > until:
+                raise Malformed(f"the list at {path} did not end after {len(links) + 1} pages")
             links.add(link)
-            body = self._follow(path, link)
-
-    def _follow(self, path: str, link: str) -> Any:  # noqa: ANN401 - any JSON
-        with refusal.translated(path):
-            answer = self.resources("-").send_request(HttpRequest("GET", link))
-            answer.raise_for_status()
-            return answer.json()
+            body = self._ask(path, HttpRequest("GET", link))
 
     def api_version(self, kind: str, subscription: str, *, now: float) -> str | None:
-        """The newest api-version of a type that is no preview, from the provider; None when it is not known there."""
+        """Find the newest api-version of a type, previews last; None when the provider does not know the type."""
         namespace, _, name = kind.lower().partition("/")
-        read_at, known = self._versions.get(namespace, (now - 2 * _DAY, {}))
-        if now - read_at > _DAY:
+        read_at, known = self._versions.get(namespace, (now - 2 * _DAY_SECONDS, {}))
+        if now - read_at > _DAY_SECONDS:
             known = self._provider(namespace, subscription)
             self._versions[namespace] = (now, known)
         versions = known.get(name, ())
-        return max(versions, key=_preference, default=None)
+        return max(versions, key=lambda version: ("-" not in version[10:], version), default=None)  # 2024-01-01-preview
 
     def _provider(self, namespace: str, subscription: str) -> Mapping[str, Sequence[str]]:
         try:
-            with refusal.translated(f"/subscriptions/{subscription}/providers/{namespace}"):
-                found = self.resources(subscription).providers.get(namespace)
+            path = f"/subscriptions/{subscription}/providers/{namespace}"
+            kinds = response_validation.mapping(self.ask(checked(path), PROVIDER_VERSION), path).get("resourceTypes")
         except NotFound:
             return {}
-        kinds = found.resource_types or ()
-        return {str(kind.resource_type).lower(): tuple(kind.api_versions or ()) for kind in kinds}
+        known = [each for each in kinds or () if isinstance(each, dict)] if isinstance(kinds, list) else []
+        return {
+            str(each.get("resourceType")).lower(): tuple(text for text in versions if isinstance(text, str))
+            for each in known
+            if isinstance(versions := each.get("apiVersions"), list)
+        }
 
     def close(self) -> None:
         """Close the connections."""
+        # The pipeline has no other way to close.
         self._pipeline.__exit__()
 
 
 def _session() -> Session:
-    """Room for a connection of every thread; the default keeps ten and closes the others after each call."""
+    """Return a session that keeps a connection for every thread; by default, ten are kept and others closed."""
     session = Session()
-    once = Retry(total=False, redirect=False, raise_on_status=False)  # Patience decides on what is sent again
+    once = Retry(total=False, redirect=False, raise_on_status=False)  # ArmRetryPolicy decides what is sent again
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=once))
+        session.mount(scheme, BoundedAdapter(pool_maxsize=POOL_CONNECTIONS, max_retries=once))
     return session
 
 
 def raw(response: Any, _typed: object, _headers: object) -> Any:  # noqa: ANN401 - the SDK's callback
-    """The answer as JSON: the SDK's models would hide what they do not know."""
+    """Return the answer as JSON: the SDK's models would hide what they do not know."""
     return response.http_response.json()
 
 
 def checked(path: str) -> str:
-    """The path, when it can only mean a path; InvalidInput for one that could reach another address."""
+    """Check a path; InvalidInput when it could reach anything but a resource under the endpoint."""
+    # The path is appended to the endpoint: '//', '..' or a '?' in it could lead to another host or resource.
     if not _ID.fullmatch(path) or "//" in path or "/../" in f"{path}/":
         raise InvalidInput(f"{path[:200]!r} is not a resource id", path="resourceId")
     return path
-
-
-def _scope(endpoint: str) -> str:
-    host = endpoint.partition("://")[2].partition("/")[0]
-    return _SCOPES.get(host, "https://management.azure.com/.default")
-
-
-def _preference(version: str) -> tuple[bool, str]:
-    return "-" not in version[10:], version

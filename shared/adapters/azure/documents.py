@@ -2,10 +2,11 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Self, cast
+from functools import wraps
+from typing import Any
 
 import orjson
 from azure.core import MatchConditions
@@ -13,33 +14,53 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 
-from shared.adapters.azure.charge import Charges, Hook
-from shared.adapters.azure.clause import Clause
-from shared.adapters.azure.fault import translate
+from shared.adapters import probe
 from shared.adapters.azure.key import group_names, indexing_policy, item_id, partition
 from shared.adapters.azure.login import credential
-from shared.adapters.listing import check_limit, check_query, page, read_cursor, tally
-from shared.adapters.record import check_field, encode, encode_group
-from shared.domain.error import AlreadyExists, Conflict, NotFound, Stale
-from shared.ports.documents import Body, Document, DocumentPage, Query
+from shared.adapters.azure.query import CosmosQuery
+from shared.adapters.azure.request_unit import RequestUnitCounter, ResponseHook
+from shared.adapters.azure.storage_error import Contended, translate
+from shared.adapters.closing import Closing
+from shared.adapters.listing import check_limit, check_query, count_by_value, page, read_cursor
+from shared.adapters.record import check_field, encode, encode_group, encode_many
+from shared.domain.error import AlreadyExists, InvalidInput, ItemsRejected, NotFound, Stale, TooLarge, Unavailable
+from shared.ports.documents import Document, DocumentBody, DocumentPage, Query
 
 _CONTAINER = "documents"
-_WRITERS = 8
-_PATIENCE = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "retry_backoff_max": 5}
-_ATTEMPTS = 100
-_REMEMBERED = 100_000
+_WRITE_THREADS = 8
+_RETRY_OPTIONS = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "retry_backoff_max": 5}
+_WRITE_ATTEMPTS = 100
+_MARKED_GROUPS = 100_000
+_CONTENTION_RETRY_SECONDS = (0.01, 0.05, 0.25)
+"""Waits before a write is tried again that was in conflict with another one; the SDK for Python does not retry."""
 
 
-class CosmosDocuments:
+def _retry_contended[**P, R](write: Callable[P, R]) -> Callable[P, R]:
+    """Try a write again while it is in conflict with another one (449, "Retry With": nothing was done)."""
+
+    @wraps(write)
+    def trying(*args: P.args, **given: P.kwargs) -> R:
+        for wait in _CONTENTION_RETRY_SECONDS:
+            try:
+                return write(*args, **given)
+            except Contended:
+                time.sleep(wait)
+        return write(*args, **given)
+
+    return trying
+
+
+class CosmosDocuments(Closing):
     """Keeps the `Documents` port in Cosmos DB, one partition for each tenant and kind, or tenant, kind and group.
 
     With a `key` the database and container are made on first use; with a managed identity, which may not, they have
     to be there (`indexing_policy` in key.py tells how the container is indexed). Numbers are doubles: integers beyond
     2**53 lose their last digits.
 
-    A process reads its own writes. At session consistency another process may not see them for a moment: who gets an
-    id in a message and finds nothing must try again, never conclude. Accounts with bounded staleness or strong
-    consistency and one region do not show this. Source: Azure Cosmos DB, "Consistency levels in Azure Cosmos DB".
+    A process reads its own writes. At session consistency another process may not see them for a moment: whoever gets
+    an id in a message and finds nothing must try again, and not conclude that it is gone. Accounts with one region and
+    bounded staleness or strong consistency do not show this.
+    Source: Azure Cosmos DB, "Consistency levels in Azure Cosmos DB".
     """
 
     def __init__(
@@ -57,8 +78,9 @@ class CosmosDocuments:
         self._key = key
         self._identity = identity
         self._indexes = indexes or {}
-        self._options = {**_PATIENCE, **options}
-        self._charges = Charges()
+        # Text goes out as UTF-8, so that what is counted is what is sent: escapes take three times as much.
+        self._options = {**_RETRY_OPTIONS, "enable_compact_utf8_item_writes": True, **options}
+        self._charges = RequestUnitCounter()
         self._marked: set[str] = set()
         self._opening = threading.Lock()
         self._opened: tuple[CosmosClient, ContainerProxy] | None = None
@@ -70,16 +92,12 @@ class CosmosDocuments:
                 self._opened[0].close()
             self._opened = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def check(self) -> None:
+        """See `Documents.check`."""
+        probe.documents(self)
 
     def request_units(self) -> dict[str, dict[str, float]]:
-        """Calls made and request units spent by this process, for each operation of the port."""
+        """See `Documents.request_units`."""
         return self._charges.spent()
 
     def get(self, *, tenant: str, kind: str, id: str) -> Document | None:
@@ -102,7 +120,8 @@ class CosmosDocuments:
             hook(items.get_response_headers(), None)
         return {document.id: document for document in map(_document, items)}
 
-    def put(self, *, tenant: str, kind: str, id: str, body: Body, if_match: str | None = None) -> Document:
+    @_retry_contended
+    def put(self, *, tenant: str, kind: str, id: str, body: DocumentBody, if_match: str | None = None) -> Document:
         """See `Documents.put`."""
         item = _item(partition(tenant, kind), id, encode(body))
         with self._calling("put", f"{kind} '{id}'") as hook:
@@ -114,51 +133,70 @@ class CosmosDocuments:
                 )
             )
 
-    def create(self, *, tenant: str, kind: str, id: str, body: Body) -> Document:
+    @_retry_contended
+    def create(self, *, tenant: str, kind: str, id: str, body: DocumentBody) -> Document:
         """See `Documents.create`."""
         item = _item(partition(tenant, kind), id, encode(body))
         with self._calling("create", f"{kind} '{id}'") as hook:
             return _document(self._container.create_item(item, response_hook=hook))
 
-    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body], newer_by: str | None = None) -> None:
+    def put_many(
+        self, *, tenant: str, kind: str, items: Mapping[str, DocumentBody], newer_by: str | None = None
+    ) -> None:
         """See `Documents.put_many`; eight at a time."""
         place = partition(tenant, kind)
         if newer_by is not None:
             check_field(newer_by, path="newer_by")
-        ready = [_item(place, id_, encode(body)) for id_, body in items.items()]
+        encoded, refused = encode_many(items)
 
-        def write(item: dict[str, Any]) -> None:
-            with self._calling("put_many", f"{kind} '{item['key']}'") as hook:
-                self._container.upsert_item(item, no_response=True, response_hook=hook)
+        def write(id_: str) -> None:
+            item = _item(place, id_, encoded[id_])
+            try:
+                if newer_by is None:
+                    self._upsert(kind, item)
+                else:
+                    self._put_newer(tenant, kind, item, newer_by)
+            except (InvalidInput, TooLarge) as error:
+                refused[id_] = error
 
-        def write_newer(item: dict[str, Any]) -> None:
-            self._put_newer(tenant, kind, item, cast("str", newer_by))
-
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            for _ in pool.map(write if newer_by is None else write_newer, ready):
+        with ThreadPoolExecutor(_WRITE_THREADS) as pool:
+            # Consumed, because errors of the threads are raised only here.
+            for _ in pool.map(write, encoded):
                 pass
+        if refused:
+            raise ItemsRejected(refused)
+
+    @_retry_contended
+    def _upsert(self, kind: str, item: dict[str, Any]) -> None:
+        with self._calling("put_many", f"{kind} '{item['key']}'") as hook:
+            self._container.upsert_item(item, no_response=True, response_hook=hook)
 
     def _put_newer(self, tenant: str, kind: str, item: dict[str, Any], field: str) -> None:
-        """Write unless what is stored is as new: read, compare, write on condition, until nobody came between."""
+        """Write unless what is stored is as new: read, compare, write on condition; again if another was first."""
         where = {"tenant": tenant, "kind": kind, "id": item["key"]}
-        for _ in range(_ATTEMPTS):
+        for _ in range(_WRITE_ATTEMPTS):
             stored = self.get(**where)
             try:
                 if stored is None:
                     self.create(**where, body=item["body"])
-                elif _older(stored.body.get(field), item["body"].get(field)):
+                    return
+                old, new = stored.body.get(field), item["body"].get(field)
+                # What is stored gives way when it has no number, or a smaller one.
+                if old is None or (isinstance(old, int) and isinstance(new, int) and old < new):
                     self.put(**where, body=item["body"], if_match=stored.etag)
             except (AlreadyExists, NotFound, Stale):
                 continue
             return
-        raise Conflict(f"{kind} '{item['key']}' changes faster than it can be written", path="id")
+        raise Unavailable(f"{kind} '{item['key']}' changes too often to be written", retry_after=1)
 
-    def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, Body]) -> None:
+    @_retry_contended
+    def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, DocumentBody]) -> None:
         """See `Documents.create_all`. A group whose first creation failed may be listed all the same."""
         place = partition(tenant, kind, group)
         operations = [("create", (_item(place, id_, data),)) for id_, data in encode_group(items).items()]
         if not operations:
             return
+        # The marker first: a group without one would never be listed, and a marker without documents does no harm.
         self._mark(tenant, kind, group)
         with self._calling("create_all", f"one of {', '.join(items)} in {kind} '{group}'") as hook:
             self._container.execute_item_batch(operations, place, response_hook=hook)
@@ -174,7 +212,8 @@ class CosmosDocuments:
                 self._container.create_item(marker, no_response=True, response_hook=hook)
         except AlreadyExists:
             pass
-        if len(self._marked) >= _REMEMBERED:
+        if len(self._marked) >= _MARKED_GROUPS:
+            # Forgetting all is cheap: a marker that is written once more costs one request.
             self._marked.clear()
         self._marked.add(name)
 
@@ -183,7 +222,7 @@ class CosmosDocuments:
     ) -> Sequence[Document]:
         """See `Documents.get_group`."""
         check_limit(limit)
-        clause = Clause(partition(tenant, kind, group))
+        clause = CosmosQuery(partition(tenant, kind, group))
         query = Query(after=after)
         check_query(query)
         clause.add(query)
@@ -191,9 +230,10 @@ class CosmosDocuments:
 
     def groups(self, *, tenant: str, kind: str) -> Sequence[str]:
         """See `Documents.groups`."""
-        clause = Clause(group_names(tenant, kind))
+        clause = CosmosQuery(group_names(tenant, kind))
         return sorted(item["v"] for item in self._ask("groups", clause, clause.names()))
 
+    @_retry_contended
     def delete(self, *, tenant: str, kind: str, id: str, if_match: str | None = None) -> None:
         """See `Documents.delete`."""
         condition = MatchConditions.IfNotModified if if_match else None
@@ -212,7 +252,7 @@ class CosmosDocuments:
         check_limit(limit)
         check_query(query, orders=self._indexes.get(kind, ()))
         position = read_cursor(tenant, kind, query, cursor)
-        clause = Clause(partition(tenant, kind))
+        clause = CosmosQuery(partition(tenant, kind))
         clause.add(query)
         if position:
             clause.resume(query, position)
@@ -222,13 +262,13 @@ class CosmosDocuments:
     def count(self, *, tenant: str, kind: str, query: Query, by: str | None = None) -> dict[str, int]:
         """See `Documents.count`; `by` reads the field of every match, so keep sums that are shown often."""
         check_query(query, by=by)
-        clause = Clause(partition(tenant, kind))
+        clause = CosmosQuery(partition(tenant, kind))
         clause.add(query)
         if by is None:
             return {"": sum(self._ask("count", clause, clause.count()))}
-        return tally((item.get("v"), 1) for item in self._ask("count", clause, clause.values(by)))
+        return count_by_value((item.get("v"), 1) for item in self._ask("count", clause, clause.values(by)))
 
-    def _ask(self, operation: str, clause: Clause, text: str) -> list[Any]:
+    def _ask(self, operation: str, clause: CosmosQuery, text: str) -> list[Any]:
         with self._calling(operation, f"the listing of {clause.partition}") as hook:
             return list(
                 self._container.query_items(
@@ -237,8 +277,8 @@ class CosmosDocuments:
             )
 
     @contextlib.contextmanager
-    def _calling(self, operation: str, what: str) -> Iterator[Hook]:
-        """Count what the calls inside cost, refused ones too, and raise our own errors."""
+    def _calling(self, operation: str, what: str) -> Iterator[ResponseHook]:
+        """Count what the calls inside cost, failed ones too, and raise the product's errors."""
         try:
             yield self._charges.hook(operation)
         except AzureError as error:
@@ -254,6 +294,7 @@ class CosmosDocuments:
 
     def _open(self) -> tuple[CosmosClient, ContainerProxy]:
         client = CosmosClient(self._endpoint, self._key or self._identity or credential(), **self._options)
+        # A managed identity has a data role only, which cannot create databases or containers.
         if not self._key:
             return client, client.get_database_client(self._database).get_container_client(_CONTAINER)
         database = client.create_database_if_not_exists(self._database)
@@ -267,8 +308,3 @@ def _item(place: str, id_: str, data: bytes) -> dict[str, Any]:
 
 def _document(item: Mapping[str, Any]) -> Document:
     return Document(item["key"], item["body"], item["_etag"])
-
-
-def _older(stored: Any, coming: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether what is stored gives way: it has no number, or a smaller one."""
-    return stored is None or (isinstance(stored, int) and isinstance(coming, int) and stored < coming)

@@ -1,15 +1,23 @@
-"""The containers of a tenant: management groups and subscriptions, and which hangs under which."""
+"""The containers of a tenant: management groups and subscriptions, and which is under which."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from shared.adapters.azure import refusal
-from shared.adapters.azure.arm import Arm, Json, raw
-from shared.domain.error import Forbidden, NotFound
+from shared.adapters.azure import response_validation
+from shared.adapters.azure.arm import Arm, checked
+from shared.adapters.azure.resource_type import SUBSCRIPTION_VERSION
+from shared.domain.error import Forbidden, InvalidInput, Malformed, NotFound, Unavailable
 from shared.domain.inventory import ManagementGroup, Subscription
+from shared.domain.resource import JsonObject
 
 _TYPE = "microsoft.management/managementgroups"
+_GROUPS = "/providers/Microsoft.Management/managementGroups"
+_VERSION = "2020-05-01"
+_TREE_LEVELS = 20
+"""Levels of a tree that are followed; Azure allows six and the root."""
+_NAME_CHARACTERS = 256
+"""Characters of a display name that are kept; Azure allows 64."""
 
 
 @dataclass
@@ -20,61 +28,78 @@ class Hierarchy:
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, node: Mapping[str, Any], parent: str | None, above: tuple[str, ...] = ()) -> None:
-        """A group with all below it, in the shape of a child: {id, name, displayName, children}."""
-        name, key = str(node["name"]), str(node["name"]).lower()
+        """Add a group with all below it, in the form of a child: {id, name, displayName, children}."""
+        name, identity = response_validation.text(node, "name", _GROUPS), response_validation.text(node, "id", _GROUPS)
+        key = name.lower()
         # A group that was met before its parent moves behind it.
         self.groups.pop(key, None)
         self.groups[key] = ManagementGroup(
-            id=str(node["id"]), name=name, display_name=node.get("displayName") or "", parent=parent
+            id=identity, name=name, display_name=str(node.get("displayName") or ""), parent=parent
         )
-        for child in node.get("children") or ():
+        children = node.get("children") or []
+        is_tree = isinstance(children, list) and all(isinstance(each, dict) for each in children)
+        # Bounded, because a broken or hostile service may nest without end.
+        if not is_tree or len(above) > _TREE_LEVELS:
+            raise Malformed(f"the cloud answered {_GROUPS} with children that are not a tree")
+        for child in children:
             if str(child.get("type")).lower() == _TYPE:
-                self.add(child, str(node["id"]), (*above, name))
+                self.add(child, identity, (*above, name))
             else:
-                self.chains[str(child["name"]).lower()] = (*above, name)
+                self.chains[response_validation.text(child, "name", _GROUPS).lower()] = (*above, name)
 
 
 def read(arm: Arm) -> Hierarchy:
-    """What can be seen of the hierarchy; one call for each group that hangs under no other that can be seen."""
+    """Read what can be seen of the hierarchy; one call for each group that is not under another visible one."""
     found = Hierarchy()
     for name in _names(arm):
-        if name.lower() not in found.groups:
-            tree = _tree(arm, name)
-            properties = tree.get("properties") or {}
-            parent = ((properties.get("details") or {}).get("parent") or {}).get("id")
-            found.add({**tree, **properties}, parent)
+        if name.lower() in found.groups:
+            continue
+        path = checked(f"{_GROUPS}/{name}")
+        expanded = {"$expand": "children", "$recurse": "true"}
+        tree = response_validation.resource(arm.ask(path, _VERSION, expanded), path)
+        properties = tree.get("properties") or {}
+        details = properties.get("details")
+        parent = details.get("parent") if isinstance(details, Mapping) else None
+        identity = parent.get("id") if isinstance(parent, Mapping) else None
+        found.add({**tree, **properties}, identity if isinstance(identity, str) else None)
     return found
 
 
 def subscriptions(arm: Arm) -> Sequence[Subscription]:
-    """All subscriptions that can be seen, by id."""
-    with refusal.translated("/subscriptions"):
-        found = list(arm.subscriptions.subscriptions.list())
-    chains = read(arm).chains
-    return sorted((_subscription(each, chains) for each in found), key=lambda subscription: subscription.id)
+    """Return all visible subscriptions, by id; Malformed when something other than Resource Manager answers."""
+    path = "/subscriptions"
+    try:
+        found = list(arm.listed(path, SUBSCRIPTION_VERSION, {}))
+    except NotFound as error:  # ARM has this list for everybody: what says otherwise is something else
+        raise Malformed(f"{error.message}: this is not Azure Resource Manager; check the endpoint") from error
+    try:
+        chains = read(arm).chains
+    except (InvalidInput, Unavailable):
+        chains = {}  # subscriptions are listed even where the groups above them cannot be read
+    return sorted((_subscription(each, chains, path) for each in found), key=lambda subscription: subscription.id)
 
 
 def _names(arm: Arm) -> Sequence[str]:
-    """The groups that can be seen, the tenant's root group first: its tree holds all others."""
+    """Return the groups that can be seen, the tenant's root group first: its tree holds all others."""
     try:
-        with refusal.translated("/providers/Microsoft.Management/managementGroups"):
-            listed = list(arm.groups.management_groups.list())
+        listed = list(arm.listed(_GROUPS, _VERSION, {}))
     except (Forbidden, NotFound):
         return ()
-    return [str(each.name) for each in sorted(listed, key=lambda each: (each.name != each.tenant_id, each.name))]
+    tenants: dict[str, str | None] = {}
+    for group in listed:
+        properties = group.get("properties")
+        tenant = properties.get("tenantId") if isinstance(properties, Mapping) else None
+        tenants[response_validation.text(group, "name", _GROUPS)] = tenant
+    # The root group has the tenant's id for its name.
+    return sorted(tenants, key=lambda name: (name != tenants[name], name))
 
 
-def _tree(arm: Arm, name: str) -> Json:
-    with refusal.translated(f"/providers/Microsoft.Management/managementGroups/{name}"):
-        client: Any = arm.groups.management_groups
-        return cast("Json", client.get(name, expand="children", recurse=True, cls=raw))
-
-
-def _subscription(found: Any, chains: Mapping[str, tuple[str, ...]]) -> Subscription:  # noqa: ANN401 - the SDK's model
-    identity = str(found.subscription_id).lower()
+def _subscription(found: JsonObject, chains: Mapping[str, tuple[str, ...]], call: str) -> Subscription:
+    identity = response_validation.text(found, "subscriptionId", call).lower()
     return Subscription(
         id=identity,
-        display_name=found.display_name or "",
-        state=str(getattr(found.state, "value", found.state) or "Enabled"),
+        # Any text that the cloud sends, made short enough and free of lone surrogates, so that it can be stored.
+        display_name=str(found.get("displayName") or "")[:_NAME_CHARACTERS].encode(errors="replace").decode(),
+        state=str(found.get("state") or "Enabled"),
         management_groups=chains.get(identity, ()),
     )

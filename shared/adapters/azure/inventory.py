@@ -4,28 +4,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
-from shared.adapters.azure import graph, hierarchy, permission, refusal, resource_type
-from shared.adapters.azure.arm import Arm, Connection, Json, checked
-from shared.adapters.azure.position import Position
-from shared.adapters.azure.related import Family, Relatives
+from shared.adapters.azure import graph, hierarchy, permission, resource_type
+from shared.adapters.azure.arm import PROVIDER_VERSION, Arm, ArmConnection, checked
+from shared.adapters.azure.continuation_token import PAGE_RESOURCES, ContinuationToken
+from shared.adapters.azure.related import RelatedReader, ResourceFamily
 from shared.adapters.azure.resource_type import ResourceTypes
-from shared.domain.error import Forbidden, NotFound
-from shared.domain.inventory import Gap, ManagementGroup, PermissionCheck, Reason, Subscription
-from shared.domain.resource import Resource, Unread, type_of
+from shared.domain.arm_id import type_of
+from shared.domain.error import Forbidden, Malformed, NotFound, Throttled
+from shared.domain.inventory import Gap, ManagementGroup, PermissionCheck, Subscription, UnreadReason
+from shared.domain.resource import JsonObject, Resource, Unread
+from shared.domain.timestamp import format_time
 from shared.ports.clock import Now
-from shared.ports.inventory import InventoryPage, Wanted
-
-PROVIDER_VERSION = "2021-04-01"
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+from shared.ports.inventory import InventoryIds, InventoryPage, RelatedTypes
 
 
 class ArmInventory:
-    """Keeps the promise of `Inventory`. Safe for several threads; `close` ends its connections.
+    """Keeps the `Inventory` port. Safe for several threads; `close` ends its connections.
 
     `resource_types` are rows as `Catalog.resource_types` gives them. A call that does not answer within `timeout`
     seconds is given up.
@@ -33,10 +30,10 @@ class ArmInventory:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ArmConnection,
         *,
         resource_types: Iterable[Mapping[str, Any]],
-        now: Now = _utc_now,
+        now: Now = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         timeout: float = 20.0,
@@ -48,30 +45,82 @@ class ArmInventory:
         self._clock = clock
 
     def management_groups(self, *, tenant: str) -> Sequence[ManagementGroup]:
-        """All management groups that can be seen, parents before children."""
+        """Return all management groups that can be seen, parents before children."""
         return tuple(hierarchy.read(self._cloud(tenant)).groups.values())
 
     def subscriptions(self, *, tenant: str) -> Sequence[Subscription]:
-        """All subscriptions that can be seen, by id."""
+        """Return all subscriptions that can be seen, by id."""
         return hierarchy.subscriptions(self._cloud(tenant))
 
-    def resource_groups(self, *, tenant: str, subscription: str) -> Sequence[Json]:
-        """ARM bodies of the resource groups of a subscription, by id."""
+    def resource_groups(self, *, tenant: str, subscription: str) -> Sequence[JsonObject]:
+        """Return the ARM bodies of the resource groups of a subscription, by id."""
         path = f"/subscriptions/{subscription}/resourceGroups"
         found = list(self._cloud(tenant).items(path, resource_type.GROUP_VERSION))
         return sorted(found, key=lambda body: str(body["id"]).lower())
 
-    def page(self, *, tenant: str, subscription: str, wanted: Wanted, cursor: str | None = None) -> InventoryPage:
-        """The next page; it is shorter than it could be when the cloud asks for a long wait in the middle of it."""
+    def page(self, *, tenant: str, subscription: str, wanted: RelatedTypes, cursor: str | None = None) -> InventoryPage:
+        """Read the next page; it is cut short when the cloud asks for a long wait in the middle of it."""
         arm = self._cloud(tenant)
-        at = Position.from_cursor(subscription, cursor)
+        at = ContinuationToken.from_cursor(subscription, cursor)
         relatives = self._relatives(arm, wanted, at.hung)
         if at.roots:
             return self._root_page(at, relatives)
         return self._graph_page(at, arm, relatives)
 
-    def read(self, *, tenant: str, resource_id: str, wanted: Wanted) -> Resource | None:
-        """One resource with its relatives, from ARM; None when it does not exist."""
+    def containers(
+        self, *, tenant: str, subscription: str, wanted: RelatedTypes, cursor: str | None = None
+    ) -> InventoryPage:
+        """Read the subscription and its groups; the page is cut short when the cloud asks for a long wait."""
+        at = ContinuationToken.from_cursor(subscription, cursor)
+        found = self._root_page(at, self._relatives(self._cloud(tenant), wanted, at.hung))
+        goes_on = ContinuationToken.from_cursor(subscription, found.cursor).roots
+        return found if goes_on else replace(found, cursor=None)
+
+    def ids(self, *, tenant: str, subscription: str, wanted: RelatedTypes, cursor: str | None = None) -> InventoryIds:
+        """Read the next page of ids from Resource Graph."""
+        arm = self._cloud(tenant)
+        found, following, gaps = self._listed(arm, graph.IDS_QUERY, subscription, cursor)
+        parents = self._types.listed_under(wanted)
+        untold = (row for row in found.rows if self._types.is_untold(str(row["type"]), wanted, parents))
+        return InventoryIds(
+            [str(row["id"]) for row in found.rows],
+            following,
+            found.total,
+            frozenset(str(row["id"]) for row in untold),
+            gaps,
+        )
+
+    def changed(self, *, tenant: str, subscription: str, since: datetime, cursor: str | None = None) -> InventoryIds:
+        """Read the next page of changes from Resource Graph."""
+        query = graph.changes_query(since)
+        found, following, gaps = self._listed(self._cloud(tenant), query, subscription, cursor)
+        targets = [target for row in found.rows if isinstance(target := row.get("target"), str)]
+        return InventoryIds(targets, following, gaps=gaps)
+
+    def rows(self, *, tenant: str, subscription: str, ids: Sequence[str], wanted: RelatedTypes) -> InventoryPage:
+        """Read resources by id from Resource Graph, some at a time, and their relatives from ARM."""
+        arm = self._cloud(tenant)
+        relatives = self._relatives(arm, wanted)
+        families: list[ResourceFamily] = []
+        try:
+            for some in batched(ids, graph.QUERY_IDS, strict=False):
+                for found in graph.named(arm, subscription, some):
+                    families += relatives.families([self._row(row) for row in found.rows])
+                    if relatives.stop:
+                        raise relatives.stop
+        except Throttled:
+            if not families:
+                raise
+            return InventoryPage(_resources(families), None, families[-1].resource.id, relatives.misses.gaps())
+        return InventoryPage(_resources(families), None, None, relatives.misses.gaps())
+
+    def lists(self, *, tenant: str, resource_type: str) -> bool:
+        """Return whether Resource Graph lists a type in its table of resources, or Resource Manager as a container."""
+        self._cloud(tenant)
+        return self._types[resource_type].in_graph
+
+    def read(self, *, tenant: str, resource_id: str, wanted: RelatedTypes) -> Resource | None:
+        """Read one resource with its relatives from ARM; None when it does not exist."""
         arm = self._cloud(tenant)
         kind = type_of(checked(resource_id))
         relatives = self._relatives(arm, wanted)
@@ -81,19 +130,19 @@ class ArmInventory:
         resource = Resource({**body, "type": self._types.spelled(kind, body)}, version, self._at())
         return relatives.family(resource).resource
 
-    def providers(self, *, tenant: str) -> Iterator[Json]:
-        """The resource providers as the first subscription sees them; as the tenant does where there is none."""
+    def providers(self, *, tenant: str) -> Iterator[JsonObject]:
+        """Yield the resource providers as the first subscription sees them; as the tenant does where there is none."""
         arm = self._cloud(tenant)
         first = next(iter(hierarchy.subscriptions(arm)), None)
         scope = f"/subscriptions/{first.id}" if first else ""
         return arm.listed(f"{scope}/providers", PROVIDER_VERSION, {"$expand": "resourceTypes/aliases"})
 
-    def check(self, *, tenant: str, subscription: str, wanted: Wanted) -> Sequence[PermissionCheck]:
+    def check(self, *, tenant: str, subscription: str, wanted: RelatedTypes) -> Sequence[PermissionCheck]:
         """Try each kind of call a scan of the subscription would make, on one resource of each type."""
         arm = self._cloud(tenant)
         return permission.check(arm, self._types, subscription, wanted, self._relatives(arm, wanted))
 
-    def _root_page(self, at: Position, relatives: Relatives) -> InventoryPage:
+    def _root_page(self, at: ContinuationToken, relatives: RelatedReader) -> InventoryPage:
         roots, gaps = self._roots(at.subscription)
         waiting = _after(roots, at.after)
         families = relatives.families(waiting)
@@ -111,19 +160,28 @@ class ArmInventory:
     def _roots(self, subscription: str) -> tuple[list[Resource], list[Gap]]:
         path = f"/subscriptions/{subscription}"
         body = self._arm.get(path, resource_type.SUBSCRIPTION_VERSION)
+        # Resource Manager leaves the name of a subscription out.
         named = {**body, "name": body.get("name") or subscription, "type": resource_type.SUBSCRIPTION}
         root = Resource(named, resource_type.SUBSCRIPTION_VERSION, self._at())
         try:
             groups = self.resource_groups(tenant=self._tenant, subscription=subscription)
         except Forbidden as error:
-            return [root], [self._gap(path, resource_type.GROUP, Reason.FORBIDDEN, error)]
-        return [root, *(self._group(each) for each in groups)], []
+            gap = Gap(
+                scope=path,
+                part=resource_type.GROUP,
+                reason=UnreadReason.FORBIDDEN,
+                permission=error.permission or f"{resource_type.GROUP}/read",
+                role="Reader",
+                at=self._now(),
+                message=error.message,
+            )
+            return [root], [gap]
+        group_type = {"type": resource_type.GROUP}
+        found = (Resource({**each, **group_type}, resource_type.GROUP_VERSION, self._at()) for each in groups)
+        return [root, *found], []
 
-    def _group(self, body: Json) -> Resource:
-        return Resource({**body, "type": resource_type.GROUP}, resource_type.GROUP_VERSION, self._at())
-
-    def _graph_page(self, at: Position, arm: Arm, relatives: Relatives) -> InventoryPage:
-        at, found = self._rows(arm, at)
+    def _graph_page(self, at: ContinuationToken, arm: Arm, relatives: RelatedReader) -> InventoryPage:
+        at, found = graph.page_at(arm, at)
         waiting = _after([self._row(row) for row in found.rows], at.after)
         families = relatives.families(waiting)
         resources = _resources(families)
@@ -131,63 +189,58 @@ class ArmInventory:
         last = families[-1].resource.id if families else at.last
         following = replace(
             at,
+            # A page cut short is asked for again: the token stays, and `after` says where in it to go on.
             token=found.token if ended else at.token,
             after=None if ended else last,
             last=last,
             size=found.size,
-            rows=at.rows + len(families),
+            rows=at.rows + len(families) + (len(found.bad) if ended else 0),
             extras=at.extras + len(resources) - len(families),
             hung=sorted(relatives.hung),
         )
+        # Resources come and go while pages are read, so some more rows are normal; twice as many are a loop.
+        if following.rows > 2 * found.total + PAGE_RESOURCES:
+            raise Malformed(f"Resource Graph returned more rows of /subscriptions/{at.subscription} than it counts")
         done = ended and found.token is None
         gaps = relatives.misses.gaps()
+        if ended and found.bad:
+            many = len(found.bad) > 1
+            bad = f"{len(found.bad)} {'rows are not resources' if many else 'row is not a resource'}: {found.bad[0]}"
+            gaps.append(self._page_gap(at, UnreadReason.FAILED, bad))
         if (ended and not found.whole) or (done and following.rows < found.total):
-            gaps.append(self._partial(following, found))
+            partial = f"Resource Graph returned {following.rows} of {found.total} resources; the rest was not collected"
+            gaps.append(self._page_gap(at, UnreadReason.PARTIAL, partial))
         cursor = None if done else following.to_cursor()
-        return InventoryPage(resources, found.total + following.extras, cursor, gaps)
+        return InventoryPage(resources, found.total + following.extras, cursor, gaps, relatives.calls + 1)
 
-    def _rows(self, arm: Arm, at: Position) -> tuple[Position, graph.GraphPage]:
-        """The rows at the position; the position moves when its token is no longer taken."""
-        try:
-            return at, graph.page(arm, at.subscription, size=at.size, token=at.token)
-        except refusal.Refused as error:
-            if at.token is None or refusal.PAYLOAD_TOO_LARGE in error.codes:
-                raise
-        return self._found_again(arm, at)
-
-    def _found_again(self, arm: Arm, at: Position) -> tuple[Position, graph.GraphPage]:
-        """From the start, passing over what was delivered before."""
-        last, token = at.last or "", None
-        while True:
-            found = graph.page(arm, at.subscription, size=at.size, token=token)
-            if found.token is None or any(str(row["id"]).lower() > last.lower() for row in found.rows):
-                return replace(at, token=token, after=last), found
-            token = found.token
+    def _listed(
+        self, arm: Arm, query: str, subscription: str, cursor: str | None
+    ) -> tuple[graph.GraphPage, str | None, list[Gap]]:
+        """Read a page of a query for ids; return its rows that were not delivered, where it goes on, and what lacks."""
+        at = ContinuationToken.from_cursor(subscription, cursor)
+        at, found = graph.page_at(arm, replace(at, size=graph.ID_ROWS) if cursor is None else at, query)
+        fresh = [row for row in found.rows if at.after is None or str(row["id"]).lower() > at.after.lower()]
+        gaps = []
+        if not found.whole or found.bad:
+            message = f"Resource Graph cut a list of ids short, or returned rows that are none: {list(found.bad)[:1]}"
+            gaps.append(self._page_gap(at, UnreadReason.PARTIAL, message))
+        if found.token is None:
+            return replace(found, rows=fresh), None, gaps
+        last = str(found.rows[-1]["id"]) if found.rows else at.last
+        following = replace(at, roots=False, token=found.token, after=None, last=last, size=found.size)
+        return replace(found, rows=fresh), following.to_cursor(), gaps
 
     def _row(self, row: Mapping[str, Any]) -> Resource:
         at = self._at()
         body = graph.body(row, self._types[str(row.get("type"))].type)
         return Resource(body, None, at, {} if "properties" in body else {"properties": Unread("notCollected", at=at)})
 
-    def _partial(self, at: Position, found: graph.GraphPage) -> Gap:
-        path = f"/subscriptions/{at.subscription}"
-        message = f"Resource Graph answered {at.rows} of {found.total} resources; the rest was not collected"
-        return Gap(scope=path, part="resources", reason=Reason.PARTIAL, at=self._now(), message=message)
+    def _page_gap(self, at: ContinuationToken, reason: UnreadReason, message: str) -> Gap:
+        scope = f"/subscriptions/{at.subscription}"
+        return Gap(scope=scope, part="resources", reason=reason, at=self._now(), message=message)
 
-    def _gap(self, scope: str, part: str, reason: Reason, error: Forbidden) -> Gap:
-        action = error.permission or f"{part}/read"
-        return Gap(
-            scope=scope,
-            part=part,
-            reason=reason,
-            permission=action,
-            role="Reader",
-            at=self._now(),
-            message=error.message,
-        )
-
-    def _relatives(self, arm: Arm, wanted: Wanted, hung: Iterable[str] = ()) -> Relatives:
-        return Relatives(arm, self._types, wanted, now=self._now, clock=self._clock, hung=hung)
+    def _relatives(self, arm: Arm, wanted: RelatedTypes, hung: Iterable[str] = ()) -> RelatedReader:
+        return RelatedReader(arm, self._types, wanted, now=self._now, clock=self._clock, hung=hung)
 
     def _cloud(self, tenant: str) -> Arm:
         if tenant != self._tenant:
@@ -195,7 +248,7 @@ class ArmInventory:
         return self._arm
 
     def _at(self) -> str:
-        return self._now().isoformat().replace("+00:00", "Z")
+        return format_time(self._now())
 
     def close(self) -> None:
         """Close the connections."""
@@ -203,7 +256,7 @@ class ArmInventory:
 
 
 def _after(resources: Sequence[Resource], last: str | None) -> Sequence[Resource]:
-    """What follows the resource delivered last; by order when that one is gone."""
+    """Return what follows the resource that was delivered last; by id when that one is gone."""
     if last is None:
         return resources
     for index, resource in enumerate(resources):
@@ -212,8 +265,8 @@ def _after(resources: Sequence[Resource], last: str | None) -> Sequence[Resource
     return [resource for resource in resources if resource.id.lower() > last.lower()]
 
 
-def _resources(families: Sequence[Family]) -> list[Resource]:
-    """Each resource once, owners before what they own."""
+def _resources(families: Sequence[ResourceFamily]) -> list[Resource]:
+    """Return each resource once, owners before what they own."""
     found: dict[str, Resource] = {}
     for family in families:
         for resource in (family.resource, *family.extras):

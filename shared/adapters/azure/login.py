@@ -1,4 +1,4 @@
-"""Who we are to Azure: the managed identity when deployed, the developer's own login on a machine."""
+"""The product's identity in Azure: the managed identity when deployed, the developer's own login on a machine."""
 
 import functools
 
@@ -7,7 +7,7 @@ from azure.core.credentials import TokenCredential
 
 @functools.cache
 def credential() -> TokenCredential:
-    """The one credential of this process, which keeps its tokens; asks for none before the first request."""
+    """Return the one credential of this process, which caches its tokens and requests none before the first call."""
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow to load, and not needed with keys
 
     return DefaultAzureCredential(

@@ -1,41 +1,41 @@
 """The permission self-test: each kind of call a scan makes, tried on one resource of each type."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from shared.adapters.azure import graph, resource_type
 from shared.adapters.azure.arm import Arm
-from shared.adapters.azure.related import Relatives
+from shared.adapters.azure.related import RelatedReader
 from shared.adapters.azure.resource_type import GROUP, SUBSCRIPTION, ResourceTypes
 from shared.domain.error import CortexError, Throttled
 from shared.domain.inventory import PermissionCheck
 from shared.domain.resource import Resource, Unread
-from shared.ports.inventory import Wanted
+from shared.ports.inventory import RelatedTypes
 
 
 def check(
-    arm: Arm, types: ResourceTypes, subscription: str, wanted: Wanted, relatives: Relatives
+    arm: Arm, types: ResourceTypes, subscription: str, wanted: RelatedTypes, relatives: RelatedReader
 ) -> Sequence[PermissionCheck]:
-    """What works and what does not; a type of which the subscription has no resource is not tried."""
+    """Try each kind of call; a type of which the subscription has no resource is not tried."""
     scope = f"/subscriptions/{subscription}"
-    return [*_containers(arm, subscription, scope), *_relatives(arm, types, subscription, wanted, relatives)]
-
-
-def _containers(arm: Arm, subscription: str, scope: str) -> Iterator[PermissionCheck]:
     groups = f"{scope}/resourceGroups"
-    yield _tried(
-        scope, f"GET {scope}", f"{SUBSCRIPTION}/read", lambda: arm.get(scope, resource_type.SUBSCRIPTION_VERSION)
+    calls: tuple[tuple[str, str, Callable[[], object]], ...] = (
+        (f"GET {scope}", f"{SUBSCRIPTION}/read", lambda: arm.get(scope, resource_type.SUBSCRIPTION_VERSION)),
+        (f"GET {groups}", f"{GROUP}/read", lambda: next(arm.items(groups, resource_type.GROUP_VERSION), None)),
+        ("Resource Graph query", "Microsoft.ResourceGraph/resources/read", lambda: _sample(arm, subscription)),
     )
-    yield _tried(
-        scope, f"GET {groups}", f"{GROUP}/read", lambda: next(arm.items(groups, resource_type.GROUP_VERSION), None)
-    )
-    yield _tried(
-        scope, "Resource Graph query", "Microsoft.ResourceGraph/resources/read", lambda: _sample(arm, subscription)
-    )
+    found = [_tried(scope, *call) for call in calls]
+    listed = types.listed_under(wanted)
+    for parent in sorted({*wanted, *listed}):
+        kinds = sorted({*wanted.get(parent, ()), *listed.get(parent, ())})
+        sample = _parent(arm, subscription, parent) if kinds else None
+        found += [_listed(sample, kind, types, relatives) for kind in kinds] if sample else []
+    return found
 
 
 def _tried(scope: str, call: str, permission: str, action: Callable[[], object]) -> PermissionCheck:
     try:
         action()
+    # It says nothing about permissions.
     except Throttled:
         raise
     except CortexError as error:
@@ -46,19 +46,7 @@ def _tried(scope: str, call: str, permission: str, action: Callable[[], object])
     return PermissionCheck(scope=scope, call=call, allowed=True, permission=permission)
 
 
-def _relatives(
-    arm: Arm, types: ResourceTypes, subscription: str, wanted: Wanted, relatives: Relatives
-) -> Iterator[PermissionCheck]:
-    listed = types.listed_under(wanted)
-    for parent in sorted({*wanted, *listed}):
-        kinds = sorted({*wanted.get(parent, ()), *listed.get(parent, ())})
-        sample = _parent(arm, subscription, parent) if kinds else None
-        for kind in kinds if sample else ():
-            assert sample is not None
-            yield _listed(sample, kind, types, relatives)
-
-
-def _listed(parent: Resource, kind: str, types: ResourceTypes, relatives: Relatives) -> PermissionCheck:
+def _listed(parent: Resource, kind: str, types: ResourceTypes, relatives: RelatedReader) -> PermissionCheck:
     row = types[kind]
     found = relatives.listing(parent, kind)
     call = f"GET {parent.id}{types.list_path(parent.type, kind)}"
@@ -70,7 +58,7 @@ def _listed(parent: Resource, kind: str, types: ResourceTypes, relatives: Relati
         allowed=False,
         permission=found.permission or row.action,
         role=(row.role or "Reader") if found.permission else None,
-        message=f"{row.type} cannot be read: {found.reason}",
+        message=f"{row.type} cannot be read ({found.reason})",
     )
 
 

@@ -1,32 +1,36 @@
-"""What belongs to a page of resources: children and extensions that Resource Graph lacks, read from ARM in parallel."""
+"""Children and extensions of a page's resources, which Resource Graph lacks: read from ARM in parallel."""
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
-from shared.adapters.azure import refusal
+from shared.adapters.azure import arm_error
 from shared.adapters.azure.arm import Arm
-from shared.adapters.azure.resource_type import ResourceType, ResourceTypes
-from shared.domain.error import CortexError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
-from shared.domain.inventory import Gap, Reason
-from shared.domain.resource import Resource, Unread, subscription_of
+from shared.adapters.azure.resource_type import ResourceTypes
+from shared.domain.arm_id import subscription_of
+from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled, Unavailable
+from shared.domain.inventory import Gap, UnreadReason
+from shared.domain.resource import Resource, Unread
+from shared.domain.timestamp import format_time
 from shared.ports.clock import Now
-from shared.ports.inventory import Wanted
+from shared.ports.inventory import RelatedTypes
 
-THREADS = 8
-TYPE_BUDGET = 60.0
+READ_THREADS = 8
+TYPE_SECONDS = 60.0
 """Seconds that one type may take on one page before the rest of it is given up."""
-LATE_LIMIT = 3
-"""Unanswered calls after which a type is given up: a hanging provider must not hold up the rest."""
+TIMEOUT_CALLS = 3
+"""Calls without an answer after which a type is given up: a hanging provider must not hold up the rest."""
 
-Found = tuple[Resource, ...] | Unread
+RelatedResources = tuple[Resource, ...] | Unread
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class ResourceFamily:
     """A resource with its relatives, and those of them that are resources of the listing in their own right."""
 
     resource: Resource
@@ -34,8 +38,8 @@ class Family:
 
 
 @dataclass
-class Misses:
-    """What could not be read on a page, each kind once with the scopes it concerns. Safe for several threads."""
+class UnreadParts:
+    """Collects what could not be read on a page, each kind once with its scopes. Safe for several threads."""
 
     now: Now
     _seen: dict[tuple[str, str, str | None, str | None], list[str]] = field(default_factory=dict)
@@ -43,39 +47,40 @@ class Misses:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, part: str, why: Unread, role: str | None, message: str) -> None:
-        """Note one part of one resource."""
+        """Record one part of one resource."""
         key = (part, why.reason, why.permission, role)
         with self._lock:
             self._seen.setdefault(key, []).append(why.scope or "")
             self._messages.setdefault(key, message)
 
     def gaps(self) -> list[Gap]:
-        """One gap for each kind; its scope is the resource, or the subscription when there are several."""
-        return [self._gap(key, scopes) for key, scopes in sorted(self._seen.items(), key=str)]
+        """Summarize as one gap for each kind; its scope is the resource, or the subscription when there are several."""
+        gaps = []
+        for key, scopes in sorted(self._seen.items(), key=str):
+            part, reason, permission, role = key
+            alone = len(scopes) == 1
+            message = self._messages[key]
+            gap = Gap(
+                scope=scopes[0] if alone else f"/subscriptions/{subscription_of(scopes[0])}",
+                part=part,
+                reason=UnreadReason(reason),
+                permission=permission,
+                role=role,
+                at=self.now(),
+                message=message if alone else f"under {len(scopes)} resources; the first: {message}",
+            )
+            gaps.append(gap)
+        return gaps
 
-    def _gap(self, key: tuple[str, str, str | None, str | None], scopes: Sequence[str]) -> Gap:
-        part, reason, permission, role = key
-        alone = len(scopes) == 1
-        message = self._messages[key]
-        return Gap(
-            scope=scopes[0] if alone else f"/subscriptions/{subscription_of(scopes[0])}",
-            part=part,
-            reason=Reason(reason),
-            permission=permission,
-            role=role,
-            at=self.now(),
-            message=message if alone else f"under {len(scopes)} resources; the first: {message}",
-        )
 
-
-class Relatives:
-    """Reads the relatives of one page's resources. `hung` types are not asked again; new ones are added to it."""
+class RelatedReader:
+    """Reads the relatives of one page's resources. `hung` types are not read again; new ones are added to it."""
 
     def __init__(
         self,
         arm: Arm,
         types: ResourceTypes,
-        wanted: Wanted,
+        wanted: RelatedTypes,
         *,
         now: Now,
         clock: Callable[[], float] = time.monotonic,
@@ -88,26 +93,33 @@ class Relatives:
         self._now = now
         self._clock = clock
         self._since: dict[str, float] = {}
-        self._lates: dict[str, int] = {}
-        self._unknown: dict[str, refusal.Refused] = {}
+        self._timeouts: Counter[str] = Counter()
+        self._unknown: dict[str, arm_error.ArmRequestRejected] = {}
         self.hung = set(hung)
-        self.misses = Misses(now)
+        self.misses = UnreadParts(now)
         self.stop: Throttled | None = None
+        self._calls = count()
 
-    def families(self, resources: Sequence[Resource]) -> list[Family]:
-        """The families of the first resources: of all, or of those before the cloud asked for a long wait.
+    @property
+    def calls(self) -> int:
+        """Return how many resources and lists were asked for; to be read once, when that is done."""
+        return next(self._calls)
+
+    def families(self, resources: Sequence[Resource]) -> list[ResourceFamily]:
+        """Return the families of the first resources: of all, or of those before the cloud asked for a long wait.
 
         Raises:
             Throttled: not even the first could be completed.
         """
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="inventory") as pool:
+        with ThreadPoolExecutor(READ_THREADS, thread_name_prefix="inventory") as pool:
             done = list(pool.map(self._family_or_stop, resources))
+        # Families are in the order of the resources: what follows a stopped one is read again with the next page.
         complete = done.index(None) if None in done else len(done)
         if resources and not complete and self.stop:
             raise self.stop
         return [family for family in done[:complete] if family is not None]
 
-    def _family_or_stop(self, resource: Resource) -> Family | None:
+    def _family_or_stop(self, resource: Resource) -> ResourceFamily | None:
         if self.stop is not None:
             return None
         try:
@@ -116,22 +128,23 @@ class Relatives:
             self.stop = error
             return None
 
-    def family(self, resource: Resource) -> Family:
-        """A resource with all that is wanted of it."""
+    def family(self, resource: Resource) -> ResourceFamily:
+        """Read all that is wanted of a resource, and of what belongs to it."""
         kind = resource.type.lower()
         whole = self._whole(resource)
         related = {each: self.listing(whole, each) for each in sorted(self._wanted.get(kind, ()))}
         extras: list[Resource] = []
         for each in self._under.get(kind, ()):
+            # Listed once, also where it is wanted and leads on to further types.
             found = related[each] if each in related else self.listing(whole, each)
             for child in () if isinstance(found, Unread) else found:
                 family = self.family(child)
                 extras += [family.resource] if each in self._wanted else []
                 extras += family.extras
-        return Family(replace(whole, related=related) if related else whole, tuple(extras))
+        return ResourceFamily(replace(whole, related=related) if related else whole, tuple(extras))
 
     def _whole(self, resource: Resource) -> Resource:
-        """The resource with its properties, which Resource Graph does not hold for every type."""
+        """Read the properties of a resource, which Resource Graph does not hold for every type."""
         if "properties" not in resource.unread or resource.type.lower() not in self._wanted:
             return resource
         found = self._read(resource.type, resource.id, lambda version: self._arm.find(resource.id, version))
@@ -140,14 +153,20 @@ class Relatives:
         body, version = found
         return replace(resource, body=body or resource.body, api_version=version, unread={})
 
-    def listing(self, parent: Resource, kind: str) -> Found:
-        """The resources of a type under a parent, or why they could not be read."""
+    def listing(self, parent: Resource, kind: str) -> RelatedResources:
+        """List the resources of a type under a parent, or say why they could not be read."""
         path = parent.id + self._types.list_path(parent.type, kind)
         found = self._read(kind, parent.id, lambda version: self._items(path, version))
         if isinstance(found, Unread):
             return found
         bodies, version = found
-        resources = (self._resource(body, kind, version) for body in bodies if body.get("id"))
+        at = format_time(self._now())
+        resources = []
+        for body in bodies:
+            typed = {**body, "type": self._types.spelled(kind, body)}
+            unread = {} if "properties" in body else {"properties": Unread(UnreadReason.NOT_COLLECTED.value, at=at)}
+            resources.append(Resource(typed, version, at, unread))
+        # Some providers list several types under one path.
         return tuple(each for each in resources if each.type.lower() == kind.lower())
 
     def _items(self, path: str, version: str) -> list[dict[str, Any]]:
@@ -156,95 +175,72 @@ class Relatives:
         except NotFound:
             return []
 
-    def _resource(self, body: Mapping[str, Any], kind: str, version: str) -> Resource:
-        at = self._now().isoformat().replace("+00:00", "Z")
-        typed = {**body, "type": self._types.spelled(kind, body)}
-        unread = {} if "properties" in body else {"properties": Unread(Reason.NOT_COLLECTED.value, at=at)}
-        return Resource(typed, version, at, unread)
-
     def _read[T](self, kind: str, scope: str, call: Callable[[str], T]) -> tuple[T, str] | Unread:
-        """The answer of a call and its api-version, or why there is none; Throttled passes through."""
-        if self._is_over(kind):
-            return self._miss(kind, scope, Unavailable("the type was given up after it did not answer in time"))
+        """Return the answer of a call and its api-version, or why there is none; Throttled passes through."""
+        # The time of a type starts with its first call on the page, not with the page.
+        since = self._since.setdefault(kind, self._clock())
+        if self._clock() - since > TYPE_SECONDS:
+            self.hung.add(kind)
+        if kind in self.hung:
+            return self._miss(
+                kind, scope, Unavailable("the type was given up, because its provider did not answer in time")
+            )
         if kind in self._unknown:
             return self._miss(kind, scope, self._unknown[kind])
         try:
-            version = self._version(kind, scope)
-            return call(version), version
-        except refusal.Refused as error:
-            return (
-                self._again(kind, scope, call)
-                if error.codes & refusal.UNKNOWN_VERSION
-                else self._miss(kind, scope, error)
-            )
-        except (InvalidInput, Forbidden, Unavailable) as error:
-            return self._miss(kind, scope, error)
-
-    def _again[T](self, kind: str, scope: str, call: Callable[[str], T]) -> tuple[T, str] | Unread:
-        """Once more, with the api-version that the provider says it knows."""
-        try:
-            version = self._known_version(kind, scope)
-            return call(version), version
+            return self._call(kind, scope, call)
         except (InvalidInput, Forbidden, Unavailable) as error:
             return self._miss(kind, scope, error)
 
     def found(self, kind: str, resource_id: str) -> tuple[dict[str, Any] | None, str]:
-        """A resource's body, None when it does not exist, and the api-version it was read with."""
-        version = self._version(kind, resource_id)
-        try:
-            return self._arm.find(resource_id, version), version
-        except refusal.Refused as error:
-            if not error.codes & refusal.UNKNOWN_VERSION:
-                raise
-        version = self._known_version(kind, resource_id)
-        return self._arm.find(resource_id, version), version
+        """Return a resource's body, None when it does not exist, and the api-version it was read with."""
+        return self._call(kind, resource_id, lambda version: self._arm.find(resource_id, version))
 
-    def _version(self, kind: str, scope: str) -> str:
-        """The api-version to read a type with: the table's, or the newest that its provider has."""
-        return self._types[kind].api_version or self._known_version(kind, scope)
+    def _call[T](self, kind: str, scope: str, call: Callable[[str], T]) -> tuple[T, str]:
+        """Return the answer of a call and its api-version: the table's, or the newest that the type's provider has."""
+        version = self._types[kind].api_version or self._known_version(kind, scope)
+        next(self._calls)  # counted by one instruction, whatever the threads do
+        try:
+            return call(version), version
+        except arm_error.ArmRequestRejected as error:
+            if not error.codes & arm_error.UNKNOWN_VERSION:
+                raise
+        # The table is older than the cloud: the provider says which api-version it knows.
+        version = self._known_version(kind, scope)
+        return call(version), version
 
     def _known_version(self, kind: str, scope: str) -> str:
         version = self._arm.api_version(kind, subscription_of(scope), now=self._clock())
         if version is None:
-            raise refusal.Refused(f"the cloud knows no api-version of {kind}", codes=frozenset({"UnknownType"}))
+            raise arm_error.ArmRequestRejected(
+                f"the cloud knows no api-version of {kind}", codes=frozenset({"UnknownType"})
+            )
         return version
-
-    def _is_over(self, kind: str) -> bool:
-        since = self._since.setdefault(kind, self._clock())
-        if self._clock() - since > TYPE_BUDGET:
-            self.hung.add(kind)
-        return kind in self.hung
 
     def _miss(self, kind: str, scope: str, error: CortexError) -> Unread:
         row = self._types[kind]
         reason = _reason(error)
-        if reason is Reason.TIMEOUT:
-            self._late(kind)
-        if isinstance(error, refusal.Refused) and error.codes & refusal.UNKNOWN_TYPE:
+        if reason is UnreadReason.TIMEOUT:
+            self._timeouts[kind] += 1
+            if self._timeouts[kind] >= TIMEOUT_CALLS:
+                self.hung.add(kind)
+        # The cloud does not have the type at all: the other resources of the page need not be tried.
+        if isinstance(error, arm_error.ArmRequestRejected) and error.codes & arm_error.UNKNOWN_TYPE:
             self._unknown[kind] = error
-        forbidden = reason is Reason.FORBIDDEN
-        why = Unread(
-            reason.value,
-            permission=_action(error, row) if forbidden else None,
-            scope=scope,
-            at=self._now().isoformat().replace("+00:00", "Z"),
-        )
-        self.misses.add(row.type, why, (row.role or "Reader") if forbidden else None, error.message)
+        permission = role = None
+        if reason is UnreadReason.FORBIDDEN:
+            named = str(getattr(error, "permission", None) or row.action)
+            # ARM's messages spell actions in any case; the type's own is shown as the table has it.
+            permission = row.action if named.lower() == row.action.lower() else named
+            role = row.role or "Reader"
+        why = Unread(reason.value, permission=permission, scope=scope, at=format_time(self._now()))
+        self.misses.add(row.type, why, role, error.message)
         return why
 
-    def _late(self, kind: str) -> None:
-        self._lates[kind] = self._lates.get(kind, 0) + 1
-        if self._lates[kind] >= LATE_LIMIT:
-            self.hung.add(kind)
 
-
-def _action(error: CortexError, row: ResourceType) -> str:
-    """The action that is missing, as the table spells it when it is the type's own."""
-    named = getattr(error, "permission", None) or row.action
-    return row.action if named.lower() == row.action.lower() else str(named)
-
-
-def _reason(error: CortexError) -> Reason:
+def _reason(error: CortexError) -> UnreadReason:
     if isinstance(error, Forbidden):
-        return Reason.FORBIDDEN
-    return Reason.TIMEOUT if isinstance(error, Unavailable) else Reason.UNSUPPORTED
+        return UnreadReason.FORBIDDEN
+    if isinstance(error, Malformed):
+        return UnreadReason.FAILED
+    return UnreadReason.TIMEOUT if isinstance(error, Unavailable) else UnreadReason.UNSUPPORTED

@@ -1,11 +1,13 @@
-"""Facts on resource types: how each is spelled, which api-version reads it, and where it is listed."""
+"""Resource types: how each is spelled, which api-version reads it, and where it is listed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SUBSCRIPTION = "Microsoft.Resources/subscriptions"
-GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
+from shared.domain.arm_id import RESOURCE_GROUP_TYPE, SUBSCRIPTION_TYPE
+from shared.ports.inventory import RelatedTypes
+
+SUBSCRIPTION, GROUP = SUBSCRIPTION_TYPE, RESOURCE_GROUP_TYPE
 GROUP_VERSION = "2021-04-01"
 SUBSCRIPTION_VERSION = "2022-12-01"
 _EXTENSION = "/providers/"
@@ -24,7 +26,7 @@ class ResourceType:
 
     @property
     def action(self) -> str:
-        """The ARM action that reads the type."""
+        """Return the ARM action that reads the type."""
         return self.permission or f"{self.type}/read"
 
 
@@ -38,15 +40,17 @@ class ResourceTypes:
         self._rows = {each.type.lower(): each for each in (*map(_read, rows), *_CONTAINERS)}
 
     def __getitem__(self, kind: str) -> ResourceType:
+        # Resource Graph lists types of the first level, such as Microsoft.Web/sites; exceptions have a row.
         return self._rows.get(kind.lower()) or ResourceType(kind, in_graph=kind.count("/") == 1)
 
     def spelled(self, kind: str, body: Mapping[str, Any]) -> str:
-        """The type of a body as ARM spells it. ARM names resource groups otherwise than Azure Policy does."""
+        """Return the type of a body as ARM spells it. ARM names resource groups otherwise than Azure Policy does."""
+        # Resource Manager says Microsoft.Resources/resourceGroups, Azure Policy .../subscriptions/resourceGroups.
         container = kind.lower() in {SUBSCRIPTION.lower(), GROUP.lower()}
         return self[kind].type if container or not body.get("type") else str(body["type"])
 
     def list_path(self, parent: str, kind: str) -> str:
-        """Where resources of a type are listed under a resource of the parent's type."""
+        """Return where resources of a type are listed under a resource of the parent's type."""
         row = self[kind]
         if row.list:
             return row.list
@@ -56,9 +60,9 @@ class ResourceTypes:
         return f"{_EXTENSION}{row.type}"
 
     def steps(self, kind: str) -> tuple[str, ...]:
-        """The types that must be listed one after the other to reach a type that Resource Graph does not list.
+        """Return the types that must be listed one after the other to reach a type that Resource Graph does not list.
 
-        The first stands under a resource that Resource Graph lists, or under the subscription.
+        The first is under a resource that Resource Graph lists, or under the subscription.
         """
         parent = self.parent(kind)
         if parent == SUBSCRIPTION.lower() or self[parent].in_graph:
@@ -66,15 +70,22 @@ class ResourceTypes:
         return (*self.steps(parent), kind)
 
     def parent(self, kind: str) -> str:
-        """The type under which a type is listed: the subscription for what has no parent."""
+        """Return the type under which a type is listed: the subscription for what has no parent."""
         segments = kind.lower().split("/")
         path = self[kind].list or ""
         depth = 1 if path.startswith(_EXTENSION) else max(1, (path.count("/") + 1) // 2)
         kept = segments[:-depth]
         return "/".join(kept) if len(kept) > 1 else SUBSCRIPTION.lower()
 
+    def is_untold(self, kind: str, wanted: RelatedTypes, parents: Mapping[str, Sequence[str]]) -> bool:
+        """Return whether something about resources of a type can change of which Resource Graph does not tell.
+
+        `parents` is `listed_under` of the same types.
+        """
+        return kind.lower() in wanted or kind.lower() in parents
+
     def listed_under(self, wanted: Iterable[str]) -> Mapping[str, Sequence[str]]:
-        """Parent type -> types to list under each of its resources, to find all wanted ones outside Resource Graph."""
+        """Map each parent type to what to list under its resources, to find all wanted types outside Resource Graph."""
         under: dict[str, list[str]] = {}
         for kind in sorted(wanted):
             if self[kind].in_graph:

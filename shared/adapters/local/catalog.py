@@ -1,7 +1,8 @@
 """The packaged catalog: JSON files in a folder, read once, when first asked for."""
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,32 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.decoding import decode
 from shared.domain.error import InvalidInput
+from shared.domain.json_text import Unreadable
 from shared.domain.model import Model
-from shared.domain.notation import Unreadable
 from shared.domain.policy import Framework, PolicyEntry
 
-Row = Mapping[str, Any]
+CatalogRow = Mapping[str, Any]
+
+
+class AliasPath(Model):
+    """The path of an alias at some api-versions; "" where these, and older ones, do not have the property."""
+
+    path: str
+    api_versions: tuple[str, ...]
 
 
 class AliasRow(Model):
-    """What a row of `aliases.json` holds."""
+    """A row of `aliases.json`: the rows of the table that the policies use, so that judging by them opens no table."""
 
     name: str
     path: str
     types: tuple[str, ...]
-    modifiable: bool
+    modifiable: bool | None
+    paths: tuple[AliasPath, ...] = ()
 
 
 class TypeRow(Model):
-    """What a row of `resourceTypes.json` holds; see `shared.ports.catalog.Catalog.resource_types`."""
+    """A row of `resourceTypes.json`; see `shared.ports.catalog.Catalog.resource_types`."""
 
     type: str
     api_version: str
@@ -39,25 +48,45 @@ class TypeRow(Model):
 
 
 class PackagedCatalog:
-    """Keeps `shared.ports.catalog.Catalog` over `policies/*/*.json`, `frameworks/*.json` and the two tables."""
+    """Keeps `shared.ports.catalog.Catalog` over the folders `policies`, `initiatives`, `assignments`, `frameworks`.
 
-    def __init__(self, folder: Path) -> None:
+    `assignments` is a folder with more assignments, those of the deployment.
+    """
+
+    def __init__(self, folder: Path, assignments: Path | None = None) -> None:
         self._folder = folder
+        self._assigned = assignments
 
     def policies(self) -> Sequence[PolicyEntry]:
-        """All policies, by name."""
+        """Return all policies, by name."""
         return self._policies
 
+    def initiatives(self) -> Sequence[CatalogRow]:
+        """Return all initiatives, by name."""
+        return self._initiatives
+
+    def assignments(self) -> Sequence[CatalogRow]:
+        """Return all assignments, by id."""
+        return self._assignments
+
     def frameworks(self) -> Sequence[Framework]:
-        """All frameworks, by id."""
+        """Return all frameworks, by id."""
         return self._frameworks
 
-    def aliases(self) -> Sequence[Row]:
-        """The alias table."""
+    def aliases(self) -> Sequence[CatalogRow]:
+        """Return the alias table."""
         return self._aliases
 
-    def resource_types(self) -> Sequence[Row]:
-        """The resource-type table."""
+    def alias_table(self) -> Callable[[], bytes]:
+        """Return a function that reads the table of all aliases."""
+        return partial(_bytes, self._folder / "aliases.zip")
+
+    def facts_digest(self) -> str:
+        """Return a digest of the files with facts."""
+        return self._facts_digest
+
+    def resource_types(self) -> Sequence[CatalogRow]:
+        """Return the resource-type table."""
         return self._types
 
     @cached_property
@@ -66,20 +95,45 @@ class PackagedCatalog:
         for path in self._files("policies/*/*.json"):
             entry = _policy(path)
             if entry.name in found:
-                raise InvalidInput(f"{path}: the name {entry.name!r} is taken; rename the policy", path="$.name")
+                raise InvalidInput(f"{path}: the name {entry.name!r} is taken: rename the policy", path="$.name")
             found[entry.name] = entry
         return tuple(found[name] for name in sorted(found))
+
+    @cached_property
+    def _initiatives(self) -> tuple[CatalogRow, ...]:
+        return tuple(_read(path, dict) for path in self._files("initiatives/*.json"))
+
+    @cached_property
+    def _assignments(self) -> tuple[CatalogRow, ...]:
+        """Read all assignments; InvalidInput where two share an id, because their findings could not be told apart."""
+        more = sorted(self._assigned.glob("*.json")) if self._assigned else []
+        found: dict[str, CatalogRow] = {}
+        for path in (*self._files("assignments/*.json"), *more):
+            assignment = _read(path, dict)
+            identity = str(assignment.get("id") or "")
+            if not identity or identity.lower() in found:
+                raise InvalidInput(f"{path}: an assignment needs an id of its own, not {identity!r}", path="$.id")
+            found[identity.lower()] = assignment
+        return tuple(found[identity] for identity in sorted(found))
 
     @cached_property
     def _frameworks(self) -> tuple[Framework, ...]:
         return tuple(_framework(path) for path in self._files("frameworks/*.json"))
 
     @cached_property
-    def _aliases(self) -> tuple[Row, ...]:
+    def _aliases(self) -> tuple[CatalogRow, ...]:
         return _table(self._folder / "aliases.json", _ALIASES)
 
     @cached_property
-    def _types(self) -> tuple[Row, ...]:
+    def _facts_digest(self) -> str:
+        # Of the bytes alone: most processes never open the table of all aliases.
+        found = hashlib.sha256()
+        for name in ("aliases.json", "aliases.zip", "resourceTypes.json"):
+            found.update(hashlib.sha256(_bytes(self._folder / name)).digest())
+        return found.hexdigest()
+
+    @cached_property
+    def _types(self) -> tuple[CatalogRow, ...]:
         return _table(self._folder / "resourceTypes.json", _TYPES)
 
     def _files(self, pattern: str) -> list[Path]:
@@ -116,7 +170,7 @@ def _framework(path: Path) -> Framework:
     return framework
 
 
-def _table(path: Path, rows: TypeAdapter[Any]) -> tuple[Row, ...]:
+def _table(path: Path, rows: TypeAdapter[Any]) -> tuple[CatalogRow, ...]:
     table = _read(path, list)
     try:
         rows.validate_python(table)
@@ -127,14 +181,19 @@ def _table(path: Path, rows: TypeAdapter[Any]) -> tuple[Row, ...]:
 
 def _read[T](path: Path, kind: type[T]) -> T:
     try:
-        found = decode(path.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read: {error.strerror}", path="$") from None
+        found = decode(_bytes(path))
     except Unreadable as error:
         raise InvalidInput(f"{path}: {error.message}", path=error.path) from None
     if not isinstance(found, kind):
         raise InvalidInput(f"{path}: expected a JSON {'object' if kind is dict else 'array'}", path="$")
     return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read: {error.strerror}", path="$") from None
 
 
 def _invalid(path: Path, error: ValidationError) -> InvalidInput:

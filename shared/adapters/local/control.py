@@ -1,10 +1,12 @@
 """No cloud to change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from shared.domain.error import NotFound
-from shared.ports.control import Method, Snapshot
+from shared.domain.lock import ManagementLock
+from shared.domain.resource import Snapshot
+from shared.ports.control import Method
 
 
 class NoControl:
@@ -12,6 +14,10 @@ class NoControl:
 
     def read(self, *, tenant: str, resource_id: str, api_version: str) -> Snapshot | None:  # noqa: ARG002 - the port's
         """See `Control.read`."""
+        _refuse(tenant)
+
+    def locks(self, *, tenant: str, subscription: str) -> Sequence[ManagementLock]:  # noqa: ARG002 - the port's
+        """See `Control.locks`."""
         _refuse(tenant)
 
     def write(

@@ -1,22 +1,25 @@
 """Documents in a SQLite file."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import batched
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import orjson
 
-from shared.adapters.listing import check_limit, check_query, page, read_cursor, tally
+from shared.adapters import probe
+from shared.adapters.closing import Closing
+from shared.adapters.listing import check_limit, check_query, count_by_value, page, read_cursor
 from shared.adapters.local import facet
-from shared.adapters.local.clause import Clause
+from shared.adapters.local.file import REMEDY, FileHeader
+from shared.adapters.local.query import SqliteQuery
 from shared.adapters.local.sqlite import Database
-from shared.adapters.record import check_field, check_id, check_scope, encode, encode_group
-from shared.domain.error import AlreadyExists, NotFound, Stale
-from shared.ports.documents import Body, Document, DocumentPage, Query
+from shared.adapters.record import check_field, check_id, check_scope, encode, encode_group, encode_many
+from shared.domain.error import AlreadyExists, CortexError, Damaged, ItemsRejected, NotFound, Stale
+from shared.ports.documents import Document, DocumentBody, DocumentPage, Query
 
+_MARK = FileHeader(application=0x50437844, version=1)
+""""PCxD"."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
   number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
@@ -43,6 +46,7 @@ _CREATE_GROUPED = f"INSERT INTO grouped (tenant, kind, name, id, etag, body) VAL
 _GET_GROUP = (
     "SELECT id, etag, body FROM grouped WHERE tenant = ? AND kind = ? AND name = ? AND id > ? ORDER BY id LIMIT ?"
 )
+# One seek in the index for each group: DISTINCT would read the rows of all of its documents.
 _GROUPS = """
 WITH RECURSIVE found (name) AS (
   SELECT min(name) FROM grouped WHERE tenant = :tenant AND kind = :kind
@@ -51,17 +55,17 @@ WITH RECURSIVE found (name) AS (
   FROM found WHERE found.name IS NOT NULL
 ) SELECT name FROM found WHERE name IS NOT NULL
 """
-_BATCH = 4000
+_BATCH_DOCUMENTS = 4000
 """Documents written in one transaction, so that other writers get a turn within some 200 ms."""
-_SAMPLE_AFTER = 5000
-"""Documents written in bulk between two looks at the indexes."""
+_ANALYZE_AFTER_WRITES = 5000
+"""Documents written in bulk between two samples of the indexes."""
 
 
-class SqliteDocuments:
+class SqliteDocuments(Closing):
     """Keeps the `Documents` port in one file, for several threads and processes at once.
 
     `indexes` names, for each kind, the top-level fields that are filtered, ordered or counted by. Filters by other
-    fields work too, but read every body of the tenant's kind; an order by another field is refused, as it is in the
+    fields work too, but read every body of the tenant's kind; an order by another field is rejected, as it is in the
     cloud, unless no indexes are given at all. Close it, or use it as a context manager.
     """
 
@@ -69,25 +73,20 @@ class SqliteDocuments:
         self._facets: dict[str, frozenset[str]] = {}
         self._indexes = indexes
         self._written = 0
-        self._database = Database(path, self._prepare)
+        self._database = Database(path, _MARK, _SCHEMA, self._prepare)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
         facet.prepare(connection, self._indexes or {})
         self._facets = facet.read(connection)
 
     def close(self) -> None:
-        """Close the file; every later call is refused."""
+        """Close the file; every later call raises Unusable."""
         self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def check(self) -> None:
+        """See `Documents.check`; looks for damage in as much of the file as can be read in half a second."""
+        self._database.check()
+        probe.documents(self)
 
     def request_units(self) -> Mapping[str, Mapping[str, float]]:
         """See `Documents.request_units`: a file charges nothing."""
@@ -98,7 +97,7 @@ class SqliteDocuments:
         _check(tenant, kind, id)
         with self._database.reading() as connection:
             row = connection.execute(_GET, (tenant, kind, id)).fetchone()
-        return None if row is None else _document(row)
+        return None if row is None else RawDocument(*row)
 
     def get_many(self, *, tenant: str, kind: str, ids: Sequence[str]) -> dict[str, Document]:
         """See `Documents.get_many`."""
@@ -107,7 +106,7 @@ class SqliteDocuments:
             rows = connection.execute(_GET_MANY, (tenant, kind, orjson.dumps(ids).decode())).fetchall()
         return {row[0]: _document(row) for row in rows}
 
-    def put(self, *, tenant: str, kind: str, id: str, body: Body, if_match: str | None = None) -> Document:
+    def put(self, *, tenant: str, kind: str, id: str, body: DocumentBody, if_match: str | None = None) -> Document:
         """See `Documents.put`."""
         _check(tenant, kind, id)
         data = encode(body)
@@ -119,7 +118,7 @@ class SqliteDocuments:
                 raise _missed(connection, tenant, kind, id)
         return _document((id, row[0], data))
 
-    def create(self, *, tenant: str, kind: str, id: str, body: Body) -> Document:
+    def create(self, *, tenant: str, kind: str, id: str, body: DocumentBody) -> Document:
         """See `Documents.create`."""
         _check(tenant, kind, id)
         return self._write(f"{_CREATE} RETURNING etag", tenant, kind, id, encode(body))
@@ -129,27 +128,35 @@ class SqliteDocuments:
             try:
                 row = connection.execute(statement, (tenant, kind, id_, data.decode())).fetchone()
             except sqlite3.IntegrityError as error:
-                raise AlreadyExists(f"{kind} '{id_}' is there already", path="id") from error
+                raise AlreadyExists(f"{kind} '{id_}' already exists", path="id") from error
         return _document((id_, row[0], data))
 
-    def put_many(self, *, tenant: str, kind: str, items: Mapping[str, Body], newer_by: str | None = None) -> None:
+    def put_many(
+        self, *, tenant: str, kind: str, items: Mapping[str, DocumentBody], newer_by: str | None = None
+    ) -> None:
         """See `Documents.put_many`; every 4000 documents are one transaction."""
-        _check(tenant, kind, *items)
-        statement = _PUT if newer_by is None else f"{_PUT} {_newer(newer_by)}"
-        for batch in batched(items.items(), _BATCH, strict=False):
-            rows = [(tenant, kind, id_, encode(body).decode()) for id_, body in batch]
+        check_scope(tenant, kind)
+        statement = _PUT
+        if newer_by is not None:
+            check_field(newer_by, path="newer_by")
+            stored, coming = (f"json_extract({table}.body, '$.{newer_by}')" for table in ("documents", "excluded"))
+            statement = f"{_PUT} WHERE {stored} IS NULL OR {stored} < {coming}"
+        refused: dict[str, CortexError] = {}
+        for batch in batched(items.items(), _BATCH_DOCUMENTS, strict=False):
+            encoded, unfit = encode_many(dict(batch))
+            refused |= unfit
+            rows = [(tenant, kind, id_, data.decode()) for id_, data in encoded.items()]
             with self._database.writing() as connection:
                 connection.executemany(statement, rows)
-                self._sample(connection, len(rows))
+                self._written += len(rows)
+                # Sampled now and then, SQLite knows which of two conditions is the narrower.
+                if self._written >= _ANALYZE_AFTER_WRITES:
+                    self._written = 0
+                    connection.execute("ANALYZE")
+        if refused:
+            raise ItemsRejected(refused)
 
-    def _sample(self, connection: sqlite3.Connection, written: int) -> None:
-        """Let SQLite sample the indexes now and then, so that it knows which of two conditions is the narrower."""
-        self._written += written
-        if self._written >= _SAMPLE_AFTER:
-            self._written = 0
-            connection.execute("ANALYZE")
-
-    def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, Body]) -> None:
+    def create_all(self, *, tenant: str, kind: str, group: str, items: Mapping[str, DocumentBody]) -> None:
         """See `Documents.create_all`; survives a power cut, because streams are what all else is rebuilt from."""
         check_scope(tenant, kind)
         check_id(group, path="group")
@@ -159,7 +166,7 @@ class SqliteDocuments:
                 connection.executemany(_CREATE_GROUPED, rows)
             except sqlite3.IntegrityError as error:
                 raise AlreadyExists(
-                    f"one of {', '.join(items)} is in {kind} '{group}' already", path="items"
+                    f"one of {', '.join(items)} already exists in {kind} '{group}'", path="items"
                 ) from error
 
     def get_group(
@@ -170,7 +177,7 @@ class SqliteDocuments:
         check_id(group, path="group")
         check_limit(limit)
         with self._database.reading() as connection:
-            return _documents(connection.execute(_GET_GROUP, (tenant, kind, group, after, limit)))
+            return [_document(row) for row in connection.execute(_GET_GROUP, (tenant, kind, group, after, limit))]
 
     def groups(self, *, tenant: str, kind: str) -> Sequence[str]:
         """See `Documents.groups`."""
@@ -186,6 +193,7 @@ class SqliteDocuments:
                 connection.execute(_DELETE, (tenant, kind, id))
             elif not connection.execute(f"{_DELETE} AND etag = ?", (tenant, kind, id, if_match)).rowcount:
                 missed = _missed(connection, tenant, kind, id)
+                # What is gone already needs no deletion.
                 if isinstance(missed, Stale):
                     raise missed
 
@@ -195,32 +203,59 @@ class SqliteDocuments:
         """See `Documents.query`."""
         check_limit(limit)
         check_query(query, orders=None if self._indexes is None else self._indexes.get(kind, ()))
-        clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
+        clause = SqliteQuery(tenant, kind, self._facets.get(kind, frozenset()))
         position = read_cursor(tenant, kind, query, cursor)
         clause.add(query)
         if position:
             clause.resume(query, position)
         with self._database.reading() as connection:
             rows = connection.execute(clause.page(query), (*clause.parameters, limit + 1)).fetchall()
-        items = _documents(rows)
+        items = [RawDocument(*row) for row in rows]
         return page(tenant, kind, query, items, limit)
 
     def count(self, *, tenant: str, kind: str, query: Query, by: str | None = None) -> dict[str, int]:
         """See `Documents.count`; without the field, or null there, counts under ""."""
         check_scope(tenant, kind)
         check_query(query, by=by)
-        clause = Clause(tenant, kind, self._facets.get(kind, frozenset()))
+        clause = SqliteQuery(tenant, kind, self._facets.get(kind, frozenset()))
         clause.add(query)
         with self._database.reading() as connection:
             rows = connection.execute(clause.count(by), clause.parameters).fetchall()
-        return tally((orjson.loads(value) if isinstance(value, bytes) else value, number) for value, number in rows)
+        return count_by_value(
+            (orjson.loads(value) if isinstance(value, bytes) else value, number) for value, number in rows
+        )
 
 
-def _newer(field: str) -> str:
-    """The condition that a stored document is older, by a field that holds an integer."""
-    check_field(field, path="newer_by")
-    stored, coming = (f"json_extract({table}.body, '$.{field}')" for table in ("documents", "excluded"))
-    return f"WHERE {stored} IS NULL OR {stored} < {coming}"
+class RawDocument(Document):
+    """A document whose body is decoded when it is first used: who has this version cached never decodes it."""
+
+    __slots__ = ("_decoded", "_raw")
+    _decoded: DocumentBody | None
+    _raw: str
+
+    def __init__(self, id: str, etag: str, raw: str) -> None:
+        # The base class is frozen: attributes can be set only past its own __setattr__.
+        for name, value in (("id", id), ("etag", etag), ("_raw", raw), ("_decoded", None)):
+            object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Document):
+            return NotImplemented
+        return (self.id, self.etag, self.body) == (other.id, other.etag, other.body)
+
+    __hash__ = Document.__hash__
+
+    @property
+    def body(self) -> DocumentBody:
+        """Decode the body, once; Damaged when it is not JSON."""
+        if self._decoded is None:
+            object.__setattr__(self, "_decoded", _document((self.id, self.etag, self._raw)).body)
+        assert self._decoded is not None  # just decoded
+        return self._decoded
+
+    def has(self, member: str) -> bool:
+        """See `Document.has`: most bodies do not hold the name at all."""
+        return f'"{member}"' in self._raw and member in self.body
 
 
 def _check(tenant: str, kind: str, *ids: str) -> None:
@@ -231,15 +266,14 @@ def _check(tenant: str, kind: str, *ids: str) -> None:
 
 def _document(row: tuple[str, str, str | bytes]) -> Document:
     id_, etag, body = row
-    return Document(id_, orjson.loads(body), etag)
-
-
-def _documents(rows: Iterable[tuple[str, str, str]]) -> list[Document]:
-    return [_document(row) for row in rows]
+    try:
+        return Document(id_, orjson.loads(body), etag)
+    except orjson.JSONDecodeError as error:
+        raise Damaged(f"document '{id_}' is not JSON ({error}): {REMEDY}") from error
 
 
 def _missed(connection: sqlite3.Connection, tenant: str, kind: str, id_: str) -> NotFound | Stale:
-    """Why a write that named an etag changed nothing."""
+    """Return why a write that named an etag changed nothing."""
     if connection.execute(_GET, (tenant, kind, id_)).fetchone() is None:
         return NotFound(f"there is no {kind} '{id_}'", path="id")
     return Stale(f"{kind} '{id_}' has changed since it was read: read it again", path="etag")

@@ -1,4 +1,4 @@
-"""Facets: for the kinds that are filtered, a narrow table of the filtered fields beside the documents.
+"""Facets: for the kinds that are filtered, a narrow table of the filtered fields next to the documents.
 
 A body of some kilobytes is read and parsed to look at one field of it; a facet row holds just the fields, typed, with
 an index for each. Triggers keep the rows in step, so that every writer does, whatever it knows of them. All SQL text
@@ -12,19 +12,19 @@ from shared.adapters.record import check_field, check_scope
 
 
 def table(kind: str) -> str:
-    """The quoted name of a kind's facet table."""
+    """Return the quoted name of a kind's facet table."""
     return f'"facet_{kind}"'
 
 
 def value(body: str, field: str) -> str:
-    """SQL for a field of the JSON text `body`, in a form where equal means equal and the order is the field's.
+    """Return the SQL for a field of the JSON text `body`, in a form that compares and sorts as the field does.
 
     Numbers and text are themselves, absent and null are NULL; booleans, lists and objects are the blob of their
     JSON, because SQLite would make a boolean a number and a list the text of it.
     """
     path = f"'$.{field}'"
     json = f"CAST({body} -> {path} AS BLOB)"
-    # A CASE of four, not an IN: in a trigger SQLite builds the list of an IN anew for every row.
+    # A CASE of four, not an IN: in a trigger SQLite builds the list of an IN again for every row.
     blobs = " ".join(f"WHEN '{kind}' THEN {json}" for kind in ("true", "false", "array", "object"))
     return f"CASE json_type({body}, {path}) {blobs} ELSE json_extract({body}, {path}) END"
 
@@ -42,7 +42,7 @@ def prepare(connection: sqlite3.Connection, indexes: Mapping[str, Sequence[str]]
 
 
 def read(connection: sqlite3.Connection) -> dict[str, frozenset[str]]:
-    """The facets the file has, by kind."""
+    """Return the facets the file has, by kind."""
     names = connection.execute(
         r"SELECT substr(name, 7) FROM sqlite_master WHERE type = 'table' AND name GLOB 'facet_*'"
     )
@@ -62,6 +62,7 @@ def _rebuild(connection: sqlite3.Connection, kind: str, fields: Sequence[str]) -
         f" {columns.replace(',', ' ANY,')} ANY) STRICT"
     )
     for field in fields:
+        # One index finds by the field, orders by it, and breaks ties by id.
         connection.execute(f'CREATE INDEX "facet_{kind}_{field}" ON {table(kind)} (tenant, f_{field}, id)')
     connection.execute(f'CREATE UNIQUE INDEX "facet_{kind}_by_id" ON {table(kind)} (tenant, id)')
     select = f"SELECT number, tenant, id, {', '.join(value('body', field) for field in fields)} FROM documents"  # noqa: S608 - names are checked
@@ -79,6 +80,7 @@ def _follow(connection: sqlite3.Connection, kind: str, fields: Sequence[str]) ->
     delete = f"DELETE FROM {table(kind)} WHERE number = OLD.number"  # noqa: S608 - names are checked
     for event, row, statement in (("INSERT", "NEW", insert), ("UPDATE", "NEW", update), ("DELETE", "OLD", delete)):
         name = f'"follow_{kind}_{event.lower()}"'
+        # Triggers are part of the file, so that a process of an older version keeps the facets in step too.
         connection.execute(f"DROP TRIGGER IF EXISTS {name}")
         connection.execute(
             f"CREATE TRIGGER {name} AFTER {event} ON documents WHEN {row}.kind = '{kind}' BEGIN {statement}; END"

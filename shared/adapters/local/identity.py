@@ -1,30 +1,42 @@
-"""Who calls on one machine: tokens signed with a secret of the machine's own, or nobody at all."""
+"""Identity on one machine: tokens signed with a secret of the machine's own, or no valid token at all."""
 
 import hashlib
 import re
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jwt
 from jwt.types import Options
 from pydantic import Field, ValidationError, field_validator
 
 from shared.domain.error import InvalidInput, Unauthenticated
-from shared.domain.identity import Principal, Role
+from shared.domain.identity import (
+    REGISTRY_TENANT,
+    ROLE_SCOPE_PATTERN,
+    SYSTEM_SUBJECT,
+    TENANT_PATTERN,
+    TENANT_SCOPE,
+    Caller,
+    CallerKind,
+    Role,
+    assign_roles,
+)
 from shared.domain.model import Model
+from shared.domain.validation_message import describe
 from shared.ports.clock import Now
 
 ISSUER = "policycortex-local"
 AUDIENCE = "policycortex"
 ALGORITHM = "HS256"
-SECRET_LENGTH = 32
-"""Bytes at least. Source: RFC 7518, section 3.2: a key of the size of the hash output or larger."""
-LONGEST = timedelta(days=31)
-REMEMBERED = 1024
-_TOKEN_LENGTH = 4096
+SECRET_BYTES = 32
+"""The least length of the secret. Source: RFC 7518, section 3.2: a key of the size of the hash output or larger."""
+TOKEN_LIFETIME = timedelta(days=31)
+CACHED_TOKENS = 1024
+_TOKEN_CHARACTERS = 4096
 _HEADER = {"alg": ALGORITHM, "typ": "JWT"}
 _UNCHECKED: Options = {
     "verify_exp": False,
@@ -35,34 +47,50 @@ _UNCHECKED: Options = {
     "verify_sub": False,
     "verify_jti": False,
 }
-"""PyJWT looks at the signature; `Claims` at what is signed, by the clock we are given."""
-_TENANT = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""PyJWT checks the signature, `Claims` what is signed, by the clock we are given."""
 _SPELLING = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}")
 
 
 class Claims(Model):
-    """What a token says; times are whole seconds since 1970. Source: RFC 7519, section 4.1."""
+    """The claims of a token; times are whole seconds since 1970, the roles count in each of the scopes.
+
+    Sources: RFC 7519, section 4.1; `idtyp` as Entra ID has it, "Optional claims reference".
+    """
 
     iss: Literal["policycortex-local"]
     aud: Literal["policycortex"]
     sub: str = Field(min_length=1, max_length=200)
-    tid: str = Field(pattern=_TENANT)
+    tid: str = Field(pattern=TENANT_PATTERN)
     roles: tuple[Role, ...] = Field(min_length=1, max_length=8)
     iat: int = Field(strict=True, ge=0)
     nbf: int = Field(strict=True, ge=0)
     exp: int = Field(strict=True, ge=0, lt=2**33)
+    jti: str = Field(pattern=r"^[0-9a-f]{32}$")
+    idtyp: Literal["user", "app"] = "user"
+    scopes: tuple[Annotated[str, Field(pattern=ROLE_SCOPE_PATTERN)], ...] = Field(
+        default=(TENANT_SCOPE,), min_length=1, max_length=100
+    )
 
     @field_validator("sub")
     @classmethod
     def _printable(cls, name: str) -> str:
         if name != name.strip() or not name.isprintable():
             raise ValueError("a name is printable and does not start or end with white space")
+        if name.casefold() == SYSTEM_SUBJECT:
+            raise ValueError(f"'{SYSTEM_SUBJECT}' is the name of what the product does by itself")
         return name
 
+    @field_validator("tid")
+    @classmethod
+    def _unreserved(cls, tenant: str) -> str:
+        if tenant == REGISTRY_TENANT:
+            raise ValueError(f"{REGISTRY_TENANT} is reserved for the list of tenants")
+        return tenant
+
     def hold_at(self, at: datetime) -> bool:
-        """Whether the token counts at this time."""
+        """Return whether the token counts at this time."""
         now = at.timestamp()
-        return max(self.nbf, self.iat) <= now < self.exp and self.exp - self.iat <= LONGEST.total_seconds()
+        return max(self.nbf, self.iat) <= now < self.exp and self.exp - self.iat <= TOKEN_LIFETIME.total_seconds()
 
 
 class SignedTokens:
@@ -72,24 +100,36 @@ class SignedTokens:
     """
 
     def __init__(self, secret: str, now: Now) -> None:
-        if len(secret.encode()) < SECRET_LENGTH:
-            raise InvalidInput(f"the token secret needs {SECRET_LENGTH} bytes or more", path="local_token_secret")
+        if len(secret.encode()) < SECRET_BYTES:
+            raise InvalidInput(f"the token secret needs {SECRET_BYTES} bytes or more", path="local_token_secret")
         self._secret = secret
         self._now = now
-        self._known: OrderedDict[bytes, Principal] = OrderedDict()
+        self._known: OrderedDict[bytes, Caller] = OrderedDict()
         self._lock = threading.Lock()
 
-    def mint(self, name: str, roles: Iterable[Role], tenant: str, lifetime: timedelta) -> str:
-        """A token for somebody; InvalidInput when the name, the tenant or the lifetime cannot be used."""
+    def mint(
+        self,
+        name: str,
+        roles: Iterable[Role],
+        tenant: str,
+        lifetime: timedelta,
+        *,
+        scopes: Iterable[str] = (TENANT_SCOPE,),
+        kind: CallerKind = CallerKind.USER,
+    ) -> str:
+        """Return a token for somebody; InvalidInput when the name, the tenant or the lifetime cannot be used."""
         at = int(self._now().timestamp())
-        if not timedelta(0) < lifetime <= LONGEST:
-            raise InvalidInput(f"a token lives up to {LONGEST.days} days", path="lifetime")
+        if not timedelta(0) < lifetime <= TOKEN_LIFETIME:
+            raise InvalidInput(f"a token lives up to {TOKEN_LIFETIME.days} days", path="lifetime")
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": name,
             "tid": tenant,
             "roles": sorted(set(roles)),
+            "scopes": list(scopes),
+            "idtyp": "app" if kind is CallerKind.APPLICATION else "user",
+            "jti": secrets.token_hex(16),
             "iat": at,
             "nbf": at,
             "exp": at + max(int(lifetime.total_seconds()), 1),
@@ -98,61 +138,63 @@ class SignedTokens:
             Claims.model_validate(claims)
         except ValidationError as error:
             first = error.errors()[0]
-            raise InvalidInput(f"{first['loc'][0]}: {first['msg']}", path=str(first["loc"][0])) from None
+            raise InvalidInput(f"{first['loc'][0]}: {describe(first)}", path=str(first["loc"][0])) from None
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
-    def authenticate(self, token: str) -> Principal:
+    def authenticate(self, token: str) -> Caller:
         """See `Identity.authenticate`."""
         at = self._now()
+        # The cache holds digests, so that a memory dump does not contain usable tokens.
         key = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         with self._lock:
             known = self._known.get(key)
         if known is None:
-            known = _principal(self._claims(token, at))
-            self._remember(key, known)
+            known = self._caller(token, at)
+            with self._lock:
+                self._known[key] = known
+                # The oldest go first: whoever is still active is verified again, once.
+                while len(self._known) > CACHED_TOKENS:
+                    self._known.popitem(last=False)
         if not known.known_at(at):
             raise _refused()
         return known
 
-    def _claims(self, token: str, at: datetime) -> Claims:
+    def _caller(self, token: str, at: datetime) -> Caller:
         try:
             claims = Claims.model_validate(self._verified(token))
         except (jwt.PyJWTError, ValidationError, ValueError, RecursionError):
             raise _refused() from None
         if not claims.hold_at(at):
             raise _refused()
-        return claims
+        return Caller(
+            tenant=claims.tid,
+            subject=claims.sub,
+            kind=CallerKind.APPLICATION if claims.idtyp == "app" else CallerKind.USER,
+            roles=assign_roles(claims.roles, claims.scopes),
+            token_id=claims.jti,
+            expires_at=datetime.fromtimestamp(claims.exp, UTC),
+        )
 
     def _verified(self, token: str) -> Mapping[str, Any]:
-        """The payload of a token with exactly our header and a right signature; times are looked at afterwards."""
-        if len(token) > _TOKEN_LENGTH or not _SPELLING.fullmatch(token) or jwt.get_unverified_header(token) != _HEADER:
+        """Check that a token has exactly our header and a valid signature; its times are checked afterwards."""
+        if (
+            # Checked before PyJWT sees the token: one algorithm and one header, so none can be chosen by the sender.
+            len(token) > _TOKEN_CHARACTERS
+            or not _SPELLING.fullmatch(token)
+            or jwt.get_unverified_header(token) != _HEADER
+        ):
             raise _refused()
         payload: Mapping[str, Any] = jwt.decode(token, self._secret, algorithms=[ALGORITHM], options=_UNCHECKED)
         return payload
-
-    def _remember(self, key: bytes, principal: Principal) -> None:
-        with self._lock:
-            self._known[key] = principal
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
 
 
 class NoIdentity:
     """Keeps the `Identity` port where nothing is configured: nobody is known."""
 
-    def authenticate(self, token: str) -> Principal:  # noqa: ARG002 - no token is good here
+    def authenticate(self, token: str) -> Caller:  # noqa: ARG002 - no token is good here
         """See `Identity.authenticate`."""
         raise _refused()
 
 
-def _principal(claims: Claims) -> Principal:
-    return Principal(
-        tenant=claims.tid,
-        name=claims.sub,
-        roles=frozenset(claims.roles),
-        expires_at=datetime.fromtimestamp(claims.exp, UTC),
-    )
-
-
 def _refused() -> Unauthenticated:
-    return Unauthenticated("the token is missing or not one we accept; send `Authorization: Bearer <token>`")
+    return Unauthenticated("the token is missing or not accepted; send `Authorization: Bearer <token>`")

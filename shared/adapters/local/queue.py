@@ -1,18 +1,20 @@
 """Queues in a SQLite file."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from shared.adapters import probe
+from shared.adapters.closing import Closing
+from shared.adapters.local.file import FileHeader
 from shared.adapters.local.sqlite import Database
-from shared.adapters.message import LIFE, check_body, check_delay, check_queue, check_receive
+from shared.adapters.message import MESSAGE_LIFETIME, check_delay, check_queue, check_receive, check_text, text_of
 from shared.domain.error import Stale
-from shared.ports.queue import Message
+from shared.ports.queue import QueueMessage
 
+_MARK = FileHeader(application=0x50437851, version=1)
+""""PCxQ"."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -26,6 +28,7 @@ CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (expires_at)
 _SEND = "INSERT INTO messages (queue, body, inserted_at, expires_at, visible_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _WAITING = "SELECT 1 FROM messages WHERE queue = ? AND visible_at <= ? LIMIT 1"
 _EXPIRE = "DELETE FROM messages WHERE expires_at <= ?"
+# One statement, so that two processes never receive the same message.
 _RECEIVE = """
 UPDATE messages SET receipt = lower(hex(randomblob(16))), dequeue_count = dequeue_count + 1, visible_at = :until
 WHERE id IN (SELECT id FROM messages WHERE queue = :queue AND visible_at <= :now ORDER BY visible_at, id LIMIT :limit)
@@ -38,7 +41,7 @@ _RENEW = f"UPDATE messages SET visible_at = :until, receipt = lower(hex(randombl
 _LENGTH = "SELECT count(*) FROM messages WHERE queue = ? AND expires_at > ?"
 
 
-class SqliteQueue:
+class SqliteQueue(Closing):
     """Keeps the `Queue` port in one file, for several threads and processes at once. `now` is the clock.
 
     Close it, or use it as a context manager.
@@ -46,31 +49,34 @@ class SqliteQueue:
 
     def __init__(self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-        self._database = Database(path, _prepare)
+        self._database = Database(path, _MARK, _SCHEMA)
 
     def close(self) -> None:
-        """Close the file; every later call is refused."""
+        """Close the file; every later call raises Unusable."""
         self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def check(self) -> None:
+        """See `Queue.check`; looks for damage in as much of the file as can be read in half a second."""
+        self._database.check()
+        probe.queue(self)
 
     def send(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> str:
         """See `Queue.send`."""
+        return self.send_text(queue, text_of(body), delay=delay)
+
+    def send_text(self, queue: str, text: str, *, delay: timedelta = timedelta(0)) -> str:
+        """See `Queue.send_text`."""
         check_queue(queue)
-        check_body(body)
+        check_text(text)
         check_delay(delay)
         now = self._now()
-        times = (_stamp(now), _stamp(now + LIFE), _stamp(now + delay))
+        times = (_stamp(now), _stamp(now + MESSAGE_LIFETIME), _stamp(now + delay))
         with self._database.writing() as connection:
-            return str(connection.execute(_SEND, (queue, body, *times)).fetchone()[0])
+            return str(connection.execute(_SEND, (queue, text, *times)).fetchone()[0])
 
-    def receive(self, queue: str, *, limit: int = 16, visibility: timedelta = timedelta(seconds=30)) -> list[Message]:
+    def receive(
+        self, queue: str, *, limit: int = 16, visibility: timedelta = timedelta(seconds=30)
+    ) -> list[QueueMessage]:
         """See `Queue.receive`; the message that waits longest comes first."""
         check_queue(queue)
         check_receive(limit, visibility)
@@ -81,20 +87,27 @@ class SqliteQueue:
                 return []
         wanted = {"queue": queue, "now": _stamp(now), "until": _stamp(now + visibility), "limit": limit}
         with self._database.writing() as connection:
+            # Removed with each receive, so that no job of its own is needed.
             connection.execute(_EXPIRE, (_stamp(now),))
             rows = connection.execute(_RECEIVE, wanted).fetchall()
-        return [_message(*row) for row in sorted(rows)]
+        return [
+            QueueMessage(str(id_), text, receipt, count, _time(inserted), _time(expires), _time(visible))
+            # RETURNING promises no order; ids grow with time.
+            for id_, text, receipt, count, inserted, expires, visible in sorted(rows)
+        ]
 
-    def delete(self, queue: str, message: Message) -> None:
+    def delete(self, queue: str, message: QueueMessage) -> None:
         """See `Queue.delete`."""
         self._settle(_DELETE, queue, message, timedelta(0))
 
-    def release(self, queue: str, message: Message, *, delay: timedelta = timedelta(0)) -> None:
+    def release(self, queue: str, message: QueueMessage, *, delay: timedelta = timedelta(0)) -> None:
         """See `Queue.release`."""
         check_delay(delay)
         self._settle(_RELEASE, queue, message, delay)
 
-    def renew(self, queue: str, message: Message, *, visibility: timedelta = timedelta(seconds=30)) -> Message:
+    def renew(
+        self, queue: str, message: QueueMessage, *, visibility: timedelta = timedelta(seconds=30)
+    ) -> QueueMessage:
         """See `Queue.renew`."""
         check_receive(1, visibility)
         receipt, visible_at = self._settle(_RENEW, queue, message, visibility)
@@ -106,8 +119,8 @@ class SqliteQueue:
         with self._database.reading() as connection:
             return int(connection.execute(_LENGTH, (queue, _stamp(self._now()))).fetchone()[0])
 
-    def _settle(self, statement: str, queue: str, message: Message, span: timedelta) -> tuple[str, int]:
-        """Change a message we hold, visible again after `span`; its receipt and visibility then."""
+    def _settle(self, statement: str, queue: str, message: QueueMessage, span: timedelta) -> tuple[str, int]:
+        """Change a message that is ours, visible again after `span`; return its new receipt and visibility."""
         check_queue(queue)
         now = self._now()
         delivery = {"id": message.id, "queue": queue, "receipt": message.receipt, "now": _stamp(now)}
@@ -120,19 +133,8 @@ class SqliteQueue:
         return row
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):
-        connection.execute(statement)
-
-
-def _message(  # noqa: PLR0917 - the columns of _RECEIVE
-    id_: int, body: str, receipt: str, dequeue_count: int, inserted: int, expires: int, visible: int
-) -> Message:
-    return Message(str(id_), body, receipt, dequeue_count, _time(inserted), _time(expires), _time(visible))
-
-
 def _stamp(time: datetime) -> int:
-    """Microseconds since 1970."""
+    """Return the microseconds since 1970."""
     return (time - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -19,7 +19,7 @@ from shared.domain.error import (
 )
 from shared.ports.documents import Query
 from tests.adapters.azure.loopback import Answer, Loopback, loopback
-from tests.emulator import COSMOS_KEY, Emulator, mirror
+from tests.fakes.emulator import COSMOS_KEY, Cosmos
 
 ACCOUNT = {
     "id": "account",
@@ -102,6 +102,13 @@ def test_a_refused_identity_is_unavailable_and_says_what_to_check(
         CALLS[call](documents)
 
 
+def test_a_full_partition_is_not_reported_as_a_rejected_identity(server: Loopback, documents: CosmosDocuments) -> None:
+    server.answer = Answer(403, {"x-ms-substatus": "1014"})
+    with pytest.raises(Unavailable, match="20 GB") as caught:
+        CALLS["put"](documents)
+    assert "check key or role" not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("status", "call", "expected"),
     [
@@ -114,7 +121,7 @@ def test_a_refused_identity_is_unavailable_and_says_what_to_check(
         (400, "query", InvalidInput),
     ],
 )
-def test_refusals_in_our_words(
+def test_errors_of_cosmos_db_are_translated(
     server: Loopback, documents: CosmosDocuments, status: int, call: str, expected: type[CortexError]
 ) -> None:
     server.answer = Answer(status)
@@ -125,7 +132,7 @@ def test_refusals_in_our_words(
 @pytest.mark.parametrize(
     ("status", "expected"), [(409, AlreadyExists), (429, Throttled), (503, Unavailable), (413, TooLarge)]
 )
-def test_refusals_inside_a_batch(
+def test_errors_within_a_batch_are_translated(
     server: Loopback, documents: CosmosDocuments, status: int, expected: type[CortexError]
 ) -> None:
     documents._marked.add("t/thing/g")
@@ -150,7 +157,7 @@ def test_a_missing_document_is_none_but_a_missing_session_or_container_is_not(
             documents.get(**WHERE, id="a")
 
 
-def test_nobody_there_is_unavailable() -> None:
+def test_a_store_that_cannot_be_reached_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
     options = {"enable_endpoint_discovery": False, "retry_total": 1, "retry_backoff_max": 1}
@@ -171,9 +178,8 @@ def test_nothing_is_asked_before_the_first_call() -> None:
 
 
 @pytest.mark.emulator
-def test_request_units_are_counted_by_operation(cosmos_emulator: Emulator, tenant: str) -> None:
-    mirror(cosmos_emulator.address, "charges", {})
-    with CosmosDocuments(cosmos_emulator.address, "charges", **cosmos_emulator.options()) as store:
+def test_request_units_are_counted_by_operation(cosmos_emulator: Cosmos, tenant: str) -> None:
+    with CosmosDocuments(cosmos_emulator.address, "charges", **cosmos_emulator.options) as store:
         where = {"tenant": tenant, "kind": "thing"}
         store.put_many(**where, items={str(number): {"n": number} for number in range(5)})
         store.get(**where, id="1")

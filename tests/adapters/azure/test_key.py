@@ -1,3 +1,5 @@
+"""Ids of documents in Cosmos DB: different ones stay different, and all of them fit."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +41,7 @@ def test_no_two_groups_share_a_partition(first: tuple[str, str], second: tuple[s
     assert partition("t", "thing", one) not in {partition("t", "thing"), group_names("t", "thing")}
 
 
-def test_parts_cannot_reach_into_each_other() -> None:
+def test_the_parts_of_a_partition_key_have_no_slash_and_are_not_empty() -> None:
     for tenant, kind in (("t/thing", "x"), ("t", "thing/x"), ("", "thing"), ("t", "")):
         with pytest.raises(InvalidInput):
             partition(tenant, kind)

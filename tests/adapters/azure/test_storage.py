@@ -10,9 +10,9 @@ from azure.core.credentials import AccessToken
 from shared.adapters.azure.blobs import StorageBlobs
 from shared.adapters.azure.queue import StorageQueue
 from shared.domain.error import InvalidInput, Throttled, TooLarge, Unavailable
-from shared.ports.queue import Message
+from shared.ports.queue import QueueMessage
 from tests.adapters.azure.loopback import Answer, Loopback, loopback
-from tests.emulator import STORAGE_KEY, Emulator
+from tests.fakes.emulator import STORAGE_KEY
 
 
 class Identity:
@@ -54,7 +54,7 @@ BLOB_CALLS: dict[str, Callable[[StorageBlobs], Any]] = {
     "names": lambda store: store.names(tenant="t", prefix=""),
     "delete": lambda store: store.delete(tenant="t", name="a"),
 }
-HELD = Message("1", "", "receipt", 1, datetime.now(UTC), datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1))
+HELD = QueueMessage("1", "", "receipt", 1, datetime.now(UTC), datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1))
 QUEUE_CALLS: dict[str, Callable[[StorageQueue], Any]] = {
     "send": lambda store: store.send("work", "x"),
     "receive": lambda store: store.receive("work"),
@@ -66,7 +66,7 @@ QUEUE_CALLS: dict[str, Callable[[StorageQueue], Any]] = {
 
 
 @pytest.mark.parametrize("call", BLOB_CALLS)
-def test_refusals_of_blobs(server: Loopback, blobs: StorageBlobs, call: str) -> None:
+def test_errors_of_blob_storage_are_translated(server: Loopback, blobs: StorageBlobs, call: str) -> None:
     blobs._made = True
     server.answer = Answer(429, {"Retry-After": "7"})
     with pytest.raises(Throttled) as throttled:
@@ -82,7 +82,7 @@ def test_refusals_of_blobs(server: Loopback, blobs: StorageBlobs, call: str) -> 
 
 
 @pytest.mark.parametrize("call", QUEUE_CALLS)
-def test_refusals_of_queues(server: Loopback, queue: StorageQueue, call: str) -> None:
+def test_errors_of_queue_storage_are_translated(server: Loopback, queue: StorageQueue, call: str) -> None:
     server.answer = Answer(429, {"Retry-After": "7"})
     with pytest.raises(Throttled) as throttled:
         QUEUE_CALLS[call](queue)
@@ -95,7 +95,7 @@ def test_refusals_of_queues(server: Loopback, queue: StorageQueue, call: str) ->
         QUEUE_CALLS[call](queue)
 
 
-def test_a_blob_the_service_finds_too_large(server: Loopback, blobs: StorageBlobs) -> None:
+def test_a_blob_that_the_service_finds_too_large_is_too_large(server: Loopback, blobs: StorageBlobs) -> None:
     blobs._made = True
     server.answer = Answer(413)
     with pytest.raises(TooLarge):
@@ -109,14 +109,6 @@ def test_the_address_of_one_service_leads_to_the_other() -> None:
             assert blobs._service.url.rstrip("/") == "https://name.blob.core.windows.net"
 
 
-def test_an_address_of_no_account_is_refused() -> None:
+def test_an_address_that_is_not_an_account_is_rejected() -> None:
     with pytest.raises(InvalidInput, match=r"NAME\.blob"):
         StorageBlobs("https://localhost", identity=Identity())
-
-
-@pytest.mark.emulator
-def test_what_others_send_as_plain_text_is_received(storage_emulator: Emulator) -> None:
-    with StorageQueue(storage_emulator.address) as queue:
-        queue.send("plain", "x")
-        queue._service.get_queue_client("plain").send_message("not base64!")
-        assert sorted(message.body for message in queue.receive("plain")) == ["not base64!", "x"]

@@ -1,3 +1,5 @@
+"""Every adapter of the port `Blobs`."""
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,8 +1,10 @@
+"""Every adapter of the port `Control`."""
+
 from collections.abc import Iterator
 
 import pytest
 
-from shared.adapters.azure.arm import Connection, StaticToken
+from shared.adapters.azure.arm import ArmConnection, StaticToken
 from shared.adapters.azure.control import ArmControl
 from tests.adapters.cloud import Cloud
 
@@ -37,7 +39,7 @@ def time() -> Time:
 
 @pytest.fixture
 def control(cloud: Cloud, time: Time) -> Iterator[ArmControl]:
-    connection = Connection(TENANT, cloud.endpoint, StaticToken("token"))
+    connection = ArmConnection(TENANT, cloud.endpoint, StaticToken("token"))
     control = ArmControl(connection, sleep=time.sleep, clock=time.clock, timeout=5.0)
     yield control
     control.close()

@@ -1,11 +1,25 @@
+"""The contract of the port `Control`."""
+
 from typing import Any
 
 import pytest
 
-from shared.adapters.azure.arm import Connection, StaticToken
+from shared.adapters.azure.arm import ArmConnection, StaticToken
 from shared.adapters.azure.control import ArmControl
-from shared.domain.error import Conflict, Forbidden, InvalidInput, NotFound, Stale, Throttled, TooLarge, Unavailable
-from shared.ports.control import Method, Snapshot
+from shared.domain.error import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    Locked,
+    Malformed,
+    NotFound,
+    Stale,
+    Throttled,
+    TooLarge,
+    Unavailable,
+)
+from shared.domain.resource import Snapshot
+from shared.ports.control import Method
 from tests.adapters.cloud import SCOPE, Answer, Cloud, denied, error
 from tests.adapters.control.conftest import TENANT, Time
 
@@ -84,10 +98,10 @@ def test_a_location_is_followed_to_its_end(cloud: Cloud, control: ArmControl) ->
     assert [call.method for call in cloud.calls] == ["DELETE", "GET", "GET"]
 
 
-def test_an_operation_without_an_end_is_left_in_time(cloud: Cloud, control: ArmControl, time: Time) -> None:
+def test_an_operation_that_does_not_end_is_given_up_in_time(cloud: Cloud, control: ArmControl, time: Time) -> None:
     cloud.once(ACCOUNT, Answer(202, None, {"Azure-AsyncOperation": OPERATION, "Retry-After": "30"}), method="PATCH")
     cloud.always("/operations/1", Answer(200, {"status": "InProgress"}, {"Retry-After": "30"}))
-    with pytest.raises(Unavailable, match="still runs"):
+    with pytest.raises(Unavailable, match="was still running after 230 s and may end later"):
         _write(control, "PATCH")
     assert time.now < 240
 
@@ -104,9 +118,40 @@ def test_a_status_link_to_another_address_is_not_followed(cloud: Cloud, control:
     with Cloud() as stranger:
         link = {"Azure-AsyncOperation": f"{stranger.endpoint}/operations/1"}
         cloud.once(ACCOUNT, Answer(202, None, link), method="PATCH")
-        with pytest.raises(InvalidInput, match="another address"):
+        with pytest.raises(Malformed, match="another address"):
             _write(control, "PATCH")
         assert stranger.calls == []
+
+
+def test_the_locks_of_a_subscription_are_those_of_all_scopes_in_it(cloud: Cloud, control: ArmControl) -> None:
+    listed = f"{SCOPE}/providers/Microsoft.Authorization/locks"
+    group = ACCOUNT.partition("/providers/")[0]
+    at = ((SCOPE, "a", "CanNotDelete"), (group, "b", "ReadOnly"), (ACCOUNT, "c", "ReadOnly"))
+    found = [
+        {"id": f"{scope}/providers/Microsoft.Authorization/locks/{name}", "properties": {"level": level}}
+        for scope, name, level in at
+    ]
+    cloud.always(listed, Answer(200, {"value": found}))
+    locks = control.locks(tenant=TENANT, subscription=SCOPE.rpartition("/")[2])
+    assert [(each.scope, each.name, str(each.level)) for each in locks] == list(at)
+
+
+def test_a_locked_resource_names_its_locks(cloud: Cloud, control: ArmControl) -> None:
+    group = ACCOUNT.partition("/providers/")[0]
+    text = f"The scope '{ACCOUNT}' cannot perform write operation because following scope(s) are locked: '{group}'."
+    cloud.always(ACCOUNT, error(409, "ScopeLocked", f"{text} Please remove the lock and try again."))
+    listed = f"{group}/providers/Microsoft.Authorization/locks"
+    lock = {"id": f"{listed}/keep", "name": "keep", "properties": {"level": "ReadOnly"}}
+    cloud.always(listed, Answer(200, {"value": [lock]}))
+    with pytest.raises(Locked, match=f"a lock at {group} forbids changes of {ACCOUNT}: 'keep' .ReadOnly.$"):
+        _write(control)
+
+
+def test_a_lock_whose_name_cannot_be_read_is_named_by_its_scope(cloud: Cloud, control: ArmControl) -> None:
+    cloud.always(ACCOUNT, error(409, "ScopeLocked", "locked"))
+    cloud.always("locks", error(403, "AuthorizationFailed"))
+    with pytest.raises(Locked, match=f"a lock at {ACCOUNT} forbids changes"):
+        _write(control)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +159,6 @@ def test_a_status_link_to_another_address_is_not_followed(cloud: Cloud, control:
     [
         (error(412, "PreconditionFailed"), Stale, "read it again"),
         (error(409, "AnotherOperationInProgress", "busy"), Conflict, "busy"),
-        (error(409, "ScopeLocked", "locked"), Conflict, "ScopeLocked"),
         (error(400, "InvalidRequestContent", "no such member"), InvalidInput, "no such member"),
         (error(422, "Unprocessable"), InvalidInput, "Unprocessable"),
         (error(413, "RequestEntityTooLarge"), TooLarge, "too large"),
@@ -124,7 +168,7 @@ def test_a_status_link_to_another_address_is_not_followed(cloud: Cloud, control:
         (Answer(400, ["neither"]), InvalidInput, "no code"),
     ],
 )
-def test_what_refusals_mean(
+def test_errors_of_resource_manager_are_translated(
     cloud: Cloud, control: ArmControl, answer: Answer, expected: type[Exception], message: str
 ) -> None:
     cloud.always(ACCOUNT, answer)
@@ -178,7 +222,7 @@ def test_a_write_whose_answer_is_lost_is_not_repeated(
 def test_a_cloud_that_cannot_be_reached_has_not_written(time: Time) -> None:
     with Cloud() as gone:
         endpoint = gone.endpoint
-    control = ArmControl(Connection(TENANT, endpoint, StaticToken("t")), sleep=time.sleep)
+    control = ArmControl(ArmConnection(TENANT, endpoint, StaticToken("t")), sleep=time.sleep)
     with pytest.raises(Unavailable, match="cannot be reached"):
         _write(control)
     control.close()
@@ -209,6 +253,6 @@ def test_another_tenant_has_no_cloud(control: ArmControl) -> None:
         control.write(tenant="fabrikam", method="DELETE", resource_id=ACCOUNT, api_version="1")
 
 
-def test_an_id_that_is_no_path_is_refused(control: ArmControl) -> None:
+def test_an_id_that_is_not_a_path_is_rejected(control: ArmControl) -> None:
     with pytest.raises(InvalidInput):
         _read(control, "//evil.example/x")

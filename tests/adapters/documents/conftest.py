@@ -1,37 +1,51 @@
-from collections.abc import Iterator
+"""Every adapter of the port `Documents`."""
+
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from shared.adapters.generation import GenerationDocuments
+from shared.adapters.large import LargeDocuments
+from shared.adapters.local.blobs import FileBlobs
 from shared.adapters.local.documents import SqliteDocuments
+from shared.adapters.record import BODY_BYTES
+from shared.domain.model import DOCUMENT_BYTES
 from shared.ports.documents import Documents
-from tests.emulator import mirror
+from tests.fakes.emulator import Cosmos
 
 INDEXES = {"thing": ("colour", "size", "tags", "done"), "gadget": ("size",)}
 
-GAPS = {
-    "test_all_or_none": "a failed batch is not rolled back",
-}
-"""What the Cosmos DB stand-in is known not to do, by test. Two more gaps are filled in tests/emulator.py."""
 
-
-@pytest.fixture(autouse=True)
-def _known_gap(request: pytest.FixtureRequest) -> None:
-    gap = GAPS.get(request.node.originalname)
-    if gap and "cosmos" in request.node.callspec.id:
-        request.applymarker(pytest.mark.xfail(reason=f"the stand-in: {gap}", strict=True))
-
-
-@pytest.fixture(scope="module", params=["sqlite", "sqlite-plain", pytest.param("cosmos", marks=pytest.mark.emulator)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        "sqlite-plain",
+        "sqlite-generation",
+        pytest.param("sqlite-large", marks=pytest.mark.slow),
+        pytest.param("cosmos", marks=pytest.mark.emulator),
+    ],
+)
 def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Documents]:
     """Every adapter of the port; tests keep apart by tenant."""
     if request.param == "cosmos":
         from shared.adapters.azure.documents import CosmosDocuments  # noqa: PLC0415 - only where it is wanted
 
-        emulator = request.getfixturevalue("cosmos_emulator")
-        mirror(emulator.address, "cortex", INDEXES)
-        with CosmosDocuments(emulator.address, "cortex", indexes=INDEXES, **emulator.options()) as store:
+        emulator: Cosmos = request.getfixturevalue("cosmos_emulator")
+        with CosmosDocuments(emulator.address, "cortex", indexes=INDEXES, **emulator.options) as store:
             yield store
         return
-    indexes = INDEXES if request.param == "sqlite" else None
-    with SqliteDocuments(tmp_path_factory.mktemp("documents") / "documents.db", indexes=indexes) as store:
-        yield store
+    indexes = None if request.param == "sqlite-plain" else INDEXES
+    folder = tmp_path_factory.mktemp("documents")
+    with SqliteDocuments(folder / "documents.db", indexes=indexes) as store:
+        wrapped: dict[str, Callable[[], Documents]] = {
+            "sqlite-large": lambda: LargeDocuments(store, FileBlobs(folder / "blobs")),
+            "sqlite-generation": lambda: GenerationDocuments(store, fixed=7),
+        }
+        yield wrapped.get(request.param, lambda: store)()
+
+
+@pytest.fixture
+def largest(documents: Documents) -> int:
+    """Bytes of the largest body that the adapter takes."""
+    return DOCUMENT_BYTES if isinstance(documents, LargeDocuments) else BODY_BYTES

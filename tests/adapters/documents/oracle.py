@@ -29,6 +29,8 @@ def _matches(id_: str, body: Mapping[str, Any], query: Query) -> bool:
         and all(_equal(body.get(name), wanted) for name, wanted in query.equals.items())
         and all(_starts(body.get(name), start) for name, start in query.prefix.items())
         and all(_has(body.get(name), member) for name, member in query.contains.items())
+        and all(isinstance(body.get(name), str) and part in body[name] for name, part in query.includes.items())
+        and all(isinstance(body.get(name), str) and body[name] >= least for name, least in query.at_least.items())
         and (not query.order or _ordered(body.get(query.order)))
     )
 

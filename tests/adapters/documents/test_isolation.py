@@ -52,7 +52,9 @@ def test_nothing_of_another_tenant_is_read(
 
 
 @pytest.mark.parametrize(("one", "other"), [("a", "a-b"), ("t", "T"), ("t.thing", "t"), ("a_b", "a%b"), ("a", "a.")])
-def test_tenants_with_like_names_are_apart(documents: Documents, tenant: str, one: str, other: str) -> None:
+def test_tenants_with_similar_names_do_not_see_each_other(
+    documents: Documents, tenant: str, one: str, other: str
+) -> None:
     one, other = f"{tenant}{one}", f"{tenant}{other}"
     documents.put(tenant=one, kind="thing", id="x", body={"owner": SECRET})
     documents.create_all(tenant=one, kind="thing", group="x", items={"x": {"owner": SECRET}})

@@ -39,6 +39,12 @@ CASES: dict[str, tuple[Query, list[str]]] = {
     "prefix": (Query(prefix={"colour": "red"}), ["a", "b", "f"]),
     "prefix of nothing is any text": (Query(prefix={"colour": ""}), ["a", "b", "c", "f"]),
     "contains": (Query(contains={"tags": "y"}), ["a", "c"]),
+    "a part of a text": (Query(includes={"colour": "ed"}), ["a", "b", "f"]),
+    "a part keeps its case": (Query(includes={"colour": "RED"}), []),
+    "a part of nothing is any text": (Query(includes={"colour": ""}), ["a", "b", "c", "f"]),
+    "wildcards in a part are letters": (Query(includes={"colour": "r%d"}), []),
+    "a text from another on": (Query(at_least={"colour": "red"}), ["a", "b", "f"]),
+    "a text from a number on is none": (Query(at_least={"size": "1"}), ["e"]),
     "after an id": (Query(after="c"), list("defg")),
     "after an id, descending": (Query(after="c", descending=True), list("gfed")),
     "by number and text": (Query(order="size"), ["b", "c", "d", "g", "a", "e"]),
@@ -65,7 +71,7 @@ def pages(documents: Documents, tenant: str, query: Query, limit: int) -> list[l
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_listing(things: Documents, tenant: str, case: str) -> None:
+def test_a_query_lists_what_matches_in_order(things: Documents, tenant: str, case: str) -> None:
     query, expected = CASES[case]
     assert pages(things, tenant, query, 1000) == [expected]
     assert oracle.listing(THINGS, query) == expected
@@ -73,12 +79,12 @@ def test_listing(things: Documents, tenant: str, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_pages_join_to_the_listing(things: Documents, tenant: str, case: str) -> None:
+def test_pages_add_up_to_the_whole_listing(things: Documents, tenant: str, case: str) -> None:
     query, expected = CASES[case]
     assert pages(things, tenant, query, 2) == [expected[at : at + 2] for at in range(0, len(expected), 2)] or [[]]
 
 
-def test_a_page_that_is_just_full_is_the_last(things: Documents, tenant: str) -> None:
+def test_a_page_that_is_exactly_full_is_the_last(things: Documents, tenant: str) -> None:
     assert pages(things, tenant, Query(), len(THINGS)) == [list(THINGS)]
 
 
@@ -110,11 +116,11 @@ COUNTS: dict[str, dict[str, int]] = {
 
 
 @pytest.mark.parametrize("field", COUNTS)
-def test_count_by(things: Documents, tenant: str, field: str) -> None:
+def test_documents_are_counted_by_field(things: Documents, tenant: str, field: str) -> None:
     assert things.count(tenant=tenant, kind="thing", query=Query(), by=field) == COUNTS[field]
 
 
-def test_count_by_of_what_matches(things: Documents, tenant: str) -> None:
+def test_only_matching_documents_are_counted_by_field(things: Documents, tenant: str) -> None:
     query = Query(prefix={"colour": "r"})
     assert things.count(tenant=tenant, kind="thing", query=query, by="colour") == {"red": 2, "redder": 1}
     assert things.count(tenant=tenant, kind="thing", query=Query(equals={"size": 9}), by="colour") == {}
@@ -142,11 +148,13 @@ def test_limits_out_of_bounds_are_refused(documents: Documents, tenant: str, lim
         Query(prefix={"a": 1}),  # type: ignore[dict-item] # on purpose
         Query(contains={"a": None}),  # type: ignore[dict-item] # on purpose
         Query(contains={"a": "\ud800"}),
+        Query(includes={"a'": "x"}),
+        Query(at_least={"a": 1}),  # type: ignore[dict-item] # on purpose
         Query(order="a DESC; --"),
         Query(after="a/b"),
     ],
 )
-def test_queries_that_make_no_sense_are_refused(documents: Documents, tenant: str, query: Query) -> None:
+def test_invalid_queries_are_rejected(documents: Documents, tenant: str, query: Query) -> None:
     with pytest.raises(InvalidInput):
         documents.query(tenant=tenant, kind="thing", query=query)
     with pytest.raises(InvalidInput):
@@ -160,7 +168,7 @@ def test_an_order_the_cloud_has_no_index_for_is_refused(documents: Documents, te
         documents.query(tenant=tenant, kind="thing", query=Query(order="other"))
 
 
-def test_counting_by_what_is_no_field_is_refused(documents: Documents, tenant: str) -> None:
+def test_counting_by_an_invalid_field_is_rejected(documents: Documents, tenant: str) -> None:
     with pytest.raises(InvalidInput):
         documents.count(tenant=tenant, kind="thing", query=Query(), by="a'b")
 
@@ -182,6 +190,8 @@ queries = st.builds(
     equals=st.dictionaries(fields, scalars | st.lists(scalars, max_size=3).map(tuple), max_size=2),
     prefix=st.dictionaries(fields, texts, max_size=1),
     contains=st.dictionaries(fields, texts, max_size=1),
+    includes=st.dictionaries(fields, texts, max_size=1),
+    at_least=st.dictionaries(fields, texts, max_size=1),
     after=st.just("") | ids,
     order=orders,
     descending=st.booleans(),

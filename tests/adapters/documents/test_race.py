@@ -25,7 +25,7 @@ def together(act: Callable[[int], object]) -> list[object]:
         return list(pool.map(run, range(WRITERS)))
 
 
-def test_one_create_wins(documents: Documents, tenant: str) -> None:
+def test_of_several_creations_at_once_one_succeeds(documents: Documents, tenant: str) -> None:
     outcomes = together(lambda number: documents.create(tenant=tenant, kind="thing", id="a", body={"n": number}).body)
     assert outcomes.count(AlreadyExists) == WRITERS - 1
     got = documents.get(tenant=tenant, kind="thing", id="a")
@@ -33,7 +33,7 @@ def test_one_create_wins(documents: Documents, tenant: str) -> None:
     assert got.body in outcomes
 
 
-def test_one_put_with_the_etag_wins(documents: Documents, tenant: str) -> None:
+def test_of_several_puts_with_one_etag_one_succeeds(documents: Documents, tenant: str) -> None:
     etag = documents.put(tenant=tenant, kind="thing", id="a", body={}).etag
     outcomes = together(
         lambda number: documents.put(tenant=tenant, kind="thing", id="a", body={"n": number}, if_match=etag).body
@@ -41,7 +41,7 @@ def test_one_put_with_the_etag_wins(documents: Documents, tenant: str) -> None:
     assert outcomes.count(Stale) == WRITERS - 1
 
 
-def test_one_append_to_a_stream_wins(documents: Documents, tenant: str) -> None:
+def test_of_several_appends_at_once_one_succeeds(documents: Documents, tenant: str) -> None:
     items = [{"5": {"by": number}, f"6-{number}": {"by": number}} for number in range(WRITERS)]
     outcomes = together(
         lambda number: documents.create_all(tenant=tenant, kind="event", group="g", items=items[number])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.error import AlreadyExists, InvalidInput, NotFound, Stale, TooLarge
+from shared.domain.error import AlreadyExists, InvalidInput, ItemsRejected, NotFound, Stale, TooLarge
 from shared.ports.documents import Documents
 
 ODD_IDS = [
@@ -37,7 +37,7 @@ ODD_IDS = [
 ]
 
 
-def test_absent_is_none(documents: Documents, tenant: str) -> None:
+def test_an_absent_document_is_none(documents: Documents, tenant: str) -> None:
     assert documents.get(tenant=tenant, kind="thing", id="nothing") is None
     assert documents.get_many(tenant=tenant, kind="thing", ids=["nothing", "nobody"]) == {}
     assert documents.get_many(tenant=tenant, kind="thing", ids=[]) == {}
@@ -60,7 +60,7 @@ def test_what_is_put_is_read(documents: Documents, tenant: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD_IDS)
-def test_every_id_is_its_own(documents: Documents, tenant: str, odd: str) -> None:
+def test_different_ids_are_different_documents(documents: Documents, tenant: str, odd: str) -> None:
     documents.put(tenant=tenant, kind="thing", id=odd, body={"n": 1})
     assert documents.get(tenant=tenant, kind="thing", id=odd + "x" if len(odd) < 255 else odd[:-1]) is None
     found = documents.get_many(tenant=tenant, kind="thing", ids=ODD_IDS)
@@ -70,7 +70,7 @@ def test_every_id_is_its_own(documents: Documents, tenant: str, odd: str) -> Non
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, "a/b", "a\\b", "a?b", "a#b", "\ud800"])
-def test_ids_no_store_can_hold_are_refused(documents: Documents, tenant: str, bad: str) -> None:
+def test_invalid_ids_are_rejected(documents: Documents, tenant: str, bad: str) -> None:
     with pytest.raises(InvalidInput):
         documents.get(tenant=tenant, kind="thing", id=bad)
     with pytest.raises(InvalidInput):
@@ -80,13 +80,13 @@ def test_ids_no_store_can_hold_are_refused(documents: Documents, tenant: str, ba
 
 
 @pytest.mark.parametrize("bad", ["", "a/b", "../x", "a b", "x" * 65, "ü", "a\n", "*"])
-def test_tenants_that_are_no_names_are_refused(documents: Documents, bad: str) -> None:
+def test_invalid_tenant_names_are_rejected(documents: Documents, bad: str) -> None:
     with pytest.raises(InvalidInput):
         documents.get(tenant=bad, kind="thing", id="a")
 
 
 @pytest.mark.parametrize("bad", ["", "Thing", "a/b", "a'b", 'a"b', "thing; --"])
-def test_kinds_that_are_no_nouns_are_refused(documents: Documents, tenant: str, bad: str) -> None:
+def test_invalid_kinds_are_rejected(documents: Documents, tenant: str, bad: str) -> None:
     with pytest.raises(InvalidInput):
         documents.put(tenant=tenant, kind=bad, id="a", body={})
 
@@ -97,16 +97,41 @@ def test_bodies_that_are_not_json_are_refused(documents: Documents, tenant: str,
         documents.put(tenant=tenant, kind="thing", id="a", body=bad)
 
 
-def test_a_body_over_the_limit_is_refused_and_one_below_kept(documents: Documents, tenant: str) -> None:
+def test_a_body_over_the_limit_is_refused_and_one_below_kept(documents: Documents, tenant: str, largest: int) -> None:
     with pytest.raises(TooLarge, match="blob"):
-        documents.put(tenant=tenant, kind="thing", id="a", body={"x": "y" * 2_000_000})
-    documents.put(tenant=tenant, kind="thing", id="a", body={"x": "y" * 1_900_000})
+        documents.put(tenant=tenant, kind="thing", id="a", body={"x": "y" * largest})
+    documents.put(tenant=tenant, kind="thing", id="a", body={"x": "y" * (largest - 100)})
     got = documents.get(tenant=tenant, kind="thing", id="a")
     assert got is not None
-    assert len(got.body["x"]) == 1_900_000
+    assert len(got.body["x"]) == largest - 100
 
 
-def test_create_only_once(documents: Documents, tenant: str) -> None:
+@pytest.mark.parametrize("character", ["\u00fc", "\u6f22", "\U0001f511", "\u0001"])
+def test_text_of_any_alphabet_is_counted_by_its_bytes(documents: Documents, tenant: str, character: str) -> None:
+    size = len(character.encode()) if character.isprintable() else len("\\u0001")
+    text = character * (1_990_000 // size)
+    documents.put(tenant=tenant, kind="thing", id="a", body={"x": text})
+    documents.create_all(tenant=tenant, kind="thing", group="g", items={"a": {"x": text}})
+    got = documents.get(tenant=tenant, kind="thing", id="a")
+    assert got is not None
+    assert got.body["x"] == text
+
+
+def test_a_rejected_item_does_not_keep_the_others_from_being_written(
+    documents: Documents, tenant: str, largest: int
+) -> None:
+    items = {"a": {"n": 1}, "b": {"x": "y" * largest}, "c/d": {}, "e": {"f": object()}, "g": {"n": 2}}
+    with pytest.raises(ItemsRejected) as caught:
+        documents.put_many(tenant=tenant, kind="thing", items=items)
+    assert {id_: type(why) for id_, why in caught.value.items.items()} == {
+        "b": TooLarge,
+        "c/d": InvalidInput,
+        "e": InvalidInput,
+    }
+    assert documents.get_many(tenant=tenant, kind="thing", ids=["a", "b", "e", "g"]).keys() == {"a", "g"}
+
+
+def test_what_exists_is_not_created_again(documents: Documents, tenant: str) -> None:
     documents.create(tenant=tenant, kind="thing", id="a", body={"n": 1})
     with pytest.raises(AlreadyExists, match="a"):
         documents.create(tenant=tenant, kind="thing", id="a", body={"n": 2})
@@ -126,7 +151,7 @@ def test_the_etag_changes_with_every_write_even_of_the_same_body(documents: Docu
     assert len(set(etags)) == 5
 
 
-def test_put_with_the_etag_read(documents: Documents, tenant: str) -> None:
+def test_a_put_with_the_current_etag_replaces(documents: Documents, tenant: str) -> None:
     first = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1})
     second = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 2}, if_match=first.etag)
     with pytest.raises(Stale, match="read it again"):
@@ -134,13 +159,13 @@ def test_put_with_the_etag_read(documents: Documents, tenant: str) -> None:
     assert documents.get(tenant=tenant, kind="thing", id="a") == second
 
 
-def test_put_with_an_etag_makes_nothing(documents: Documents, tenant: str) -> None:
+def test_a_put_with_an_etag_does_not_create(documents: Documents, tenant: str) -> None:
     with pytest.raises(NotFound):
         documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1}, if_match="anything")
     assert documents.get(tenant=tenant, kind="thing", id="a") is None
 
 
-def test_delete(documents: Documents, tenant: str) -> None:
+def test_a_delete_on_condition_needs_the_current_etag(documents: Documents, tenant: str) -> None:
     first = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 1})
     second = documents.put(tenant=tenant, kind="thing", id="a", body={"n": 2})
     with pytest.raises(Stale):
@@ -186,7 +211,7 @@ json_values = st.recursive(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.dictionaries(st.text(max_size=8), json_values, max_size=5))
-def test_any_json_comes_back_as_it_was(documents: Documents, tenant: str, body: dict[str, Any]) -> None:
+def test_any_json_is_read_back_unchanged(documents: Documents, tenant: str, body: dict[str, Any]) -> None:
     documents.put(tenant=tenant, kind="thing", id="a", body=body)
     got = documents.get(tenant=tenant, kind="thing", id="a")
     assert got is not None
@@ -200,3 +225,8 @@ def whole(value: Any) -> Any:
     if isinstance(value, list):
         return [whole(each) for each in value]
     return float(value) + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def test_the_check_of_a_working_store_succeeds(documents: Documents) -> None:
+    documents.check()
+    documents.check()

@@ -14,7 +14,7 @@ import pytest
 from shared.adapters.local import identity
 from shared.adapters.local.identity import NoIdentity, SignedTokens
 from shared.domain.error import InvalidInput, Unauthenticated
-from shared.domain.identity import IMPLIED, Principal, Role
+from shared.domain.identity import IMPLIED_ROLES, Caller, Role, assign_roles
 
 SECRET = "a secret of the machine, 32 bytes or more"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -28,6 +28,7 @@ CLAIMS: dict[str, Any] = {
     "iat": AT,
     "nbf": AT,
     "exp": AT + 3600,
+    "jti": "5d1c9c4e000040008000000000000001",
 }
 
 
@@ -113,6 +114,13 @@ ATTACKS: dict[str, str] = {
     "sub empty": signed(but(sub="")),
     "sub with a line break": signed(but(sub="ada\nadmin")),
     "sub with white space": signed(but(sub=" ada")),
+    "sub the system": signed(but(sub="System")),
+    "jti absent": signed(without("jti")),
+    "jti a path": signed(but(jti="../x")),
+    "idtyp unknown": signed(but(idtyp="device")),
+    "scopes a string": signed(but(scopes="/")),
+    "scopes empty": signed(but(scopes=[])),
+    "a scope of another kind": signed(but(scopes=["/providers/x"])),
     "tid absent": signed(without("tid")),
     "tid a path": signed(but(tid="../other")),
     "tid with a line break": signed(but(tid="contoso\n")),
@@ -140,20 +148,28 @@ def tokens() -> SignedTokens:
 
 
 def test_a_good_token_is_known(tokens: SignedTokens) -> None:
-    assert tokens.authenticate(GOOD) == Principal(
-        tenant="contoso", name="ada", roles=frozenset({Role.READER}), expires_at=NOW + timedelta(hours=1)
+    assert tokens.authenticate(GOOD) == Caller(
+        tenant="contoso",
+        subject="ada",
+        roles=assign_roles([Role.READER]),
+        token_id=CLAIMS["jti"],
+        expires_at=NOW + timedelta(hours=1),
     )
 
 
 def test_what_is_minted_is_known(tokens: SignedTokens) -> None:
     token = tokens.mint("grace", [Role.APPROVER, Role.READER, Role.READER], "fabrikam", timedelta(minutes=5))
     known = tokens.authenticate(token)
-    assert (known.name, known.tenant, known.roles) == ("grace", "fabrikam", {Role.APPROVER, Role.READER})
+    assert (known.subject, known.tenant, known.roles) == (
+        "grace",
+        "fabrikam",
+        assign_roles([Role.APPROVER, Role.READER]),
+    )
     assert known.expires_at == NOW + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_attack_is_refused_without_saying_why(tokens: SignedTokens, attack: str) -> None:
+def test_a_forged_token_is_rejected_without_a_reason(tokens: SignedTokens, attack: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
         tokens.authenticate(ATTACKS[attack])
     with pytest.raises(Unauthenticated) as usual:
@@ -161,7 +177,7 @@ def test_an_attack_is_refused_without_saying_why(tokens: SignedTokens, attack: s
     assert refused.value.message == usual.value.message
 
 
-def test_a_known_token_is_not_known_longer_than_it_says() -> None:
+def test_a_cached_token_expires_when_it_says() -> None:
     now = NOW
     tokens = SignedTokens(SECRET, lambda: now)
     tokens.authenticate(GOOD)
@@ -178,7 +194,7 @@ def test_known_tokens_are_not_verified_twice_and_not_kept_for_ever(
     monkeypatch.setattr(
         identity.jwt, "decode", lambda token, *rest, **more: verified.append(token) or decode(token, *rest, **more)
     )  # type: ignore[func-returns-value]
-    monkeypatch.setattr(identity, "REMEMBERED", 10)
+    monkeypatch.setattr(identity, "CACHED_TOKENS", 10)
     tokens.authenticate(GOOD)
     tokens.authenticate(GOOD)
     assert verified == [GOOD]
@@ -200,11 +216,12 @@ def test_a_refused_token_is_not_remembered(tokens: SignedTokens) -> None:
     [
         ("", "contoso", timedelta(hours=1), "sub"),
         ("ada", "../x", timedelta(hours=1), "tid"),
+        ("ada", "cortex-registry", timedelta(hours=1), "tid"),
         ("ada", "contoso", timedelta(0), "lifetime"),
         ("ada", "contoso", timedelta(days=32), "lifetime"),
     ],
 )
-def test_what_could_not_be_used_is_not_minted(
+def test_a_token_that_would_be_rejected_is_not_minted(
     tokens: SignedTokens, name: str, tenant: str, lifetime: timedelta, path: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -212,19 +229,24 @@ def test_what_could_not_be_used_is_not_minted(
     assert refused.value.path == path
 
 
+def test_a_tenant_that_cannot_be_one_is_told_in_words(tokens: SignedTokens) -> None:
+    with pytest.raises(InvalidInput, match="tid: the name of a tenant is expected: 1 to 64 letters, digits"):
+        tokens.mint("ada", [Role.READER], "a tenant", timedelta(minutes=5))
+
+
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(InvalidInput, match="32 bytes"):
         SignedTokens("x" * 31, lambda: NOW)
 
 
-def test_where_nothing_is_configured_nobody_is_known() -> None:
+def test_without_a_secret_every_token_is_rejected() -> None:
     with pytest.raises(Unauthenticated):
         NoIdentity().authenticate(GOOD)
 
 
 def test_roles_count_as_themselves_and_admin_as_all() -> None:
-    assert all(role in IMPLIED[role] for role in Role)
-    assert IMPLIED[Role.ADMIN] == frozenset(Role)
-    assert Role.APPROVER not in IMPLIED[Role.OPERATOR]
-    assert Role.OPERATOR not in IMPLIED[Role.APPROVER]
-    assert IMPLIED[Role.SENDER] == {Role.SENDER}
+    assert all(role in IMPLIED_ROLES[role] for role in Role)
+    assert IMPLIED_ROLES[Role.ADMIN] == frozenset(Role)
+    assert Role.APPROVER not in IMPLIED_ROLES[Role.OPERATOR]
+    assert Role.OPERATOR not in IMPLIED_ROLES[Role.APPROVER]
+    assert IMPLIED_ROLES[Role.SENDER] == {Role.SENDER}

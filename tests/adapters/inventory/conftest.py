@@ -1,13 +1,15 @@
+"""An inventory over a small stand-in for Resource Graph and Resource Manager."""
+
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from shared.adapters.azure.arm import Connection, StaticToken
+from shared.adapters.azure.arm import ArmConnection, StaticToken
 from shared.adapters.azure.inventory import ArmInventory
 from shared.domain.inventory import Gap
 from shared.domain.resource import Resource
-from shared.ports.inventory import Wanted
+from shared.ports.inventory import RelatedTypes
 from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Cloud
 
 TENANT = "contoso"
@@ -30,7 +32,7 @@ ROWS: list[dict[str, Any]] = [
     },
     {"type": PRICINGS, "apiVersion": "2024-01-01", "resourceGraph": False, "list": f"/providers/{PRICINGS}"},
 ]
-WANTED: Wanted = {STORAGE.lower(): frozenset({BLOBS.lower(), SETTINGS.lower()})}
+WANTED: RelatedTypes = {STORAGE.lower(): frozenset({BLOBS.lower(), SETTINGS.lower()})}
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def connect(cloud: Cloud, waits: list[float]) -> Iterator[Callable[..., ArmInven
     opened: list[ArmInventory] = []
 
     def make(**options: Any) -> ArmInventory:
-        connection = Connection(TENANT, cloud.endpoint, options.pop("credential", StaticToken("token")))
+        connection = ArmConnection(TENANT, cloud.endpoint, options.pop("credential", StaticToken("token")))
         options = {"resource_types": ROWS, "sleep": waits.append, "timeout": 5.0, **options}
         opened.append(ArmInventory(connection, **options))
         return opened[-1]
@@ -82,7 +84,7 @@ def fill(cloud: Cloud, count: int) -> list[str]:
 class Reading:
     """All pages of a listing, one after the other."""
 
-    def __init__(self, wanted: Wanted | None = None, cursor: str | None = None) -> None:
+    def __init__(self, wanted: RelatedTypes | None = None, cursor: str | None = None) -> None:
         self.wanted = wanted or {}
         self.cursor = cursor
         self.resources: list[Resource] = []

@@ -1,3 +1,5 @@
+"""Faults of the network and of the service become errors of the domain."""
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -6,11 +8,11 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 
-from shared.adapters.azure.arm import Connection, StaticToken
+from shared.adapters.azure.arm import ArmConnection, StaticToken
+from shared.adapters.azure.continuation_token import ContinuationToken
 from shared.adapters.azure.inventory import ArmInventory
-from shared.adapters.azure.position import Position
 from shared.domain.error import Forbidden, InvalidInput, Throttled, Unavailable
-from shared.domain.inventory import Reason
+from shared.domain.inventory import UnreadReason
 from shared.domain.resource import Unread
 from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Answer, Cloud, denied, error
 from tests.adapters.inventory.conftest import (
@@ -46,7 +48,7 @@ def test_short_waits_are_waited_for_inside(
 
 
 @pytest.mark.parametrize("seconds", [11, 3600, 10**12])
-def test_long_waits_are_for_the_caller(cloud: Cloud, inventory: ArmInventory, waits: list[float], seconds: int) -> None:
+def test_long_waits_are_raised(cloud: Cloud, inventory: ArmInventory, waits: list[float], seconds: int) -> None:
     fill(cloud, 2)
     cloud.once(GRAPH, _throttle(seconds))
     read = Reading()
@@ -94,7 +96,7 @@ def test_a_page_too_large_is_halved_and_the_size_remembered(cloud: Cloud, connec
     read = Reading()
     read.step(connect())
     read.step(connect())
-    assert Position.from_cursor(SUBSCRIPTION, read.cursor).size == 125
+    assert ContinuationToken.from_cursor(SUBSCRIPTION, read.cursor).size == 125
     asked = len(cloud.calls)
     assert read.to_end(connect()).ids == [SCOPE, *ids]
     assert len(cloud.calls) - asked == 2
@@ -115,7 +117,7 @@ def test_a_listing_that_stays_short_says_so(cloud: Cloud, inventory: ArmInventor
     whole = cloud.graph({"query": "", "options": {"$top": 500}})
     cloud.always(GRAPH, Answer(200, {**whole, "data": whole["data"][:2], **said}))
     read = Reading().to_end(inventory)
-    assert [(gap.part, gap.reason) for gap in read.gaps] == [("resources", Reason.PARTIAL)]
+    assert [(gap.part, gap.reason) for gap in read.gaps] == [("resources", UnreadReason.PARTIAL)]
     assert read.total is not None
     assert len(read.ids) < read.total
 
@@ -128,7 +130,7 @@ def test_a_forbidden_provider_is_a_gap_and_the_rest_goes_on(cloud: Cloud, invent
     gap = read.gaps[0]
     assert (gap.part, gap.reason, gap.permission, gap.role) == (
         SETTINGS,
-        Reason.FORBIDDEN,
+        UnreadReason.FORBIDDEN,
         f"{SETTINGS}/read",
         "Monitoring Reader",
     )
@@ -161,14 +163,16 @@ def test_an_unsupported_type_is_a_gap(cloud: Cloud, inventory: ArmInventory) -> 
     fill(cloud, 1)
     cloud.always(f"/providers/{SETTINGS}", error(400, "ResourceTypeNotSupported", "not for this type"))
     read = Reading(WANTED).to_end(inventory)
-    assert [(gap.part, gap.reason, gap.scope) for gap in read.gaps] == [(SETTINGS, Reason.UNSUPPORTED, account(0))]
+    assert [(gap.part, gap.reason, gap.scope) for gap in read.gaps] == [
+        (SETTINGS, UnreadReason.UNSUPPORTED, account(0))
+    ]
 
 
 def test_a_type_the_cloud_does_not_have_is_asked_for_no_more(cloud: Cloud, inventory: ArmInventory) -> None:
     fill(cloud, 100)
     cloud.always(f"/providers/{SETTINGS}", error(404, "InvalidResourceType", "no such type"))
     read = Reading(WANTED).to_end(inventory)
-    assert [(gap.part, gap.reason) for gap in read.gaps] == [(SETTINGS, Reason.UNSUPPORTED)]
+    assert [(gap.part, gap.reason) for gap in read.gaps] == [(SETTINGS, UnreadReason.UNSUPPORTED)]
     assert len([call for call in cloud.calls if call.path.endswith(SETTINGS)]) < 50
 
 
@@ -188,7 +192,7 @@ def test_an_api_version_the_cloud_does_not_know_is_replaced(cloud: Cloud, invent
 def test_a_type_without_a_known_api_version_is_unsupported(cloud: Cloud, inventory: ArmInventory) -> None:
     fill(cloud, 1)
     read = Reading({STORAGE.lower(): frozenset({"contoso.made/up"})}).to_end(inventory)
-    assert [(gap.part, gap.reason) for gap in read.gaps] == [("contoso.made/up", Reason.UNSUPPORTED)]
+    assert [(gap.part, gap.reason) for gap in read.gaps] == [("contoso.made/up", UnreadReason.UNSUPPORTED)]
 
 
 def test_a_hanging_type_is_given_up_and_the_rest_goes_on(cloud: Cloud, connect: Connect) -> None:
@@ -199,7 +203,7 @@ def test_a_hanging_type_is_given_up_and_the_rest_goes_on(cloud: Cloud, connect: 
     read.step(inventory)
     read.step(inventory)
     assert read.ids == [SCOPE, *ids]
-    assert [(gap.part, gap.reason) for gap in read.gaps] == [(SETTINGS, Reason.TIMEOUT)]
+    assert [(gap.part, gap.reason) for gap in read.gaps] == [(SETTINGS, UnreadReason.TIMEOUT)]
     hung = [call for call in cloud.calls if call.path.endswith(SETTINGS)]
     assert len(hung) < 20
     assert all(not isinstance(each.related[BLOBS.lower()], Unread) for each in read.resources[1:])
@@ -207,17 +211,17 @@ def test_a_hanging_type_is_given_up_and_the_rest_goes_on(cloud: Cloud, connect: 
 
 def test_a_type_that_hung_is_not_asked_again_in_the_same_listing(cloud: Cloud, connect: Connect) -> None:
     fill(cloud, 1)
-    position = Position(SUBSCRIPTION, roots=False, hung=[SETTINGS.lower()])
+    position = ContinuationToken(SUBSCRIPTION, roots=False, hung=[SETTINGS.lower()])
     read = Reading(WANTED, position.to_cursor()).to_end(connect())
     assert not any(call.path.endswith(SETTINGS) for call in cloud.calls)
-    assert read.gaps[0].reason is Reason.TIMEOUT
+    assert read.gaps[0].reason is UnreadReason.TIMEOUT
 
 
-def test_a_slow_type_has_a_budget(cloud: Cloud, connect: Connect) -> None:
+def test_a_slow_type_is_given_up_after_its_time(cloud: Cloud, connect: Connect) -> None:
     fill(cloud, 3)
     ticks = iter(range(0, 10**6, 50))
     read = Reading(WANTED).to_end(connect(clock=lambda: float(next(ticks))))
-    assert {gap.reason for gap in read.gaps} == {Reason.TIMEOUT}
+    assert {gap.reason for gap in read.gaps} == {UnreadReason.TIMEOUT}
     assert len(read.ids) == 4
 
 
@@ -265,7 +269,7 @@ def test_an_expired_token_is_renewed_once(cloud: Cloud, connect: Connect, challe
     assert read.ids == [SCOPE]
 
 
-def test_a_token_that_stays_refused_is_no_missing_role(cloud: Cloud, connect: Connect) -> None:
+def test_a_token_that_stays_rejected_is_not_reported_as_a_missing_role(cloud: Cloud, connect: Connect) -> None:
     cloud.always(SCOPE, error(401, "InvalidAuthenticationToken"))
     credential = Renewing()
     with pytest.raises(Unavailable, match="sign in"):
@@ -302,9 +306,9 @@ def test_a_link_to_another_address_is_not_followed(cloud: Cloud, inventory: ArmI
         cloud.answers["GET", f"{account(0)}/blobServices"] = {"value": [], "nextLink": f"{stranger.endpoint}/steal"}
         read = Reading(WANTED).to_end(inventory)
         assert stranger.calls == []
-    assert [(gap.part, gap.reason) for gap in read.gaps] == [(BLOBS, Reason.UNSUPPORTED)]
+    assert [(gap.part, gap.reason) for gap in read.gaps] == [(BLOBS, UnreadReason.FAILED)]
 
 
 def test_a_token_is_not_sent_in_clear_text() -> None:
     with pytest.raises(InvalidInput, match="https"):
-        ArmInventory(Connection(TENANT, "http://management.example", StaticToken("t")), resource_types=())
+        ArmInventory(ArmConnection(TENANT, "http://management.example", StaticToken("t")), resource_types=())

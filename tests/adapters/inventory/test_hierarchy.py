@@ -1,10 +1,12 @@
+"""Management groups, subscriptions and resource groups are read."""
+
 from typing import Any
 
 import pytest
 
 from shared.adapters.azure.inventory import ArmInventory
 from shared.domain.inventory import Subscription
-from tests.adapters.cloud import Cloud, denied
+from tests.adapters.cloud import Answer, Cloud, denied, error
 from tests.adapters.inventory.conftest import TENANT
 
 TYPE = "Microsoft.Management/managementGroups"
@@ -76,3 +78,17 @@ def test_without_permission_there_are_no_groups(subscribed: Cloud, inventory: Ar
     subscribed.always(GROUPS, denied("Microsoft.Management/managementGroups/read", "/"))
     assert inventory.management_groups(tenant=TENANT) == ()
     assert [each.id for each in inventory.subscriptions(tenant=TENANT)] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("answer", [Answer(200, {}), error(503, "ServiceUnavailable"), error(400, "BadRequest")])
+def test_subscriptions_are_listed_when_groups_cannot_be_read(
+    subscribed: Cloud, inventory: ArmInventory, answer: Answer
+) -> None:
+    subscribed.always(GROUPS, answer)
+    assert [each.id for each in inventory.subscriptions(tenant=TENANT)] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(("shown", "kept"), [("x" * 100_000, "x" * 256), ("\ud800", "?"), (None, ""), (7, "7")])
+def test_any_display_name_can_be_stored(shown: object, kept: str, inventory: ArmInventory, subscribed: Cloud) -> None:
+    subscribed.lists["/subscriptions"] = [{"subscriptionId": "S1", "displayName": shown}]
+    assert [each.display_name for each in inventory.subscriptions(tenant=TENANT)] == [kept]

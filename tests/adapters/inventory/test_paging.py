@@ -1,9 +1,11 @@
+"""Pages of Resource Graph and of Resource Manager are followed to the end."""
+
 from collections.abc import Callable
 
 import pytest
 
+from shared.adapters.azure.continuation_token import ContinuationToken
 from shared.adapters.azure.inventory import ArmInventory
-from shared.adapters.azure.position import Position
 from shared.domain.error import InvalidInput, NotFound
 from shared.domain.resource import Unread
 from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Cloud
@@ -121,14 +123,14 @@ def test_a_cursor_that_the_graph_no_longer_takes_finds_its_place_again(cloud: Cl
     read = Reading()
     read.step(inventory)
     read.step(inventory)
-    before = Position.from_cursor(SUBSCRIPTION, read.cursor)
-    read.cursor = Position(**{**_fields(before), "token": "gone"}).to_cursor()
+    before = ContinuationToken.from_cursor(SUBSCRIPTION, read.cursor)
+    read.cursor = ContinuationToken(**{**_fields(before), "token": "gone"}).to_cursor()
     cloud.refuse_token("gone")
     assert read.to_end(inventory).ids == [SCOPE, *ids]
 
 
-def _fields(position: Position) -> dict[str, object]:
-    return {name: getattr(position, name) for name in Position.__slots__}
+def _fields(position: ContinuationToken) -> dict[str, object]:
+    return {name: getattr(position, name) for name in ContinuationToken.__slots__}
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "e30=", "bnVsbA==", "a" * 100_000])
@@ -139,7 +141,9 @@ def test_a_foreign_cursor_is_refused(inventory: ArmInventory, cursor: str) -> No
 
 def test_a_cursor_of_another_subscription_is_refused(inventory: ArmInventory) -> None:
     with pytest.raises(InvalidInput):
-        inventory.page(tenant=TENANT, subscription=SUBSCRIPTION, wanted={}, cursor=Position("other").to_cursor())
+        inventory.page(
+            tenant=TENANT, subscription=SUBSCRIPTION, wanted={}, cursor=ContinuationToken("other").to_cursor()
+        )
 
 
 def test_another_tenant_has_no_cloud(inventory: ArmInventory) -> None:
@@ -157,6 +161,6 @@ def test_one_resource_is_read_with_authority(cloud: Cloud, inventory: ArmInvento
 
 
 @pytest.mark.parametrize("resource_id", ["x", "//evil.example/x", "/a/../b", "/a?b=c", "/a#b", "/a\n"])
-def test_an_id_that_is_no_path_is_refused(inventory: ArmInventory, resource_id: str) -> None:
+def test_an_id_that_is_not_a_path_is_rejected(inventory: ArmInventory, resource_id: str) -> None:
     with pytest.raises(InvalidInput):
         inventory.read(tenant=TENANT, resource_id=resource_id, wanted={})

@@ -1,15 +1,17 @@
+"""Permissions are checked call by call before a scan."""
+
 from shared.adapters.azure.inventory import ArmInventory
-from shared.ports.inventory import Wanted
+from shared.ports.inventory import RelatedTypes
 from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Cloud, denied
 from tests.adapters.inventory.conftest import BLOBS, CONTAINERS, PRICINGS, SETTINGS, TENANT, WANTED, account, fill
 
 
-def _check(inventory: ArmInventory, wanted: Wanted) -> dict[str, tuple[bool, str, str | None]]:
+def _check(inventory: ArmInventory, wanted: RelatedTypes) -> dict[str, tuple[bool, str, str | None]]:
     checks = inventory.check(tenant=TENANT, subscription=SUBSCRIPTION, wanted=wanted)
     return {each.call: (each.allowed, each.permission, each.role) for each in checks}
 
 
-def test_what_works_is_said_to_work(cloud: Cloud, inventory: ArmInventory) -> None:
+def test_calls_that_succeed_are_allowed(cloud: Cloud, inventory: ArmInventory) -> None:
     fill(cloud, 3)
     found = _check(inventory, WANTED)
     assert all(allowed for allowed, _, _ in found.values())

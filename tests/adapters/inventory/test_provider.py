@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from shared.adapters.azure import arm
-from shared.adapters.azure.inventory import PROVIDER_VERSION, ArmInventory
-from shared.domain.error import CortexError, Forbidden, InvalidInput, NotFound, Throttled, Unavailable
+from shared.adapters.azure.arm import PROVIDER_VERSION
+from shared.adapters.azure.inventory import ArmInventory
+from shared.domain.error import CortexError, Forbidden, Malformed, NotFound, Throttled, Unavailable
 from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Answer, Call, Cloud, denied, error
 from tests.adapters.inventory.conftest import TENANT
 
@@ -85,7 +86,7 @@ BROKEN = error(500, "InternalServerError")
         ([Answer(drop=True), THROTTLED, BROKEN], [0.5, 3.0, 2.0]),
     ],
 )
-def test_a_fault_that_passes_costs_its_wait_and_nothing_of_the_listing(
+def test_a_transient_fault_delays_the_listing_and_loses_nothing(
     listing: Listing,
     inventory: ArmInventory,
     waits: list[float],
@@ -104,15 +105,16 @@ def test_a_fault_that_passes_costs_its_wait_and_nothing_of_the_listing(
     [
         (error(429, "TooManyRequests", Retry_After="3600"), Throttled, "wait 3600 s"),
         (BROKEN, Unavailable, "500"),
-        (Answer(200, {"value": [provider("Contoso.Lost")]}, garbled=True), Unavailable, "connection broke"),
+        (Answer(200, {"value": [provider("Contoso.Lost")]}, garbled=True), Malformed, "an unreadable body: not JSON"),
         (Answer(drop=True), Unavailable, "connection broke"),
+        (Answer(200, {"value": [provider("Contoso.Lost")]}, cut=True), Unavailable, "connection broke"),
         (denied("Microsoft.Resources/subscriptions/providers/read", SCOPE), Forbidden, "not allowed"),
-        (Answer(200, {"error": {"code": "Odd"}}), Unavailable, "holds no list"),
-        (Answer(200, {"value": None}), Unavailable, "holds no list"),
-        (Answer(200, ["Contoso.Lost"]), Unavailable, "holds no list"),
+        (Answer(200, {"error": {"code": "Odd"}}), Malformed, "Odd"),
+        (Answer(200, {"value": None}), Malformed, "does not hold a list"),
+        (Answer(200, ["Contoso.Lost"]), Malformed, "a list instead"),
     ],
 )
-def test_a_fault_that_stays_is_told_after_what_was_read(
+def test_a_permanent_fault_is_raised_after_what_was_read(
     listing: Listing,
     inventory: ArmInventory,
     page: int,
@@ -122,8 +124,9 @@ def test_a_fault_that_stays_is_told_after_what_was_read(
 ) -> None:
     listing.faults[page] = [fault] * 9
     read: list[str] = []
-    with pytest.raises(expected, match=message):
+    with pytest.raises(expected, match=message) as raised:
         read.extend(each["namespace"] for each in inventory.providers(tenant=TENANT))
+    assert type(raised.value) is expected
     assert read == NAMES[: page * 3]
 
 
@@ -136,12 +139,12 @@ def test_the_wait_that_is_asked_for_is_passed_on(listing: Listing, inventory: Ar
 
 
 @pytest.mark.parametrize("back", [0, 1])
-def test_pages_that_lead_in_a_circle_end_at_once(
+def test_pages_that_lead_in_a_circle_are_malformed(
     cloud: Cloud, listing: Listing, inventory: ArmInventory, back: int
 ) -> None:
     target = f"{cloud.endpoint}{PATH}?api-version={PROVIDER_VERSION}&$skiptoken={back}"
     listing.links[1] = target
-    with pytest.raises(Unavailable, match="given before"):
+    with pytest.raises(Unavailable, match="read before"):
         names(inventory)
     assert len(asked(cloud)) <= 4
 
@@ -149,21 +152,22 @@ def test_pages_that_lead_in_a_circle_end_at_once(
 def test_pages_without_end_are_given_up(
     listing: Listing, inventory: ArmInventory, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arm, "_PAGES", 2)
+    monkeypatch.setattr(arm, "_LIST_PAGES", 2)
     listing.links = {page: f"{cloud.endpoint}{PATH}?$skiptoken={page + 1}" for page in range(9)}
-    with pytest.raises(Unavailable, match="more than 2 pages"):
+    with pytest.raises(Unavailable, match="did not end after 3 pages"):
         names(inventory)
 
 
 def test_a_link_to_another_address_is_refused(listing: Listing, inventory: ArmInventory) -> None:
     listing.links[0] = "http://198.51.100.7/providers"
-    with pytest.raises(InvalidInput, match="another address"):
+    with pytest.raises(Malformed, match="another address"):
         names(inventory)
 
 
-def test_what_is_no_provider_is_passed_over(listing: Listing, inventory: ArmInventory) -> None:
+def test_a_page_with_anything_but_objects_is_malformed(listing: Listing, inventory: ArmInventory) -> None:
     listing.faults[0] = [Answer(200, {"value": [1, None, provider("Contoso.Only"), "x"], "nextLink": None})]
-    assert names(inventory) == ["Contoso.Only"]
+    with pytest.raises(Malformed, match="does not hold objects alone"):
+        names(inventory)
 
 
 def test_without_a_subscription_the_tenant_is_asked(cloud: Cloud, inventory: ArmInventory) -> None:

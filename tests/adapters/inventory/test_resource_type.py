@@ -1,3 +1,5 @@
+"""Resource types outside Resource Graph are read where they are listed."""
+
 import pytest
 
 from shared.adapters.azure.resource_type import ResourceTypes
@@ -38,7 +40,7 @@ def test_the_parent_follows_from_the_list(kind: str, parent: str) -> None:
         (STORAGE, f"{STORAGE}/made", "/made"),
     ],
 )
-def test_where_a_type_is_listed(parent: str, kind: str, path: str) -> None:
+def test_the_list_path_of_a_type_follows_from_its_parent(parent: str, kind: str, path: str) -> None:
     assert TYPES.list_path(parent, kind) == path
 
 

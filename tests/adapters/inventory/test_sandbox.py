@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from local.cloud.server import Sandbox, sandbox
-from shared.adapters.azure.arm import Connection, StaticToken
+from shared.adapters.azure.arm import ArmConnection, StaticToken
 from shared.adapters.azure.control import ArmControl
 from shared.adapters.azure.inventory import ArmInventory
 from shared.bootstrap import catalog
 from shared.domain.error import CortexError, Forbidden, Stale, Throttled, Unavailable
-from shared.domain.inventory import Gap, Reason
+from shared.domain.inventory import Gap, UnreadReason
 from shared.domain.resource import Resource, Unread
-from shared.ports.inventory import Wanted
+from shared.ports.inventory import RelatedTypes
 
 TENANT = "contoso"
 STORAGE = "Microsoft.Storage/storageAccounts"
 SETTINGS = "microsoft.insights/diagnosticsettings"
-WANTED: Wanted = {
+WANTED: RelatedTypes = {
     STORAGE.lower(): frozenset({SETTINGS, "microsoft.storage/storageaccounts/blobservices"}),
     "microsoft.resources/subscriptions": frozenset({"microsoft.security/pricings"}),
 }
@@ -41,7 +41,7 @@ def connect(cloud: Sandbox) -> Iterator[Callable[..., ArmInventory]]:
     opened: list[ArmInventory] = []
 
     def make(**options: Any) -> ArmInventory:
-        connection = Connection(TENANT, cloud.url, StaticToken(options.pop("token", cloud.token)))
+        connection = ArmConnection(TENANT, cloud.url, StaticToken(options.pop("token", cloud.token)))
         options = {"resource_types": catalog().resource_types(), "sleep": lambda _: None, **options}
         opened.append(ArmInventory(connection, **options))
         return opened[-1]
@@ -53,12 +53,12 @@ def connect(cloud: Sandbox) -> Iterator[Callable[..., ArmInventory]]:
 
 @pytest.fixture
 def control(cloud: Sandbox) -> Iterator[ArmControl]:
-    opened = ArmControl(Connection(TENANT, cloud.url, StaticToken(cloud.token)), sleep=lambda _: None)
+    opened = ArmControl(ArmConnection(TENANT, cloud.url, StaticToken(cloud.token)), sleep=lambda _: None)
     yield opened
     opened.close()
 
 
-def _collect(inventory: ArmInventory, wanted: Wanted = WANTED) -> tuple[list[Resource], list[Gap]]:
+def _collect(inventory: ArmInventory, wanted: RelatedTypes = WANTED) -> tuple[list[Resource], list[Gap]]:
     resources: list[Resource] = []
     gaps: list[Gap] = []
     for subscription in inventory.subscriptions(tenant=TENANT):
@@ -124,25 +124,27 @@ def test_bodies_are_those_that_arm_answers(connect: Callable[..., ArmInventory])
         ("partialPage", {"times": 1, "path": "ResourceGraph"}),
     ],
 )
-def test_passing_faults_change_nothing(
+def test_transient_faults_change_nothing(
     cloud: Sandbox, connect: Callable[..., ArmInventory], kind: str, match: dict[str, Any]
 ) -> None:
     whole, _ = _collect(connect())
     cloud.faults.add(kind, **match)
     resources, gaps = _collect(connect())
-    assert cloud.faults.records()[0]["met"] > 0
+    assert cloud.faults.records()[0]["injected"] > 0
     assert _alike(resources) == _alike(whole)
     assert not gaps
 
 
-def test_a_long_throttle_is_for_the_caller(cloud: Sandbox, connect: Callable[..., ArmInventory]) -> None:
+def test_a_long_throttling_is_raised(cloud: Sandbox, connect: Callable[..., ArmInventory]) -> None:
     cloud.faults.add("throttled", retry_after=300)
     with pytest.raises(Throttled) as raised:
         _collect(connect())
     assert raised.value.retry_after == 300
 
 
-def test_a_token_that_has_ended_is_no_missing_role(cloud: Sandbox, connect: Callable[..., ArmInventory]) -> None:
+def test_an_expired_token_is_not_reported_as_a_missing_role(
+    cloud: Sandbox, connect: Callable[..., ArmInventory]
+) -> None:
     with pytest.raises(Unavailable, match="sign in"):
         _collect(connect(token=cloud.new_token(-5)))
 
@@ -151,7 +153,7 @@ def test_a_forbidden_provider_is_a_gap_with_its_role(cloud: Sandbox, connect: Ca
     cloud.faults.add("forbidden", provider="Microsoft.Insights")
     resources, gaps = _collect(connect())
     assert {(gap.part.lower(), gap.reason, gap.permission) for gap in gaps} == {
-        (SETTINGS, Reason.FORBIDDEN, "Microsoft.Insights/diagnosticSettings/read")
+        (SETTINGS, UnreadReason.FORBIDDEN, "Microsoft.Insights/diagnosticSettings/read")
     }
     assert all(gap.role for gap in gaps)
     found = [resource.related[SETTINGS] for resource in resources if resource.type == STORAGE]
@@ -159,7 +161,9 @@ def test_a_forbidden_provider_is_a_gap_with_its_role(cloud: Sandbox, connect: Ca
     assert all(isinstance(each, Unread) and each.reason == "forbidden" for each in found)
 
 
-def test_a_slow_provider_is_left_and_the_rest_goes_on(cloud: Sandbox, connect: Callable[..., ArmInventory]) -> None:
+def test_a_slow_provider_is_given_up_and_the_others_are_read(
+    cloud: Sandbox, connect: Callable[..., ArmInventory]
+) -> None:
     account = _account(cloud)
     cloud.faults.add("slow", provider="Microsoft.Insights", delay=2)
     found = connect(timeout=1.0).read(tenant=TENANT, resource_id=account, wanted=WANTED)
@@ -170,7 +174,7 @@ def test_a_slow_provider_is_left_and_the_rest_goes_on(cloud: Sandbox, connect: C
     assert not isinstance(found.related["microsoft.storage/storageaccounts/blobservices"], Unread)
 
 
-def test_permissions_are_tried(cloud: Sandbox, connect: Callable[..., ArmInventory]) -> None:
+def test_the_permission_check_tries_each_kind_of_call(cloud: Sandbox, connect: Callable[..., ArmInventory]) -> None:
     inventory = connect()
     subscription = cloud.ids(STORAGE)[0].split("/")[2]
     before = inventory.check(tenant=TENANT, subscription=subscription, wanted=WANTED)
@@ -197,7 +201,7 @@ def test_a_write_is_guarded_by_the_etag(cloud: Sandbox, control: ArmControl) -> 
 
 @pytest.mark.parametrize(
     ("kind", "error", "happened"),
-    [("lostAnswer", Unavailable, True), ("dropped", Unavailable, False), ("forbidden", Forbidden, False)],
+    [("lostResponse", Unavailable, True), ("dropped", Unavailable, False), ("forbidden", Forbidden, False)],
 )
 def test_a_write_that_fails_says_what_is_known(
     cloud: Sandbox, control: ArmControl, kind: str, error: type[CortexError], *, happened: bool
@@ -210,7 +214,7 @@ def test_a_write_that_fails_says_what_is_known(
     found = control.read(**options)
     assert found is not None
     assert ((found.body.get("tags") or {}).get("fault") == kind) is happened
-    assert cloud.faults.records()[0]["met"] == 1
+    assert cloud.faults.records()[0]["injected"] == 1
 
 
 def test_a_write_that_was_lost_is_seen_when_read_again(cloud: Sandbox, control: ArmControl) -> None:

@@ -14,7 +14,14 @@ POLICY: dict[str, Any] = {
     "properties": {
         "displayName": "Vaults are closed",
         "description": "Requires vaults to be closed.",
-        "metadata": {"version": "1.0.0", "category": "Vault", "severity": "low", "rationale": "Why.", "controls": {}},
+        "metadata": {
+            "version": "1.0.0",
+            "category": "Vault",
+            "findingTitle": "Vault is open",
+            "severity": "low",
+            "rationale": "Why.",
+            "controls": {},
+        },
     },
 }
 FRAMEWORK = {
@@ -58,7 +65,7 @@ def read_all(folder: Path) -> None:
     catalog.resource_types()
 
 
-def test_reads_all_parts(folder: Path) -> None:
+def test_all_parts_of_the_catalog_are_read(folder: Path) -> None:
     catalog = PackagedCatalog(folder)
     assert [each.name for each in catalog.policies()] == ["vault-closed"]
     assert [each.id for each in catalog.frameworks()] == ["gdpr"]
@@ -66,7 +73,7 @@ def test_reads_all_parts(folder: Path) -> None:
     assert list(catalog.resource_types()) == [TYPE]
 
 
-def test_reads_nothing_until_asked_and_then_once(folder: Path, tmp_path: Path) -> None:
+def test_files_are_read_once_when_first_asked_for(folder: Path, tmp_path: Path) -> None:
     catalog = PackagedCatalog(tmp_path / "later")
     (tmp_path / "later").symlink_to(folder)
     first = catalog.policies()
@@ -74,7 +81,7 @@ def test_reads_nothing_until_asked_and_then_once(folder: Path, tmp_path: Path) -
     assert catalog.policies() is first
 
 
-def test_can_be_a_key(folder: Path) -> None:
+def test_a_catalog_is_hashable(folder: Path) -> None:
     catalog = PackagedCatalog(folder)
     assert {catalog: 1}[catalog] == 1
 
@@ -85,7 +92,7 @@ def test_policies_come_by_name(folder: Path) -> None:
     assert [each.name for each in PackagedCatalog(folder).policies()] == ["app-closed", "vault-closed", "web-closed"]
 
 
-def test_a_name_is_taken_once(folder: Path) -> None:
+def test_two_policies_of_one_name_are_rejected(folder: Path) -> None:
     write(folder / "policies" / "other" / "vault-closed.json", POLICY)
     with pytest.raises(InvalidInput, match=r"vault-closed\.json: the name 'vault-closed' is taken"):
         read_all(folder)
@@ -120,6 +127,6 @@ def test_a_missing_table_is_named(folder: Path) -> None:
         PackagedCatalog(folder).aliases()
 
 
-def test_an_empty_folder_is_no_catalog(tmp_path: Path) -> None:
+def test_an_empty_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no catalog"):
         PackagedCatalog(tmp_path).policies()

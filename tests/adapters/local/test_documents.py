@@ -99,7 +99,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
         assert len(documents.get_group(tenant="t", kind="event", group="g")) == 120
 
 
-def test_processes_may_all_be_the_first(tmp_path: Path) -> None:
+def test_several_processes_may_create_the_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "documents.db"
     command = [sys.executable, "-c", WRITER.replace("10**9", "int(sys.argv[2]) + 5"), str(path)]
     started = [subprocess.Popen([*command, str(n * 100)], cwd=ROOT, stdout=subprocess.DEVNULL) for n in range(4)]
@@ -108,7 +108,7 @@ def test_processes_may_all_be_the_first(tmp_path: Path) -> None:
         assert documents.count(tenant="t", kind="thing", query=Query()) == {"": 20}
 
 
-def test_fields_can_be_indexed_later(tmp_path: Path) -> None:
+def test_a_field_can_be_indexed_later(tmp_path: Path) -> None:
     path = tmp_path / "documents.db"
     with SqliteDocuments(path, indexes={"thing": ("a",)}) as documents:
         documents.put_many(tenant="t", kind="thing", items={str(n): {"a": n % 2, "b": n % 3} for n in range(12)})
@@ -120,7 +120,7 @@ def test_fields_can_be_indexed_later(tmp_path: Path) -> None:
         assert documents.count(tenant="t", kind="thing", query=query) == {"": 1}
 
 
-def test_a_writer_that_knows_no_facets_keeps_them(tmp_path: Path) -> None:
+def test_facets_follow_writers_that_do_not_know_them(tmp_path: Path) -> None:
     path = tmp_path / "documents.db"
     with SqliteDocuments(path, indexes={"thing": ("a",)}) as knows, SqliteDocuments(path) as plain:
         plain.put(tenant="t", kind="thing", id="1", body={"a": 1})
@@ -130,7 +130,7 @@ def test_a_writer_that_knows_no_facets_keeps_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("indexes", [{"thing": ("a'b",)}, {"Thing": ("a",)}])
-def test_indexes_that_are_no_names_are_refused(tmp_path: Path, indexes: dict[str, tuple[str, ...]]) -> None:
+def test_invalid_index_names_are_rejected(tmp_path: Path, indexes: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(InvalidInput):
         SqliteDocuments(tmp_path / "documents.db", indexes=indexes)
 
@@ -147,25 +147,17 @@ def test_indexes_that_are_no_names_are_refused(tmp_path: Path, indexes: dict[str
     ],
 )
 def test_listings_use_the_narrowest_index(tmp_path: Path, query: Query, index: str) -> None:
-    from shared.adapters.local.clause import Clause  # noqa: PLC0415 - a look inside
+    from shared.adapters.local.query import SqliteQuery  # noqa: PLC0415 - a look inside
 
     fields = ("policy", "severity", "open")
     with SqliteDocuments(tmp_path / "documents.db", indexes={"thing": fields}) as documents:
         items = {str(n): {"policy": f"p{n % 200}", "severity": n % 4, "open": True} for n in range(6000)}
         documents.put_many(tenant="t", kind="thing", items=items)
-        clause = Clause("t", "thing", frozenset(fields))
+        clause = SqliteQuery("t", "thing", frozenset(fields))
         clause.add(query)
         with documents._database.reading() as connection:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {clause.page(query)}", (*clause.parameters, 50)).fetchall()
     assert f"USING INDEX {index}" in str(plan) or f"USING COVERING INDEX {index}" in str(plan)
-
-
-def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
-    path = tmp_path / "documents.db"
-    path.write_bytes(b"this is not a database" * 1000)
-    with pytest.raises(Unavailable, match=r"documents\.db cannot be read"):
-        SqliteDocuments(path)
-    assert path.read_bytes().startswith(b"this")
 
 
 def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
@@ -191,7 +183,7 @@ def test_a_locked_file_is_unavailable_after_a_while(tmp_path: Path, monkeypatch:
         documents.put(tenant="t", kind="thing", id="a", body={})
 
 
-def test_a_closed_store_refuses(tmp_path: Path) -> None:
+def test_a_closed_store_is_unusable(tmp_path: Path) -> None:
     documents = SqliteDocuments(tmp_path / "documents.db")
     documents.close()
     documents.close()

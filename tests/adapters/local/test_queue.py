@@ -8,7 +8,7 @@ from shared.adapters.local.queue import SqliteQueue
 from tests.adapters.queue.conftest import Clock
 
 
-def test_messages_are_gone_after_seven_days(tmp_path: Path) -> None:
+def test_messages_expire_after_seven_days(tmp_path: Path) -> None:
     clock = Clock()
     with SqliteQueue(tmp_path / "queue.db", now=clock) as queue:
         queue.send("work", "old")

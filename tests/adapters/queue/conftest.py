@@ -1,3 +1,5 @@
+"""Every adapter of the port `Queue`."""
+
 import itertools
 import time
 from collections.abc import Callable, Iterator

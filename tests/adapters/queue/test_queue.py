@@ -28,13 +28,39 @@ def test_what_is_sent_is_received(bench: Bench, body: str) -> None:
     assert message.expires_at - message.inserted_at == timedelta(days=7)
 
 
+def test_a_body_travels_as_base64(bench: Bench) -> None:
+    bench.queue.send(bench.name, "grüße")
+    (message,) = bench.queue.receive(bench.name)
+    assert message.text == "Z3LDvMOfZQ=="
+    assert message.body == "grüße"
+
+
+@pytest.mark.parametrize("text", ["plain text", "Z3LDvMOfZQ", "not base64!", "//79"])
+def test_what_others_send_is_kept_to_the_letter_and_has_no_body_unless_it_is_base64_of_text(
+    bench: Bench, text: str
+) -> None:
+    bench.queue.send_text(bench.name, text)
+    (message,) = bench.queue.receive(bench.name)
+    assert message.text == text
+    with pytest.raises(InvalidInput, match="base64"):
+        _ = message.body
+
+
+def test_a_text_has_at_most_64_kib(bench: Bench) -> None:
+    bench.queue.send_text(bench.name, "x" * 64 * 1024)
+    (message,) = bench.queue.receive(bench.name)
+    assert len(message.text) == 64 * 1024
+    with pytest.raises(TooLarge, match="65536"):
+        bench.queue.send_text(bench.name, "x" * (64 * 1024 + 1))
+
+
 @pytest.mark.parametrize("body", ["x" * (48 * 1024 + 1), "\U0001f511" * 12 * 1024 + "x"])
-def test_too_large(bench: Bench, body: str) -> None:
+def test_a_body_has_at_most_48_kib(bench: Bench, body: str) -> None:
     with pytest.raises(TooLarge, match="49153"):
         bench.queue.send(bench.name, body)
 
 
-def test_half_a_character_is_not_text(bench: Bench) -> None:
+def test_half_a_surrogate_pair_is_rejected(bench: Bench) -> None:
     with pytest.raises(InvalidInput):
         bench.queue.send(bench.name, "\ud800")
 
@@ -84,7 +110,7 @@ def test_a_released_message_is_visible_at_once(bench: Bench) -> None:
     bench.queue.delete(bench.name, second)
 
 
-def test_a_released_message_can_wait(bench: Bench) -> None:
+def test_a_released_message_can_be_delayed(bench: Bench) -> None:
     bench.queue.send(bench.name, "hello")
     (message,) = bench.queue.receive(bench.name)
     bench.queue.release(bench.name, message, delay=SHORT)
@@ -127,7 +153,7 @@ def test_a_delayed_message_is_there_but_hidden(bench: Bench) -> None:
     assert [message.body for message in bench.queue.receive(bench.name)] == ["later"]
 
 
-def test_limits_and_many(bench: Bench) -> None:
+def test_many_messages_are_received_within_the_limit(bench: Bench) -> None:
     sent = {bench.queue.send(bench.name, str(number)) for number in range(40)}
     first = bench.queue.receive(bench.name, limit=32)
     rest = bench.queue.receive(bench.name, limit=32)
@@ -151,7 +177,7 @@ def test_delays_out_of_bounds_are_refused(bench: Bench, delay: timedelta) -> Non
 
 
 @pytest.mark.parametrize("bad", ["", "ab", "Work", "a--b", "-ab", "ab-", "a_b", "a.b", "x" * 64, "wörk", "a/b"])
-def test_names_of_no_queue_are_refused(bench: Bench, bad: str) -> None:
+def test_invalid_queue_names_are_rejected(bench: Bench, bad: str) -> None:
     with pytest.raises(InvalidInput, match="queue"):
         bench.queue.send(bad, "hello")
     with pytest.raises(InvalidInput, match="queue"):
@@ -160,7 +186,7 @@ def test_names_of_no_queue_are_refused(bench: Bench, bad: str) -> None:
         bench.queue.length(bad)
 
 
-def test_queues_are_apart(bench: Bench) -> None:
+def test_queues_do_not_share_messages(bench: Bench) -> None:
     bench.queue.send(bench.name, "here")
     assert bench.queue.receive(f"{bench.name}-poison") == []
     (message,) = bench.queue.receive(bench.name)
@@ -184,3 +210,9 @@ def test_no_message_is_received_twice_at_once(bench: Bench) -> None:
         received = [id_ for ids in pool.map(drain, range(4)) for id_ in ids]
     assert len(received) == 60
     assert set(received) == sent
+
+
+def test_the_check_of_a_working_store_succeeds(bench: Bench) -> None:
+    bench.queue.check()
+    bench.queue.check()
+    assert bench.queue.length("readiness") == 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -12,15 +13,18 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from functions.api.app import build
-from functions.api.stream import Pace
+from functions.api.http.stream import StreamPolling
+from shared.adapters.generation import GenerationDocuments, StoredGenerations
 from shared.adapters.local.identity import SignedTokens
 from shared.bootstrap import Ports
 from shared.domain.identity import Role
+from shared.eventstore.store import Store
 from shared.ports.queue import Queue
-from shared.services.estate import Store
-from tests.cloud import FixingCatalog, MemoryCloud
-from tests.conftest import TENANT, Clock
-from tests.world import World
+from tests.fakes.catalog import FixingCatalog
+from tests.fakes.clock import TENANT, Clock
+from tests.fakes.cloud import MemoryCloud
+from tests.fakes.world import World
+from tests.functions.api import contract
 
 HOUR = timedelta(hours=1)
 
@@ -78,6 +82,7 @@ def ports(store: Store, queue: Queue, cloud: MemoryCloud, clock: Clock) -> Ports
         control=cloud,
         catalog=FixingCatalog(),
         identity=SignedTokens("a secret of the tests, 32 bytes or more", clock),
+        generations=StoredGenerations(GenerationDocuments(store.documents)),
         now=clock,
         new_id=lambda: f"{next(numbers):026x}",
     )
@@ -85,9 +90,17 @@ def ports(store: Store, queue: Queue, cloud: MemoryCloud, clock: Clock) -> Ports
 
 @pytest.fixture
 def api(ports: Ports) -> Iterator[Api]:
-    app = build(ports, Pace(interval=0.001, looks=40))
+    app = build(ports, StreamPolling(interval=0.001, polls=40))
     with TestClient(app, follow_redirects=False) as client:
+        client.event_hooks = {"response": [partial(_check, app)]}
         yield Api(ports, app, client)
+
+
+def _check(app: FastAPI, answer: Response) -> None:
+    """Compare an answer with the OpenAPI document; streams are not read to their end for it."""
+    if answer.headers.get("content-type", "").partition(";")[0] != "text/event-stream":
+        answer.read()
+        contract.check(app, answer, made_up=getattr(app.state, "failing", False))
 
 
 @pytest.fixture

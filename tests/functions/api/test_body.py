@@ -1,8 +1,8 @@
-"""Bodies that are wrong, hostile or huge: told what is wrong, never a fault of the service."""
+"""Bodies that are wrong, hostile or huge: the answer says what is wrong, and is never an error of the service."""
 
 import pytest
 
-from functions.api.body import DEPTH, LIMIT, parse
+from functions.api.http.body import BODY_BYTES, NESTING_LEVELS, parse
 from shared.domain.error import InvalidInput
 from tests.functions.api.conftest import Api, problem
 
@@ -30,7 +30,7 @@ NOT_JSON = {
     "gzip": b"\x1f\x8b\x08\x00",
     "deep": b"[" * 10_000 + b"]" * 10_000,
     "deep objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
-    "over the depth": b"[" * (DEPTH + 1) + b"]" * (DEPTH + 1),
+    "over the depth": b"[" * (NESTING_LEVELS + 1) + b"]" * (NESTING_LEVELS + 1),
     "deep and open": b'{"a":' * 300_000,
 }
 
@@ -39,7 +39,7 @@ NOT_JSON = {
 def test_what_is_no_plain_json_is_refused(api: Api, path: str) -> None:
     for case, content in NOT_JSON.items():
         answer = api.raw(path, content)
-        assert answer.status_code == (413 if len(content) > LIMIT else 400), (case, answer.text)
+        assert answer.status_code == (413 if len(content) > BODY_BYTES else 400), (case, answer.text)
         problem(answer, answer.status_code)
 
 
@@ -90,12 +90,12 @@ def test_json_is_taken_however_it_is_spelled(api: Api, kind: str) -> None:
     assert api.raw("/scans", b'{"collect": false}', kind).status_code == 202
 
 
-def test_a_body_over_the_limit_is_refused_by_its_told_length(api: Api) -> None:
-    problem(api.raw("/scans", b" " * (LIMIT + 1)), 413)
+def test_a_body_over_the_limit_is_refused_by_its_declared_length(api: Api) -> None:
+    problem(api.raw("/scans", b" " * (BODY_BYTES + 1)), 413)
     problem(api.raw("/scans", b"{}", content_length="9" * 30), 413)
 
 
-def test_a_body_over_the_limit_is_refused_when_its_length_is_not_told(api: Api) -> None:
+def test_a_body_over_the_limit_is_refused_when_its_length_is_not_declared(api: Api) -> None:
     sent: list[int] = []
 
     def chunks() -> object:
@@ -114,10 +114,10 @@ def test_a_body_where_none_is_read_does_no_harm(api: Api) -> None:
 def test_no_body_is_the_default_where_there_is_one(api: Api) -> None:
     answer = api.post("/scans")
     assert answer.status_code == 202
-    assert answer.json()["request"] == {"subscriptions": None, "collect": True}
+    assert answer.json()["request"] == {"subscriptions": None, "collect": True, "mode": "changes"}
 
 
-def test_no_body_where_one_is_needed_is_told(api: Api) -> None:
+def test_no_body_where_one_is_needed_is_reported(api: Api) -> None:
     assert problem(api.post("/exemptions"), 422)["path"] == "$"
 
 
@@ -126,9 +126,9 @@ def test_large_numbers_are_taken_as_json_means_them() -> None:
 
 
 def test_the_deepest_body_is_taken() -> None:
-    assert parse(b"[" * DEPTH + b"]" * DEPTH)
+    assert parse(b"[" * NESTING_LEVELS + b"]" * NESTING_LEVELS)
 
 
 def test_the_name_that_comes_twice_is_named() -> None:
-    with pytest.raises(InvalidInput, match=r"here: \$\.c\[1\]: the key 'b' occurs twice in one object"):
+    with pytest.raises(InvalidInput, match=r"not valid JSON: \$\.c\[1\]: the key 'b' occurs twice in one object"):
         parse(b'{"c": [0, {"a": 1, "b": 2, "b": 3}]}')

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.domain.identity import Role
-from shared.services import change
+from shared.services.estate import change
 from tests.functions.api.conftest import Api, problem
 
 ONE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"
@@ -65,8 +65,8 @@ def test_the_handshake_of_cloud_events_is_agreed_to_for_the_event_service_alone(
     ],
 )
 def test_what_names_no_resource_is_refused(api: Api, body: Any, path: str | None) -> None:
-    told = problem(api.post("/changes", body), 422)["path"]
-    assert told == path if path else told.startswith("$")
+    result = problem(api.post("/changes", body), 422)["path"]
+    assert result == path if path else result.startswith("$")
     assert queued(api) == []
 
 

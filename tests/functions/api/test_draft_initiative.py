@@ -63,13 +63,13 @@ def misspelled() -> Any:
     return json.loads(json.dumps(INITIATIVE).replace('"location": {"value"', '"lokation": {"value"'))
 
 
-def test_an_initiative_is_linted_with_the_catalog_and_what_stands_beside(api: Api) -> None:
+def test_an_initiative_is_linted_with_the_catalog_and_the_given_files(api: Api) -> None:
     def rules(**body: Any) -> list[str]:
-        return [each["rule"] for each in api.post("/policies/lint", body, Role.READER).json()["remarks"]]
+        return [each["rule"] for each in api.post("/policies/lint", body, Role.READER).json()["results"]]
 
     assert "reference-unknown" in rules(definition=INITIATIVE)
-    assert "reference-unknown" not in rules(definition=INITIATIVE, beside=[PLACED])
-    found = api.post("/policies/lint", {"definition": misspelled(), "beside": [PLACED]}).json()["remarks"]
+    assert "reference-unknown" not in rules(definition=INITIATIVE, definitions=[PLACED])
+    found = api.post("/policies/lint", {"definition": misspelled(), "definitions": [PLACED]}).json()["results"]
     assert found[0] == {
         "rule": "argument-unknown",
         "level": "error",
@@ -78,46 +78,46 @@ def test_an_initiative_is_linted_with_the_catalog_and_what_stands_beside(api: Ap
         "suggestion": "use 'location'",
     }
     assert found[1]["rule"] == "argument-missing"
-    assert "identity-missing" not in rules(definition=ASSIGNMENT, beside=[PLACED, INITIATIVE])
+    assert "identity-missing" not in rules(definition=ASSIGNMENT, definitions=[PLACED, INITIATIVE])
 
 
-def test_the_members_of_an_initiative_are_told(api: Api) -> None:
-    told = api.post("/policies/members", {"definition": INITIATIVE, "beside": [PLACED]}, Role.READER).json()
-    assert (told["name"], told["displayName"], told["assignment"]) == ("base", "Base", None)
-    where, https = told["members"]
+def test_the_members_of_an_initiative_are_reported(api: Api) -> None:
+    result = api.post("/policies/members", {"definition": INITIATIVE, "definitions": [PLACED]}, Role.READER).json()
+    assert (result["name"], result["displayName"], result["assignment"]) == ("base", "Base", None)
+    where, https = result["members"]
     assert where == {
         "reference": "where",
         "definition": f"{PREFIX}/policyDefinitions/placed",
         "displayName": "Where",
         "problem": None,
         "version": "",
-        "held": "1.2.0",
+        "effectiveVersion": "1.2.0",
         "effect": "audit",
         "groups": [],
         "parameters": {"effect": "[parameters('effect')]", "location": "westeurope"},
     }
     assert (https["problem"], https["effect"]) == (None, "audit")
-    (effect,) = told["parameters"]
+    (effect,) = result["parameters"]
     assert (effect["value"], effect["members"]) == ("Audit", ["where"])
-    assigned = api.post("/policies/members", {"definition": ASSIGNMENT, "beside": [INITIATIVE]}).json()
+    assigned = api.post("/policies/members", {"definition": ASSIGNMENT, "definitions": [INITIATIVE]}).json()
     assert (assigned["assignment"], assigned["parameters"][0]["value"]) == ("as", "Deny")
-    assert assigned["members"][0]["problem"] == "there is no such definition at hand"
+    assert assigned["members"][0]["problem"] == "there is no such definition"
     assert problem(api.post("/policies/members", {"definition": PLACED}), 422)["path"] == "$.policyDefinitionId"
 
 
-def test_members_that_cannot_be_used_are_told_why(api: Api) -> None:
-    told = api.post("/policies/members", {"definition": misspelled(), "beside": [PLACED]}).json()
-    assert told["members"][0]["problem"] == "$.parameters.lokation: no such parameter; did you mean 'location'?"
+def test_members_that_cannot_be_used_are_reported_with_the_reason(api: Api) -> None:
+    result = api.post("/policies/members", {"definition": misspelled(), "definitions": [PLACED]}).json()
+    assert result["members"][0]["problem"] == "$.parameters.lokation: no such parameter; did you mean 'location'?"
     needed = {**INITIATIVE["properties"], "parameters": {"effect": {"type": "String"}}}  # type: ignore[dict-item]
-    told = api.post("/policies/members", {"definition": needed, "beside": [PLACED]}).json()
-    assert (told["members"][0]["problem"], told["members"][0]["effect"]) == (None, "")
+    result = api.post("/policies/members", {"definition": needed, "definitions": [PLACED]}).json()
+    assert (result["members"][0]["problem"], result["members"][0]["effect"]) == (None, "")
 
 
-def test_an_initiative_is_arranged(api: Api) -> None:
+def test_an_initiative_is_formatted(api: Api) -> None:
     wild = {"properties": {"policyDefinitions": INITIATIVE["properties"]["policyDefinitions"], "displayName": "B"}}  # type: ignore[index]
-    told = api.post("/policies/format", {"definition": wild}).json()
-    assert told["text"].startswith('{\n  "properties": {\n    "displayName": "B",\n    "policyDefinitions": [')
-    assert told["changed"]
+    result = api.post("/policies/format", {"definition": wild}).json()
+    assert result["text"].startswith('{\n  "properties": {\n    "displayName": "B",\n    "policyDefinitions": [')
+    assert result["changed"]
     broken = {"policyDefinitions": [{"policyDefinitionID": 1}]}
     refused = problem(api.post("/policies/format", {"definition": broken}), 422)
     assert refused["path"] == "$.policyDefinitions[0].policyDefinitionId"
@@ -134,20 +134,20 @@ def test_a_case_of_an_initiative_is_run(api: Api) -> None:
 
 
 def test_an_initiative_is_evaluated_member_by_member(api: Api) -> None:
-    body = {"definition": INITIATIVE, "beside": [PLACED], "parameters": {"effect": "Deny"}}
-    told = api.post("/evaluate", {**body, "resources": [ACCOUNT, GOOD]}).json()["results"]
-    assert [(each["reference"], each["state"], each["effect"]) for each in told] == [
+    body = {"definition": INITIATIVE, "definitions": [PLACED], "parameters": {"effect": "Deny"}}
+    result = api.post("/evaluate", {**body, "resources": [ACCOUNT, GOOD]}).json()["results"]
+    assert [(each["reference"], each["state"], each["effect"]) for each in result] == [
         ("where", "nonCompliant", "deny"),
         ("https", "nonCompliant", "audit"),
         ("where", "nonCompliant", "deny"),
         ("https", "compliant", "audit"),
     ]
-    assert {(each["initiative"], each["policy"]) for each in told} == {("base", "placed"), ("base", "https-only")}
-    assert told[0]["rule"]["observed"] == "eastus"
+    assert {(each["initiative"], each["policy"]) for each in result} == {("base", "placed"), ("base", "https-only")}
+    assert result[0]["rule"]["observed"] == "eastus"
 
 
 def test_an_assignment_is_evaluated_where_it_is_in_force(api: Api) -> None:
-    body = {"definition": ASSIGNMENT, "beside": [PLACED, INITIATIVE], "resource": ACCOUNT}
+    body = {"definition": ASSIGNMENT, "definitions": [PLACED, INITIATIVE], "resource": ACCOUNT}
     where, https = api.post("/evaluate", body).json()["results"]
     assert (where["assignment"], where["effect"], where["enforced"]) == ("as", "deny", False)
     assert (where["message"], https["message"]) == ("See the wiki", "See the wiki")
@@ -159,13 +159,19 @@ def test_an_assignment_is_evaluated_where_it_is_in_force(api: Api) -> None:
     ("body", "path"),
     [
         ({"definition": INITIATIVE}, "$.definition.policyDefinitions[0].policyDefinitionId"),
-        ({"definition": misspelled(), "beside": [PLACED]}, "$.definition.policyDefinitions[0].parameters.lokation"),
+        (
+            {"definition": misspelled(), "definitions": [PLACED]},
+            "$.definition.policyDefinitions[0].parameters.lokation",
+        ),
         ({"definition": ASSIGNMENT}, "$.definition.policyDefinitionId"),
-        ({"definition": INITIATIVE, "beside": [PLACED] * 1_001}, "$.beside"),
-        ({"definition": INITIATIVE, "beside": [PLACED], "parameters": {"efect": 1}}, "$.definition.parameters.efect"),
+        ({"definition": INITIATIVE, "definitions": [PLACED] * 1_001}, "$.definitions"),
+        (
+            {"definition": INITIATIVE, "definitions": [PLACED], "parameters": {"efect": 1}},
+            "$.definition.parameters.efect",
+        ),
     ],
 )
-def test_what_cannot_be_evaluated_is_told_with_the_place(api: Api, body: Any, path: str) -> None:
+def test_what_cannot_be_evaluated_is_reported_with_the_place(api: Api, body: Any, path: str) -> None:
     assert problem(api.post("/evaluate", {**body, "resource": ACCOUNT}), 422)["path"] == path
 
 
@@ -175,7 +181,7 @@ def test_the_number_of_pairs_is_bounded(api: Api) -> None:
         {**first, "policyDefinitionReferenceId": str(at), "parameters": {"location": {"value": "x"}}}
         for at in range(101)
     ]
-    body = {"definition": {"policyDefinitions": members}, "beside": [PLACED], "resources": [ACCOUNT] * 100}
+    body = {"definition": {"policyDefinitions": members}, "definitions": [PLACED], "resources": [ACCOUNT] * 100}
     refused = problem(api.post("/evaluate", body), 422)
     assert (refused["path"], "more than 10,000 pairs" in refused["detail"]) == ("$.resources", True)
 
@@ -209,6 +215,6 @@ DEFINITION = f"{PREFIX}/policyDefinitions/placed"
     ids=["references", "groups", "parameters", "overrides"],
 )
 def test_large_drafts_are_linted_without_a_blow_up(api: Api, draft: Any) -> None:
-    answer = api.post("/policies/lint", {"definition": draft, "beside": [PLACED]})
+    answer = api.post("/policies/lint", {"definition": draft, "definitions": [PLACED]})
     assert answer.status_code == 200
-    assert 0 < len(answer.json()["remarks"]) < 1_000
+    assert 0 < len(answer.json()["results"]) < 1_000

@@ -19,6 +19,7 @@ from shared.domain.error import (
     Unavailable,
 )
 from tests.functions.api.conftest import Api, problem
+from tests.functions.api.test_access import OPERATIONS
 
 ERRORS: list[tuple[Exception, int, dict[str, str]]] = [
     (InvalidInput("no", path="query.limit"), 400, {}),
@@ -28,12 +29,21 @@ ERRORS: list[tuple[Exception, int, dict[str, str]]] = [
     (NotFound("no"), 404, {}),
     (Conflict("no"), 409, {}),
     (AlreadyExists("no"), 409, {}),
-    (Stale("no"), 412, {}),
+    (Stale("no"), 409, {}),
     (TooLarge("no"), 413, {}),
     (Throttled("no", retry_after=2.1), 429, {"retry-after": "3"}),
     (Unavailable("no", retry_after=0), 503, {"retry-after": "1"}),
     (CortexError("no"), 500, {}),
 ]
+
+
+def test_a_problem_repeats_no_more_than_the_beginning_of_what_a_request_says(api: Api) -> None:
+    name = "a" * 50_000
+    absent = problem(api.get(f"/findings/{name}"), 404)
+    wrong = problem(api.post("/scans", {name: 1}), 422)
+    for body in (absent, wrong):
+        assert len(str(body)) < 12_000
+        assert "a" * 1_000 in str(body)
 
 
 def fail(api: Api, error: Exception) -> None:
@@ -44,6 +54,7 @@ def fail(api: Api, error: Exception) -> None:
             raise error
 
     object.__setattr__(api.ports, "documents", Failing())
+    api.app.state.failing = True
 
 
 @pytest.mark.parametrize(("error", "status", "headers"), ERRORS)
@@ -57,7 +68,7 @@ def test_each_error_has_its_status(api: Api, error: Exception, status: int, head
     assert headers.items() <= dict(answer.headers).items()
 
 
-def test_what_would_be_needed_is_told(api: Api) -> None:
+def test_what_would_be_needed_is_reported(api: Api) -> None:
     fail(api, Forbidden("no", permission="Microsoft.X/read", scope="/subscriptions/1"))
     body = problem(api.get("/findings"), 403)
     assert (body["permission"], body["scope"]) == ("Microsoft.X/read", "/subscriptions/1")
@@ -83,10 +94,12 @@ def test_an_address_that_is_not_there(api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/api/v1/scans", "GET, POST"),
-        ("PUT", "/api/v1/scans/x", "GET"),
-        ("GET", "/api/v1/scans/x/cancel", "POST"),
-        ("PATCH", "/api/v1/findings", "GET"),
+        ("DELETE", "/api/v1/scans", "GET, HEAD, OPTIONS, POST"),
+        ("PUT", "/api/v1/scans/x", "GET, HEAD, OPTIONS"),
+        ("GET", "/api/v1/scans/x/cancel", "OPTIONS, POST"),
+        ("PATCH", "/api/v1/findings", "GET, HEAD, OPTIONS"),
+        ("TRACE", "/api/v1/findings", "GET, HEAD, OPTIONS"),
+        ("BREW", "/", "GET, HEAD, OPTIONS"),
     ],
 )
 def test_a_method_that_is_not_taken(api: Api, method: str, path: str, allowed: str) -> None:
@@ -124,7 +137,7 @@ def test_answers_are_careful(api: Api) -> None:
         assert "server" not in answer.headers
 
 
-def test_behind_https_the_browser_is_told_to_stay_there(api: Api) -> None:
+def test_behind_https_the_browser_must_stay_there(api: Api) -> None:
     answer = api.client.get("/api/v1/health", headers={"x-forwarded-proto": "https"})
     assert answer.headers["strict-transport-security"].startswith("max-age=")
 
@@ -132,5 +145,17 @@ def test_behind_https_the_browser_is_told_to_stay_there(api: Api) -> None:
 def test_other_sites_get_no_leave_to_read(api: Api) -> None:
     preflight = {"origin": "https://evil.example", "access-control-request-method": "GET"}
     answer = api.client.options("/api/v1/scans", headers=preflight)
-    problem(answer, 405)
+    assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_options_names_the_methods_of_an_address(api: Api) -> None:
+    for path in {route.path for route in OPERATIONS.values()}:
+        answer = api.client.options(path.replace("{id}", "none").replace("{name}", "none"))
+        allowed = set(answer.headers["allow"].split(", "))
+        assert (answer.status_code, answer.content) == (204, b""), path
+        assert allowed >= {
+            "OPTIONS", *(each for route in OPERATIONS.values() if route.path == path for each in route.methods)
+        }  # fmt: skip
+        assert "HEAD" in allowed or "GET" not in allowed, path
+    problem(api.client.options("/nowhere"), 404)

@@ -1,18 +1,19 @@
 """The same key and body: the same answer and one effect, also at once, also after death."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from httpx2 import ASGITransport, AsyncClient
 
-from functions.api import idempotency
-from functions.api.idempotency import KEPT, KIND, LEASE
+from functions.api.http import idempotency
 from shared.domain.error import Unavailable
-from shared.services import scan
-from shared.services.estate import Store
-from tests.conftest import TENANT, Clock
+from shared.eventstore.store import Store
+from shared.ports.documents import Query
+from shared.services.idempotency import KEY_LIFETIME, KIND, LEASE_DURATION, IdempotencyKey
+from shared.services.scan import scan
+from tests.fakes.clock import TENANT, Clock
 from tests.functions.api.conftest import Api, problem
 
 
@@ -20,14 +21,17 @@ def scans(api: Api) -> int:
     return len(api.get("/scans").json()["items"])
 
 
+parsed = datetime.fromisoformat
+
+
 def stored(api: Api) -> list[dict[str, Any]]:
-    found = api.ports.documents.query(tenant=TENANT, kind=KIND, query=idempotency.Query())
+    found = api.ports.documents.query(tenant=TENANT, kind=KIND, query=Query())
     return [dict(each.body) for each in found.items]
 
 
 def test_the_same_request_gets_the_same_answer(api: Api, store: Store) -> None:
     first = api.post("/scans", {"collect": False}, idempotency_key="k1")
-    scan.cancel(first.json()["id"], store=store)
+    scan.cancel(first.json()["id"], store=store, queue=api.ports.queue)
     again = api.post("/scans", {"collect": False}, idempotency_key="k1")
     assert (again.status_code, again.json(), again.headers["location"]) == (
         202,
@@ -44,7 +48,7 @@ def test_without_a_key_each_request_counts(api: Api) -> None:
 
 def test_another_body_under_the_same_key_is_refused(api: Api) -> None:
     api.post("/scans", {"collect": False}, idempotency_key="k1")
-    assert "take a new one" in problem(api.post("/scans", {"collect": True}, idempotency_key="k1"), 422)["detail"]
+    assert "use a new one" in problem(api.post("/scans", {"collect": True}, idempotency_key="k1"), 422)["detail"]
 
 
 def test_another_address_under_the_same_key_is_refused(api: Api) -> None:
@@ -95,23 +99,45 @@ def test_after_an_error_the_key_may_try_again_under_the_same_id(api: Api, monkey
     assert scans(api) == 1
 
 
-def test_who_died_at_work_is_followed_by_the_next_after_the_lease(
+def test_a_request_that_died_is_followed_by_the_next_after_the_lease(
     api: Api, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "POLL", 0)
-    monkeypatch.setattr(idempotency, "PATIENCE", 3)
-    monkeypatch.setattr(idempotency.Work, "_keep", lambda *_, **__: None)
+    monkeypatch.setattr(idempotency, "POLL_SECONDS", 0)
+    monkeypatch.setattr(idempotency, "POLL_ATTEMPTS", 3)
+    monkeypatch.setattr(IdempotencyKey, "keep", lambda *_, **__: None)
     first = api.post("/scans", {}, idempotency_key="k1").json()
-    assert "still at work" in problem(api.post("/scans", {}, idempotency_key="k1"), 409)["detail"]
-    clock.at += LEASE
+    clock.tick = timedelta(0)
+    clock.at = parsed(stored(api)[0]["at"]) + timedelta(seconds=4.5)
+    refused = api.post("/scans", {}, idempotency_key="k1")
+    assert "is still running" in problem(refused, 409)["detail"]
+    assert timedelta(seconds=int(refused.headers["retry-after"])) == LEASE_DURATION - timedelta(seconds=4)
+    clock.at += timedelta(seconds=int(refused.headers["retry-after"]))
     assert api.post("/scans", {}, idempotency_key="k1").json()["id"] == first["id"]
     assert scans(api) == 1
 
 
+def test_the_lease_of_work_that_goes_on_is_renewed(api: Api, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idempotency, "RENEWAL_INTERVAL", timedelta(milliseconds=1))
+    request = scan.request
+
+    def slow(*given: Any, **more: Any) -> Any:
+        (begun,) = stored(api)
+        clock.at += 2 * LEASE_DURATION
+        for _ in range(2000):
+            if stored(api)[0]["at"] > begun["at"]:
+                return request(*given, **more)
+        raise AssertionError("the lease was not renewed")
+
+    monkeypatch.setattr(scan, "request", slow)
+    started = api.post("/scans", {}, idempotency_key="k1")
+    assert started.status_code == 202
+    assert stored(api)[0]["answer"] == started.json()
+
+
 def test_keys_are_kept_for_a_day_and_more_and_then_cleared_away(api: Api, clock: Clock) -> None:
-    assert timedelta(hours=24) <= KEPT
+    assert timedelta(hours=24) <= KEY_LIFETIME
     first = api.post("/scans", {}, idempotency_key="k1").json()
-    clock.at += KEPT - timedelta(minutes=1)
+    clock.at += KEY_LIFETIME - timedelta(minutes=1)
     assert api.post("/scans", {}, idempotency_key="k1").json() == first
     clock.at += timedelta(minutes=2)
     api.post("/scans/none/cancel", idempotency_key="k2")
@@ -121,7 +147,7 @@ def test_keys_are_kept_for_a_day_and_more_and_then_cleared_away(api: Api, clock:
 def test_a_key_whose_time_is_over_starts_anew(api: Api, clock: Clock, store: Store) -> None:
     first = api.post("/scans", {}, idempotency_key="k1").json()
     scan.fail(first["id"], "stopped", store=store)
-    clock.at += KEPT + timedelta(minutes=1)
+    clock.at += KEY_LIFETIME + timedelta(minutes=1)
     again = api.post("/scans", {"collect": False}, idempotency_key="k1")
     assert again.status_code == 202
     assert again.json()["id"] != first["id"]

@@ -59,7 +59,7 @@ def test_a_policy_has_its_definition_controls_and_remediation(shelf: Api) -> Non
     found = shelf.get(f"/policies/{entry.name}").json()
     assert found == entry.model_dump(mode="json")
     assert found["definition"]["properties"]["policyRule"]
-    assert found["remediation"]["note"]
+    assert found["change"]["rollback"]
     problem(shelf.get("/policies/none"), 404)
 
 
@@ -68,10 +68,10 @@ def evaluate(api: Api, **asked: Any) -> Any:
 
 
 def test_a_policy_of_the_catalog_is_evaluated(api: Api) -> None:
-    told = evaluate(api, policy="https-only").json()
-    assert told["state"] == "nonCompliant"
-    assert told["sentence"].startswith("Not compliant")
-    assert told["fixes"][0]["path"] == "properties.supportsHttpsTrafficOnly"
+    result = evaluate(api, policy="https-only").json()
+    assert result["state"] == "nonCompliant"
+    assert result["summary"].startswith("Not compliant")
+    assert result["fixes"][0]["path"] == "properties.supportsHttpsTrafficOnly"
 
 
 def test_a_definition_of_ones_own_is_evaluated(api: Api) -> None:
@@ -95,7 +95,7 @@ def test_a_definition_of_ones_own_is_evaluated(api: Api) -> None:
         ({"policy": "https-only", "resource": "x"}, 422, "$.resource"),
     ],
 )
-def test_a_question_that_cannot_be_answered_is_told_where(
+def test_a_request_that_cannot_be_evaluated_is_reported_with_its_place(
     api: Api, asked: dict[str, Any], status: int, path: str | None
 ) -> None:
     body = problem(evaluate(api, **asked), status)

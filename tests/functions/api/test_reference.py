@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from functions.api.reference import EXAMPLES
-from functions.api.route import Operation
+from functions.api.http.route import OperationRoute
+from functions.api.openapi import EXAMPLES_FILE
 from tests.functions.api.conftest import Api
+from tests.house.invented import WIRE_WORDS, words
 
 
 def bodies(made: Any) -> Iterator[tuple[str, Any]]:
@@ -28,13 +29,20 @@ def test_every_body_has_an_example(api: Api) -> None:
     assert [place for place, example in found.items() if not example] == [], "scripts/examples.py records answers"
 
 
+def test_no_invented_word_comes_back_on_the_wire(api: Api) -> None:
+    schemas = json.loads(api.client.get("/api/openapi.json").text)["components"]["schemas"]
+    found = {f"{schema}.{name}" for schema, body in schemas.items() for name in body.get("properties", {})}
+    assert len(found) > 300
+    assert {name for name in found if words(name) & WIRE_WORDS} == set()
+
+
 def test_recorded_answers_are_those_of_the_models(api: Api) -> None:
-    recorded = json.loads(EXAMPLES.read_bytes())
-    routes = {route.operation_id: route for route in api.app.routes if isinstance(route, Operation)}
+    recorded = json.loads(EXAMPLES_FILE.read_bytes())
+    routes = {route.operation_id: route for route in api.app.routes if isinstance(route, OperationRoute)}
     assert recorded.keys() <= routes.keys()
     for name, answers in recorded.items():
         for status, value in answers.items():
-            model = routes[name].response_model
+            model = routes[name].responses.get(int(status), {}).get("model", routes[name].response_model)
             if model is None:
                 assert [line.partition(": ")[0] for line in value.split("\n")] == ["id", "event", "data", "", ""], name
                 continue

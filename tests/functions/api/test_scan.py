@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.services import scan
-from shared.services.estate import Store
+from shared.eventstore.store import Store
+from shared.services.scan import scan
 from tests.functions.api.conftest import Api, problem
 
 
@@ -51,6 +51,6 @@ def test_cancelling_what_is_not_there(api: Api) -> None:
     problem(api.post("/scans/none/cancel"), 404)
 
 
-def test_a_name_that_is_no_subscription_is_told_with_its_place(api: Api) -> None:
+def test_a_name_that_is_no_subscription_is_reported_with_its_place(api: Api) -> None:
     body = problem(api.post("/scans", {"subscriptions": ["5d1c9c4e-0000", "a b"]}), 422)
     assert body["path"] == "$.subscriptions[1]"

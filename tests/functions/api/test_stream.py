@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from functions.api.app import build
-from functions.api.stream import Pace
-from shared.services import scan
-from shared.services.estate import Store
+from functions.api.http.stream import StreamPolling
+from shared.eventstore.store import Store
+from shared.services.scan import scan
 from tests.functions.api.conftest import Api, problem
 
 Event = dict[str, str]
@@ -29,21 +29,21 @@ def started(api: Api) -> str:
     return identity
 
 
-def test_a_scan_that_has_ended_is_told_in_full(api: Api, started: str, store: Store) -> None:
+def test_a_scan_that_has_ended_is_streamed_in_full(api: Api, started: str, store: Store) -> None:
     scan.fail(started, "the cloud is closed", store=store)
     answer = api.get(f"/scans/{started}/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
     assert answer.text.startswith("retry: ")
-    told = events(answer.text)
-    assert [(each["id"], each["event"]) for each in told] == [("1", "scanRequested"), ("2", "scanFailed")]
-    assert json.loads(told[1]["data"])["data"] == {"reason": "the cloud is closed"}
+    result = events(answer.text)
+    assert [(each["id"], each["event"]) for each in result] == [("1", "scanRequested"), ("2", "scanFailed")]
+    assert json.loads(result[1]["data"])["event"]["reason"] == "the cloud is closed"
 
 
 def test_it_goes_on_after_the_last_event_that_was_seen(api: Api, started: str, store: Store) -> None:
     scan.fail(started, "stopped", store=store)
-    told = events(api.get(f"/scans/{started}/events", last_event_id="1").text)
-    assert [each["id"] for each in told] == ["2"]
+    result = events(api.get(f"/scans/{started}/events", last_event_id="1").text)
+    assert [each["id"] for each in result] == ["2"]
 
 
 def test_who_has_seen_everything_of_what_has_ended_need_not_come_again(api: Api, started: str, store: Store) -> None:
@@ -52,10 +52,10 @@ def test_who_has_seen_everything_of_what_has_ended_need_not_come_again(api: Api,
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_a_scan_at_work_is_followed_for_a_bounded_time(api: Api, started: str) -> None:
+def test_a_running_scan_is_followed_for_a_bounded_time(api: Api, started: str) -> None:
     answer = api.get(f"/scans/{started}/events")
     assert [each["event"] for each in events(answer.text)] == ["scanRequested"]
-    assert ": nothing new" in answer.text
+    assert ": no new events" in answer.text
 
 
 @pytest.mark.parametrize("given", ["x", "-1", "1.5", "9" * 10, "٣"])
@@ -72,7 +72,7 @@ def test_what_is_not_there_cannot_be_followed(api: Api) -> None:
 
 def test_events_come_as_they_happen(api: Api, started: str, store: Store) -> None:
     """Each step of the scan is recorded only after the event before it has arrived."""
-    app = build(api.ports, Pace(interval=0.001, looks=10_000))
+    app = build(api.ports, StreamPolling(interval=0.001, polls=10_000))
     seen: list[str] = []
 
     async def follow(arrived: Callable[[bytes], Awaitable[None]]) -> None:
@@ -85,7 +85,7 @@ def test_events_come_as_they_happen(api: Api, started: str, store: Store) -> Non
     async def arrived(chunk: bytes) -> None:
         seen.extend(each["event"] for each in events(chunk.decode()))
         if seen == ["scanRequested"]:
-            await asyncio.to_thread(scan.cancel, started, store=store)
+            await asyncio.to_thread(scan.cancel, started, store=store, queue=api.ports.queue)
         elif seen == ["scanRequested", "cancelRequested"]:
             await asyncio.to_thread(scan.fail, started, "stopped", store=store)
 
@@ -94,7 +94,7 @@ def test_events_come_as_they_happen(api: Api, started: str, store: Store) -> Non
 
 
 def test_when_the_caller_leaves_nobody_looks_any_more(api: Api, started: str) -> None:
-    app = build(api.ports, Pace(interval=0.001, looks=1_000_000))
+    app = build(api.ports, StreamPolling(interval=0.001, polls=1_000_000))
 
     async def leave() -> None:
         gone = asyncio.Event()

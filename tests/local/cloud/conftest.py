@@ -1,13 +1,9 @@
 """A sandbox cloud for each test that changes it, one shared by those that only read, and Microsoft's own clients."""
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from azure.core.credentials import AccessToken
@@ -19,60 +15,8 @@ from azure.mgmt.resource.subscriptions import SubscriptionClient
 from azure.mgmt.resourcegraph import ResourceGraphClient
 
 from local.cloud import Sandbox, sandbox
-from local.cloud.generation import generate
-
-START = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    """Tells the time it was set to."""
-
-    at: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-@dataclass
-class Reply:
-    """What came back, with the body parsed where it is JSON."""
-
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-    @property
-    def error(self) -> str:
-        return str(self.body["error"]["code"])
-
-
-@dataclass
-class Http:
-    """A plain HTTP client that sends what it is told, with the sandbox's token unless told otherwise."""
-
-    cloud: Sandbox
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, *, version: str | None = "2025-04-01", **headers: str
-    ) -> Reply:
-        parts = urlsplit(path if "://" in path else self.cloud.url + path)
-        query = parts.query if version is None else f"{parts.query}&api-version={version}"
-        sent = {"Authorization": f"Bearer {self.cloud.token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        connection = HTTPConnection(parts.netloc)
-        try:
-            data = body if isinstance(body, bytes) or body is None else json.dumps(body)
-            connection.request(method, f"{parts.path}?{query}", data, sent)
-            response = connection.getresponse()
-            text = response.read()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, found, json.loads(text) if text else None)
-        finally:
-            connection.close()
+from local.cloud.generation import generate_estate
+from tests.fakes.sandbox import Clock, Http
 
 
 class _Token(SansIOHTTPPolicy[Any, Any]):
@@ -122,7 +66,7 @@ class Clients:
 def estate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An estate of 300 resources, generated once and copied by those that change it."""
     path = tmp_path_factory.mktemp("estate") / "cloud.db"
-    generate(path, seed=7, count=300)
+    generate_estate(path, seed=7, count=300)
     return path
 
 

@@ -1,7 +1,9 @@
+"""ARM paths are parsed into addresses."""
+
 import pytest
 
-from local.cloud.address import Address, group_of, parse, subscription_of
-from local.cloud.error import ArmError
+from local.cloud.arm.address import Address, group_of, parse, subscription_of
+from local.cloud.arm.error import ArmError
 
 G = "/subscriptions/S/resourceGroups/Rg"
 
@@ -22,19 +24,19 @@ G = "/subscriptions/S/resourceGroups/Rg"
         ("/providers/A.B/c/d", Address("/providers/A.B/c/d", "A.B/c", "d", "")),
     ],
 )
-def test_tells_what_a_path_points_at(path: str, address: Address) -> None:
+def test_a_path_is_parsed_into_id_type_name_and_scope(path: str, address: Address) -> None:
     assert parse(path) == address
 
 
 @pytest.mark.parametrize(
     "path", ["/", "", "/subscriptions", "/subscriptions/S/other/x", "/providers/A.B", f"{G}/providers/A.B//d", "/x/y/z"]
 )
-def test_refuses_paths_that_point_at_nothing(path: str) -> None:
+def test_an_invalid_path_is_refused(path: str) -> None:
     with pytest.raises(ArmError):
         parse(path)
 
 
-def test_knows_its_subscription_and_group() -> None:
+def test_an_address_has_subscription_and_group() -> None:
     address = parse(f"{G}/providers/A.B/c/d")
     assert (address.subscription, address.group, address.key) == (
         "s",

@@ -13,7 +13,7 @@ def test_health_needs_no_token(look: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["counts", "faults", "writes", "drift", "tokens", "nothing"])
-def test_everything_else_does(look: Any, path: str) -> None:
+def test_everything_but_health_needs_a_token(look: Any, path: str) -> None:
     assert look("GET", f"/admin/{path}", version=None, Authorization="").status == 401
 
 
@@ -27,10 +27,10 @@ def test_faults_are_added_listed_and_removed(http: Any, cloud: Sandbox) -> None:
     added = http(
         "POST", "/admin/faults", {"kind": "throttled", "path": "/subscriptions$", "retryAfter": 3}, version=None
     )
-    assert (added.status, added.body["retryAfter"], added.body["met"]) == (201, 3, 0)
+    assert (added.status, added.body["retryAfter"], added.body["injected"]) == (201, 3, 0)
     assert http("GET", "/subscriptions", version="2022-12-01").headers["retry-after"] == "3"
     (listed,) = http("GET", "/admin/faults", version=None).body["value"]
-    assert (listed["id"], listed["met"]) == (added.body["id"], 1)
+    assert (listed["id"], listed["injected"]) == (added.body["id"], 1)
     assert http("DELETE", f"/admin/faults/{listed['id']}", version=None).status == 204
     assert http("DELETE", f"/admin/faults/{listed['id']}", version=None).status == 404
     http("POST", "/admin/faults", {"kind": "slow"}, version=None)
@@ -48,13 +48,13 @@ def test_faults_are_added_listed_and_removed(http: Any, cloud: Sandbox) -> None:
         {"kind": "slow", "path": "["},
     ],
 )
-def test_what_is_no_fault_is_refused(http: Any, cloud: Sandbox, body: Any) -> None:
+def test_an_invalid_fault_is_refused(http: Any, cloud: Sandbox, body: Any) -> None:
     reply = http("POST", "/admin/faults", body, version=None)
     assert (reply.status, reply.error) == (400, "InvalidFault")
     assert cloud.faults.records() == []
 
 
-def test_time_passes_when_told(http: Any, cloud: Sandbox) -> None:
+def test_drift_is_applied_on_request(http: Any, cloud: Sandbox) -> None:
     first = http("POST", "/admin/drift", {"steps": 2}, version=None).body
     second = http("POST", "/admin/drift", {}, version=None).body
     assert (first["step"], second["step"]) == (2, 3)
@@ -64,7 +64,7 @@ def test_time_passes_when_told(http: Any, cloud: Sandbox) -> None:
     assert http("POST", "/admin/drift", {"steps": "many"}, version=None).status == 400
 
 
-def test_writes_are_told_in_order(http: Any, cloud: Sandbox) -> None:
+def test_writes_are_listed_in_order(http: Any, cloud: Sandbox) -> None:
     account = cloud.ids("Microsoft.Storage/storageAccounts")[0]
     for number in range(3):
         http("PATCH", account, {"tags": {"n": str(number)}}, version="2025-06-01")
@@ -73,7 +73,7 @@ def test_writes_are_told_in_order(http: Any, cloud: Sandbox) -> None:
     assert http("GET", "/admin/writes?after=x", version=None).status == 400
 
 
-def test_tokens_are_made(http: Any) -> None:
+def test_a_new_token_is_returned(http: Any) -> None:
     made = http("POST", "/admin/tokens", {"expiresIn": 60}, version=None).body
     ended = http("POST", "/admin/tokens", {"expiresIn": -60}, version=None).body
     assert http("GET", "/tenants", version="2022-12-01", Authorization=f"Bearer {made['access_token']}").status == 200

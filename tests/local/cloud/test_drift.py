@@ -1,9 +1,11 @@
+"""Drift changes a cloud in steps that follow from the seed."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from local.cloud import Sandbox, sandbox
-from local.cloud.generation import generate
+from local.cloud.generation import generate_estate
 
 
 def snapshot(cloud: Sandbox) -> dict[str, Any]:
@@ -33,12 +35,12 @@ def test_drift_keeps_what_people_changed_beside_it(cloud: Sandbox, http: Any) ->
 
 
 def test_drift_goes_on_after_a_restart(tmp_path: Path) -> None:
-    generate(tmp_path / "cloud.db", seed=7, count=200)
+    generate_estate(tmp_path / "cloud.db", seed=7, count=200)
     with sandbox(tmp_path / "cloud.db") as cloud:
         first = cloud.drift(3)
     with sandbox(tmp_path / "cloud.db") as cloud:
         second = cloud.drift(3)
-    generate(tmp_path / "whole.db", seed=7, count=200)
+    generate_estate(tmp_path / "whole.db", seed=7, count=200)
     with sandbox(tmp_path / "whole.db") as cloud:
         assert cloud.drift(6) == first + second
 

@@ -1,4 +1,4 @@
-"""Events: what a webhook is told of writes."""
+"""Events: every write reaches the webhook as an Event Grid event."""
 
 import json
 import queue
@@ -18,7 +18,7 @@ V = "2025-06-01"
 
 @dataclass
 class Hook:
-    """A webhook that keeps what it is told and answers what it is asked to."""
+    """A webhook that keeps what it gets and responds as the test says."""
 
     url: str
     batches: "queue.Queue[tuple[dict[str, str], list[dict[str, Any]]]]" = field(default_factory=queue.Queue)
@@ -52,7 +52,7 @@ def hook() -> Iterator[Hook]:
     server.server_close()
 
 
-def test_every_write_is_told(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
+def test_every_write_is_posted(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
     cloud = start(events=hook.url, events_token="secret")
     account = cloud.ids("Microsoft.Storage/storageAccounts")[0]
     connect(cloud)("PATCH", account, {"tags": {}}, version=V, x_ms_correlation_request_id="c-1")
@@ -73,20 +73,22 @@ def test_every_write_is_told(start: Callable[..., Sandbox], connect: Any, hook: 
     assert {"id", "eventTime", "dataVersion"} <= event.keys()
 
 
-def test_drift_is_told_and_deletes_are_told_as_such(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
+def test_drift_is_posted_and_a_delete_is_a_delete_event(
+    start: Callable[..., Sandbox], connect: Any, hook: Hook
+) -> None:
     cloud = start(events=hook.url)
     changed = cloud.drift(5)
-    told: list[str] = []
-    while len(told) < len(changed):
-        told += [event["data"]["resourceUri"] for event in hook.next()]
+    found: list[str] = []
+    while len(found) < len(changed):
+        found += [event["data"]["resourceUri"] for event in hook.next()]
     workflow = cloud.ids("Microsoft.Logic/workflows")[0]
     connect(cloud)("DELETE", workflow, version="2019-05-01")
     (event,) = hook.next()
-    assert told == changed
+    assert found == changed
     assert event["eventType"] == "Microsoft.Resources.ResourceDeleteSuccess"
 
 
-def test_lost_writes_are_not_told(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
+def test_a_lost_write_is_not_posted(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
     cloud = start(events=hook.url)
     account = cloud.ids("Microsoft.Storage/storageAccounts")[0]
     cloud.faults.add("lostWrite", times=1)
@@ -96,7 +98,7 @@ def test_lost_writes_are_not_told(start: Callable[..., Sandbox], connect: Any, h
     assert hook.batches.empty()
 
 
-def test_what_a_receiver_refuses_is_passed_over(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
+def test_events_that_the_receiver_refuses_are_skipped(start: Callable[..., Sandbox], connect: Any, hook: Hook) -> None:
     hook.answers = [400]
     cloud = start(events=hook.url)
     account, other = cloud.ids("Microsoft.Storage/storageAccounts")[:2]
@@ -106,10 +108,10 @@ def test_what_a_receiver_refuses_is_passed_over(start: Callable[..., Sandbox], c
     assert [event["subject"] for event in hook.next()] == [other]
 
 
-def test_a_receiver_that_fails_is_tried_again(
+def test_a_failed_delivery_is_tried_again(
     start: Callable[..., Sandbox], connect: Any, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.cloud.event._AGAIN", 0.01)
+    monkeypatch.setattr("local.cloud.event._RETRY_SECONDS", 0.01)
     hook.answers = [503]
     cloud = start(events=hook.url)
     account = cloud.ids("Microsoft.Storage/storageAccounts")[0]
@@ -118,6 +120,6 @@ def test_a_receiver_that_fails_is_tried_again(
     assert first == second, "the same event under the same id"
 
 
-def test_only_web_addresses_are_taken(start: Callable[..., Sandbox]) -> None:
+def test_a_webhook_needs_an_http_address(start: Callable[..., Sandbox]) -> None:
     with pytest.raises(InvalidInput, match="http"):
         start(events="file:///etc/passwd")

@@ -1,4 +1,4 @@
-"""Faults on demand: each kind, whom it strikes, how often."""
+"""Faults on demand: what each kind does, to which requests, and how often."""
 
 import json
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from local.cloud import Sandbox
-from local.cloud.fault import Faults
-from local.cloud.message import Request
+from local.cloud.arm.http import ArmRequest
+from local.cloud.faults.fault import Faults
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
@@ -24,12 +24,12 @@ def account(cloud: Sandbox) -> str:
 
 def request(
     path: str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v", method: str = "GET"
-) -> Request:
-    return Request(method, path)
+) -> ArmRequest:
+    return ArmRequest(method, path)
 
 
 @pytest.mark.parametrize(
-    ("match", "strikes"),
+    ("match", "matched"),
     [
         ({}, True),
         ({"method": "get"}, True),
@@ -45,31 +45,31 @@ def request(
         ({"scope": "/subscriptions/s", "method": "PUT"}, False),
     ],
 )
-def test_strikes_only_what_it_matches(match: dict[str, Any], *, strikes: bool) -> None:
+def test_a_fault_applies_only_to_requests_that_match(match: dict[str, Any], *, matched: bool) -> None:
     faults = Faults()
     faults.add("unavailable", **match)
-    assert bool(faults.meeting(request())) == strikes
+    assert bool(faults.matching(request())) == matched
 
 
-def test_strikes_so_many_times_after_so_many_skipped() -> None:
+def test_a_fault_is_injected_times_after_skip() -> None:
     faults = Faults()
     faults.add("unavailable", skip=2, times=3)
-    assert [bool(faults.meeting(request())) for _ in range(8)] == [False, False, True, True, True, False, False, False]
+    assert [bool(faults.matching(request())) for _ in range(8)] == [False, False, True, True, True, False, False, False]
     (record,) = faults.records()
-    assert (record["seen"], record["met"]) == (8, 3)
+    assert (record["matched"], record["injected"]) == (8, 3)
 
 
-def test_chance_follows_from_the_seed() -> None:
+def test_probability_is_decided_by_the_seed() -> None:
     def pattern(seed: int) -> list[bool]:
         faults = Faults()
         faults.add("throttled", probability=0.3, seed=seed)
-        return [bool(faults.meeting(request())) for _ in range(400)]
+        return [bool(faults.matching(request())) for _ in range(400)]
 
     assert pattern(1) == pattern(1) != pattern(2)
     assert 80 < sum(pattern(1)) < 160
 
 
-def test_can_be_listed_removed_and_cleared() -> None:
+def test_faults_can_be_listed_removed_and_cleared() -> None:
     faults = Faults()
     one, other = faults.add("slow"), faults.add("dropped")
     assert [each["id"] for each in faults.records()] == [one, other]
@@ -77,18 +77,18 @@ def test_can_be_listed_removed_and_cleared() -> None:
     assert not faults.remove(one)
     faults.clear()
     assert faults.records() == []
-    assert faults.meeting(request()) == []
+    assert faults.matching(request()) == []
 
 
 @pytest.mark.parametrize(
     "wrong", [{"kind": "flood"}, {"kind": "slow", "colour": "red"}, {"kind": "slow", "probability": 2}]
 )
-def test_refuses_what_is_no_fault(wrong: dict[str, Any]) -> None:
+def test_an_invalid_fault_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises((ValidationError, ValueError)):
         Faults().add(**wrong)
 
 
-def test_throttled(http: Any, cloud: Sandbox, account: str) -> None:
+def test_a_throttled_request_says_when_to_come_back(http: Any, cloud: Sandbox, account: str) -> None:
     cloud.faults.add("throttled", retry_after=17)
     cloud.faults.add("throttled", retry_after=0.2, method="PUT")
     reply = http("GET", account, version=V)
@@ -98,7 +98,7 @@ def test_throttled(http: Any, cloud: Sandbox, account: str) -> None:
     assert cloud.writes() == []
 
 
-def test_unavailable(http: Any, cloud: Sandbox, account: str) -> None:
+def test_an_unavailable_service_has_the_status_given(http: Any, cloud: Sandbox, account: str) -> None:
     cloud.faults.add("unavailable", times=1)
     cloud.faults.add("unavailable", status=502, times=1)
     assert [http("GET", account, version=V).status for _ in range(3)] == [503, 200, 200], "both struck the first"
@@ -141,7 +141,7 @@ def test_a_forbidden_subscription_is_refused_by_the_graph(http: Any, cloud: Sand
     assert scope.rpartition("/")[2] not in {row["subscriptionId"] for row in everywhere}
 
 
-def test_slow_answers_come_later_and_whole(
+def test_a_slow_response_comes_late_and_whole(
     http: Any, cloud: Sandbox, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
@@ -155,7 +155,7 @@ def test_slow_answers_come_later_and_whole(
     assert waited == [60]
 
 
-def test_dropped_before_anything_happens(http: Any, cloud: Sandbox, account: str) -> None:
+def test_a_dropped_request_changes_nothing(http: Any, cloud: Sandbox, account: str) -> None:
     cloud.faults.add("dropped", times=1)
     with pytest.raises((RemoteDisconnected, ConnectionResetError, BadStatusLine)):
         http("PATCH", account, {"tags": {}}, version=V)
@@ -163,7 +163,7 @@ def test_dropped_before_anything_happens(http: Any, cloud: Sandbox, account: str
     assert http("GET", account, version=V).status == 200
 
 
-def test_cut_in_the_middle_of_the_body(http: Any, cloud: Sandbox, account: str) -> None:
+def test_a_cut_response_ends_in_the_middle_of_its_body(http: Any, cloud: Sandbox, account: str) -> None:
     cloud.faults.add("cut", times=1)
     with pytest.raises((IncompleteRead, ConnectionResetError)):
         http("GET", account, version=V)
@@ -194,7 +194,7 @@ def test_too_large_pages_are_refused_and_smaller_ones_are_not(http: Any, cloud: 
     assert (small.status, small.body["count"]) == (200, 50)
 
 
-def test_expired_tokens_are_told_with_a_challenge(http: Any, cloud: Sandbox, account: str) -> None:
+def test_an_expired_token_gets_401_with_a_challenge(http: Any, cloud: Sandbox, account: str) -> None:
     cloud.faults.add("expired", times=1)
     reply = http("GET", account, version=V)
     assert (reply.status, reply.error) == (401, "ExpiredAuthenticationToken")
@@ -211,7 +211,7 @@ def test_expired_tokens_are_told_with_a_challenge(http: Any, cloud: Sandbox, acc
         ("DELETE", "", None),
     ],
 )
-def test_a_lost_write_is_answered_and_not_done(
+def test_a_lost_write_is_reported_as_done_and_not_done(
     start: Callable[..., Sandbox], connect: Any, method: str, path: str, body: Any
 ) -> None:
     cloud = start(operation_seconds=30)
@@ -230,7 +230,7 @@ def test_a_lost_write_is_answered_and_not_done(
     assert len(cloud.writes()) == 1
 
 
-def test_a_lost_write_of_a_slow_type_is_answered_as_done(start: Callable[..., Sandbox], connect: Any) -> None:
+def test_a_lost_write_of_a_slow_type_is_reported_as_done(start: Callable[..., Sandbox], connect: Any) -> None:
     cloud = start(operation_seconds=30)
     cache = cloud.ids("Microsoft.Cache/Redis")[0]
     cloud.faults.add("lostWrite", times=1)
@@ -240,8 +240,8 @@ def test_a_lost_write_of_a_slow_type_is_answered_as_done(start: Callable[..., Sa
     assert cloud.read(cache)["tags"] != {"a": "b"}  # type: ignore[index]
 
 
-def test_a_lost_answer_hides_a_write_that_was_done(http: Any, cloud: Sandbox, account: str) -> None:
-    cloud.faults.add("lostAnswer")
+def test_a_lost_response_hides_a_write_that_was_done(http: Any, cloud: Sandbox, account: str) -> None:
+    cloud.faults.add("lostResponse")
     with pytest.raises((HTTPException, ConnectionResetError)):
         http("PATCH", account, {"tags": {"a": "b"}}, version=V)
     assert http("GET", account, version=V).body["tags"] == {"a": "b"}, "reads are answered"
@@ -251,3 +251,24 @@ def test_a_lost_answer_hides_a_write_that_was_done(http: Any, cloud: Sandbox, ac
 def _locked(cloud: Sandbox, name: str) -> bool:
     groups = {lock.partition("/providers/")[0] for lock in cloud.ids("Microsoft.Authorization/locks")}
     return name.partition("/providers/")[0] in groups
+
+
+def test_a_shortened_list_hides_that_rows_are_missing(http: Any, cloud: Sandbox) -> None:
+    whole = http("GET", "/subscriptions", version="2022-12-01").body["value"]
+    cloud.faults.add("shortened", keep=0.5)
+    found = http("GET", "/subscriptions", version="2022-12-01").body
+    assert (len(found["value"]), found.get("nextLink")) == (len(whole) // 2, None)
+    asked = {"query": "resources | project id", "options": {"$top": 10}}
+    page = http("POST", "/providers/Microsoft.ResourceGraph/resources", asked, version="2021-03-01").body
+    assert (page["count"], page["totalRecords"], len(page["data"]), page.get("$skipToken")) == (5, 5, 5, None)
+
+
+def test_an_emptied_response_is_an_empty_object(http: Any, cloud: Sandbox) -> None:
+    cloud.faults.add("emptied", times=1)
+    assert http("GET", "/subscriptions", version="2022-12-01").body == {}
+
+
+def test_the_page_of_a_proxy_is_html(http: Any, cloud: Sandbox) -> None:
+    cloud.faults.add("html", times=1)
+    with pytest.raises(json.JSONDecodeError):
+        http("GET", "/subscriptions", version="2022-12-01")

@@ -190,3 +190,15 @@ def test_what_is_written_is_seen(http: Any, cloud: Sandbox) -> None:
     account = cloud.ids(STORAGE)[0]
     http("PATCH", account, {"tags": {"seen": "yes"}}, version="2025-06-01")
     assert [row["id"] for row in rows(http, "resources | where tags.seen == 'yes'")] == [account]
+
+
+def test_a_skip_token_belongs_to_its_query(look: Any) -> None:
+    token = ask(look, "resources | order by id asc", options={"$top": 5}).body["$skipToken"]
+    asked = {"$top": 9, "$skipToken": token}
+    assert ask(look, "resources | order by id asc", options=asked).body["count"] == 9
+    assert ask(look, "resources | project id | order by id asc", options=asked).status == 400
+
+
+def test_columns_without_an_order_have_no_further_pages(look: Any) -> None:
+    found = ask(look, "resources | project tags, properties", options={"$top": 5}).body
+    assert (found["count"], found["resultTruncated"], "$skipToken" in found) == (5, "true", False)

@@ -1,3 +1,5 @@
+"""Management groups are listed with their children and descendants."""
+
 from typing import Any
 
 V = "2023-04-01"

@@ -1,12 +1,14 @@
+"""Queries of Resource Graph are parsed, and unknown constructs refused."""
+
 from typing import Any
 
 import pytest
 
-from local.cloud.kql import Path, Query, QueryError, parse
+from local.cloud.graph.kql import KqlPath, KqlQuery, QueryError, parse_query
 
 
-def test_parses_what_collectors_ask() -> None:
-    query = parse(
+def test_queries_of_collectors_are_parsed() -> None:
+    query = parse_query(
         "resources | where type =~ 'Microsoft.Web/sites' and subscriptionId in~ ('A', 'b') "
         "| project id, tls = properties.siteConfig.minTlsVersion, tags['cost center'] | order by id asc, name | take 5"
     )
@@ -15,30 +17,30 @@ def test_parses_what_collectors_ask() -> None:
         ("lower(subscription) IN (?, ?)", ("a", "b")),
     )
     assert query.columns == (
-        ("id", Path(("id",))),
-        ("tls", Path(("properties", "siteConfig", "minTlsVersion"))),
-        ("tags_cost center", Path(("tags", "cost center"))),
+        ("id", KqlPath(("id",))),
+        ("tls", KqlPath(("properties", "siteConfig", "minTlsVersion"))),
+        ("tags_cost center", KqlPath(("tags", "cost center"))),
     )
-    assert query.order == ((Path(("id",)), False), (Path(("name",)), True))
+    assert query.order == ((KqlPath(("id",)), False), (KqlPath(("name",)), True))
     assert query.take == 5
 
 
 @pytest.mark.parametrize(
     ("text", "by", "total"),
     [
-        ("resources | summarize count() by type", (("type", Path(("type",))),), "count_"),
-        ("resources | summarize n = count() by kind", (("kind", Path(("kind",))),), "n"),
+        ("resources | summarize count() by type", (("type", KqlPath(("type",))),), "count_"),
+        ("resources | summarize n = count() by kind", (("kind", KqlPath(("kind",))),), "n"),
         ("resources | summarize count()", (), "count_"),
         ("resources | count", (), "Count"),
     ],
 )
-def test_parses_counts(text: str, by: Any, total: str) -> None:
-    query = parse(text)
+def test_counts_are_parsed_with_their_groups(text: str, by: Any, total: str) -> None:
+    query = parse_query(text)
     assert (query.by, query.total) == (by, total)
 
 
 def test_a_table_alone_is_a_query() -> None:
-    assert parse(" ResourceContainers ") == Query("resourcecontainers")
+    assert parse_query(" ResourceContainers ") == KqlQuery("resourcecontainers")
 
 
 @pytest.mark.parametrize(
@@ -68,13 +70,13 @@ def test_a_table_alone_is_a_query() -> None:
         "resources | where properties['a\"b'] == '§'; drop table resource",
     ],
 )
-def test_refuses_what_it_does_not_know(text: str) -> None:
+def test_an_unknown_construct_is_a_query_error(text: str) -> None:
     with pytest.raises(QueryError):
-        parse(text)
+        parse_query(text)
 
 
-def test_text_never_becomes_sql() -> None:
-    query = parse("resources | where name == 'x\\' OR 1=1 --' and tags['a\\'); DROP'] == '1'")
+def test_values_never_become_part_of_the_sql() -> None:
+    query = parse_query("resources | where name == 'x\\' OR 1=1 --' and tags['a\\'); DROP'] == '1'")
     (first, value), (second, _) = query.conditions
     assert "OR 1=1" not in first
     assert value == ("x' OR 1=1 --",)

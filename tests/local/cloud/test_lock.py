@@ -1,3 +1,5 @@
+"""Locks forbid writes at their scope and below."""
+
 from typing import Any
 
 import pytest
@@ -30,6 +32,17 @@ def test_a_lock_protects_all_that_lies_below_it(http: Any, cloud: Sandbox, accou
 def test_a_read_only_lock_stops_every_write(http: Any, account: str) -> None:
     lock = f"{account}/providers/Microsoft.Authorization/locks/keep"
     http("PUT", lock, {"properties": {"level": "ReadOnly"}}, version="2020-05-01")
-    for method in ("PUT", "PATCH", "DELETE"):
-        assert http(method, account, {"location": "westeurope"}, version=V).error == "ScopeLocked"
+    for method, operation in (("PUT", "write"), ("PATCH", "write"), ("DELETE", "delete")):
+        reply = http(method, account, {"location": "westeurope"}, version=V)
+        assert reply.error == "ScopeLocked"
+        assert f"cannot perform {operation} operation" in reply.body["error"]["message"]
     assert http("GET", account, version=V).status == 200
+
+
+def test_a_subscription_lists_the_locks_of_all_scopes_in_it(http: Any, account: str) -> None:
+    scopes = ["/".join(account.split("/")[:depth]) for depth in (3, 5, 9)]
+    locks = [f"{scope}/providers/Microsoft.Authorization/locks/mine" for scope in scopes]
+    for lock in locks:
+        http("PUT", lock, {"properties": {"level": "ReadOnly"}}, version="2020-05-01")
+    listed = http("GET", f"{scopes[0]}/providers/Microsoft.Authorization/locks", version="2020-05-01").body["value"]
+    assert sorted(each["id"] for each in listed if each["name"] == "mine") == sorted(locks)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.cloud import Sandbox
-from local.cloud.operation import retry_after
+from local.cloud.arm.operation import retry_after_headers
 
 CACHE = "Microsoft.Cache/Redis"
 V = "2024-11-01"
@@ -23,7 +23,7 @@ def cache(slow: Sandbox) -> str:
     return next(name for name in slow.ids(CACHE) if name.partition("/providers/")[0] not in locked)
 
 
-def test_an_update_runs_until_its_time_has_come(slow: Sandbox, cache: str, connect: Any, clock: Any) -> None:
+def test_a_slow_update_is_in_progress_until_its_time(slow: Sandbox, cache: str, connect: Any, clock: Any) -> None:
     http = connect(slow)
     begun = http("PATCH", cache, {"properties": {"minimumTlsVersion": "1.3"}}, version=V)
     link = begun.headers["azure-asyncoperation"]
@@ -53,7 +53,7 @@ def test_a_resource_is_not_written_while_an_operation_runs(slow: Sandbox, cache:
     assert http("PATCH", cache, {"tags": {}}, version=V).status == 200
 
 
-def test_creating_is_told_as_created(slow: Sandbox, cache: str, connect: Any) -> None:
+def test_a_slow_create_returns_201(slow: Sandbox, cache: str, connect: Any) -> None:
     reply = connect(slow)("PUT", cache + "new", {"location": "West Europe", "properties": {}}, version=V)
     assert (reply.status, reply.body["properties"]["provisioningState"]) == (201, "Updating")
     assert "azure-asyncoperation" in reply.headers
@@ -93,5 +93,5 @@ def test_unknown_operations_are_not_found(slow: Sandbox, cache: str, connect: An
         (0, {"x-ms-retry-after-ms": "1"}),
     ],
 )
-def test_waits_are_told_in_whole_seconds_or_milliseconds(seconds: float, header: dict[str, str]) -> None:
-    assert retry_after(seconds) == header
+def test_retry_after_is_in_seconds_or_milliseconds(seconds: float, header: dict[str, str]) -> None:
+    assert retry_after_headers(seconds) == header

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.cloud.kind import kinds
-from local.cloud.provider import aliases
+from local.cloud.arm.provider import aliases
+from local.cloud.arm.resource_type import resource_types
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,19 +67,19 @@ def supported(look: Any) -> dict[str, tuple[bool, bool]]:
 def test_types_support_what_the_catalog_says(look: Any) -> None:
     ours = supported(look)
     table = json.loads((ROOT / "catalog" / "resourceTypes.json").read_text("utf-8"))
-    told = {row["type"].lower(): (row["supportsTags"], row["supportsLocation"]) for row in table}
-    both = ours.keys() & told.keys()
+    found = {row["type"].lower(): (row["supportsTags"], row["supportsLocation"]) for row in table}
+    both = ours.keys() & found.keys()
     assert len(both) > 60
-    assert {key: ours[key] for key in both} == {key: told[key] for key in both}
+    assert {key: ours[key] for key in both} == {key: found[key] for key in both}
 
 
 def test_types_support_tags_where_azure_does(look: Any) -> None:
     ours = supported(look)
     with gzip.open(data() / "resourceTypes.jsonl.gz", "rt", encoding="utf-8") as lines:
-        told = {row["type"]: row["supportsTags"] for row in map(json.loads, lines) if "supportsTags" in row}
-    both = ours.keys() & told.keys()
+        found = {row["type"]: row["supportsTags"] for row in map(json.loads, lines) if "supportsTags" in row}
+    both = ours.keys() & found.keys()
     assert len(both) > 60
-    assert {key for key in both if ours[key][0] != told[key]} == set()
+    assert {key for key in both if ours[key][0] != found[key]} == set()
 
 
 def test_aliases_tell_path_type_and_whether_policy_may_modify_them() -> None:
@@ -100,7 +100,7 @@ def test_names_are_those_that_azure_uses() -> None:
             for row in map(json.loads, lines):
                 for kind in row["types"]:
                     real.setdefault((kind, row["path"].lower()), set()).add(row["name"].lower())
-    ours = [(key, alias) for key, kind in kinds().items() if kind.body for alias in aliases(kind.type)]
+    ours = [(key, alias) for key, kind in resource_types().items() if kind.body for alias in aliases(kind.type)]
     known = [
         (real[key, alias["defaultPath"].lower()], alias["name"].lower())
         for key, alias in ours

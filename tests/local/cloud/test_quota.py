@@ -1,22 +1,24 @@
+"""Rate limits are reported in headers, and enforced on request."""
+
 from typing import Any
 
 import pytest
 
-from local.cloud.error import ArmError
-from local.cloud.quota import QUERIES, Quota
+from local.cloud.arm.error import ArmError
+from local.cloud.quota import WINDOW_QUERIES, RateLimits
 
 READS = "x-ms-ratelimit-remaining-subscription-reads"
 
 
 def test_limits_are_told_and_not_enforced_by_default() -> None:
-    quota = Quota(enforced=False)
+    quota = RateLimits(enforced=False)
     for _ in range(1000):
         assert quota.request("GET", "s", 0.0) == {READS: "249"}
-        assert quota.query(0.0)["x-ms-user-quota-remaining"] == str(QUERIES - 1)
+        assert quota.query(0.0)["x-ms-user-quota-remaining"] == str(WINDOW_QUERIES - 1)
 
 
 def test_a_bucket_empties_and_fills_again() -> None:
-    quota = Quota(enforced=True)
+    quota = RateLimits(enforced=True)
     left = [int(quota.request("GET", "s", 0.0)[READS]) for _ in range(250)]
     with pytest.raises(ArmError) as refused:
         quota.request("GET", "s", 0.0)
@@ -30,7 +32,7 @@ def test_a_bucket_empties_and_fills_again() -> None:
     [("PUT", "writes", 200), ("PATCH", "writes", 200), ("DELETE", "deletes", 200), ("HEAD", "reads", 250)],
 )
 def test_each_subscription_and_kind_of_call_has_its_own_bucket(method: str, name: str, size: int) -> None:
-    quota = Quota(enforced=True)
+    quota = RateLimits(enforced=True)
     for _ in range(size):
         quota.request(method, "s", 0.0)
     with pytest.raises(ArmError):
@@ -40,7 +42,7 @@ def test_each_subscription_and_kind_of_call_has_its_own_bucket(method: str, name
 
 
 def test_fifteen_queries_in_five_seconds() -> None:
-    quota = Quota(enforced=True)
+    quota = RateLimits(enforced=True)
     for left in range(14, -1, -1):
         assert quota.query(100.0) == {
             "x-ms-user-quota-remaining": str(left),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from local.cloud import Sandbox
-from shared.domain.body import canonical, comparable, writable
+from shared.domain.body import comparable, writable
+from shared.domain.canonical import canonicalize
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 V = "2025-06-01"
@@ -94,7 +95,7 @@ def test_what_was_read_can_be_put_back_unchanged(http: Any, cloud: Sandbox) -> N
         restored = http("PUT", before["id"], writable(before), version=version)
         assert changed.body["properties"] != before["properties"]
         assert restored.status == 200
-        assert canonical(comparable(restored.body)) == canonical(comparable(before)), kind
+        assert canonicalize(comparable(restored.body)) == canonicalize(comparable(before)), kind
 
 
 def test_put_does_not_change_what_the_service_keeps(http: Any, cloud: Sandbox, account: str) -> None:
@@ -141,7 +142,7 @@ def test_location_is_needed_and_stays(http: Any, account: str) -> None:
     assert (moved.status, moved.error) == (409, "InvalidResourceLocation")
 
 
-def test_what_a_resource_lies_in_must_exist(http: Any, account: str) -> None:
+def test_the_parent_of_a_resource_must_exist(http: Any, account: str) -> None:
     group = account.partition("/providers/")[0]
     body = {"location": "westeurope"}
     assert http("PUT", account.replace(group, group + "x"), body, version=V).error == "ResourceGroupNotFound"
@@ -160,7 +161,7 @@ def test_patch_merges_where_the_type_merges(http: Any, cloud: Sandbox, account: 
     assert after["tags"] == {"only": "this"}
 
 
-def test_patch_passes_over_properties_where_the_type_takes_tags_only(http: Any, cloud: Sandbox) -> None:
+def test_patch_ignores_properties_where_the_type_takes_tags_only(http: Any, cloud: Sandbox) -> None:
     found = cloud.ids("Microsoft.Network/publicIPAddresses")[0]
     before = cloud.read(found)
     reply = http("PATCH", found, {"tags": {"a": "b"}, "properties": {"idleTimeoutInMinutes": 30}}, version=NET)
@@ -222,7 +223,7 @@ def test_machines_show_their_etag_in_the_header_only(http: Any, cloud: Sandbox) 
     assert "etag" not in reply.body
 
 
-def test_extension_resources_stand_on_anything(http: Any, account: str) -> None:
+def test_extension_resources_can_belong_to_any_resource(http: Any, account: str) -> None:
     body = {"properties": {"workspaceId": "/w", "logs": [{"categoryGroup": "audit", "enabled": True}]}}
     version = "2021-05-01-preview"
     for scope in (account, account.partition("/providers/")[0], account[: len("/subscriptions/") + 36]):
@@ -233,7 +234,7 @@ def test_extension_resources_stand_on_anything(http: Any, account: str) -> None:
         assert http("DELETE", place, version=version).status == 200
 
 
-def test_policies_live_at_every_scope(http: Any, account: str) -> None:
+def test_policies_can_be_stored_at_every_scope(http: Any, account: str) -> None:
     top = "/providers/Microsoft.Management/managementGroups/northwind"
     rule = {
         "properties": {
@@ -272,7 +273,7 @@ def test_a_body_that_is_too_large_is_refused(http: Any, cloud: Sandbox, account:
     assert cloud.writes() == []
 
 
-def test_a_failure_of_the_sandbox_is_told_as_such(http: Any, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_the_sandbox_is_a_500(http: Any, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken: Callable[..., Any] = lambda *_: 1 / 0  # noqa: E731
     monkeypatch.setattr("local.cloud.app.route", broken)
     reply = http("GET", account, version=V)

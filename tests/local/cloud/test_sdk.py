@@ -180,7 +180,7 @@ def test_the_clients_wait_out_a_throttle(clients: Any, cloud: Sandbox) -> None:
     cloud.faults.add("throttled", retry_after=0.01, times=2)
     with clients.resources(scope, retry_total=3, retry_backoff_factor=0) as client:
         assert client.resources.get_by_id(account, api_version="2025-06-01").id == account
-    assert cloud.faults.records()[0]["met"] == 2
+    assert cloud.faults.records()[0]["injected"] == 2
 
 
 def test_what_exists_is_not_made_again(clients: Any, cloud: Sandbox) -> None:

@@ -1,3 +1,5 @@
+"""Only tokens of this sandbox that have not expired are accepted."""
+
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,13 @@ def status(http: Any, header: str) -> tuple[int, str]:
     return reply.status, reply.error if reply.status != 200 else ""
 
 
-def test_takes_tokens_that_have_not_ended(look: Any, still: Sandbox) -> None:
+def test_a_valid_token_is_accepted(look: Any, still: Sandbox) -> None:
     assert status(look, f"Bearer {still.new_token(60)}") == (200, "")
     assert status(look, f"bearer {still.token}") == (200, "")
     assert status(look, f"Bearer {still.new_token(-1)}") == (401, "ExpiredAuthenticationToken")
 
 
-def test_tokens_end(start: Any, connect: Any, clock: Any) -> None:
+def test_a_token_expires_at_its_time(start: Any, connect: Any, clock: Any) -> None:
     cloud = start(clock=clock)
     header = f"Bearer {cloud.new_token(60)}"
     assert status(connect(cloud), header)[0] == 200
@@ -42,12 +44,12 @@ def test_tokens_end(start: Any, connect: Any, clock: Any) -> None:
         lambda token: "Bearer sandbox.x." + token.rpartition(".")[2],
     ],
 )
-def test_refuses_what_is_not_its_own(look: Any, still: Sandbox, spoil: Any) -> None:
+def test_a_forged_token_is_refused(look: Any, still: Sandbox, spoil: Any) -> None:
     reply = look("GET", PATH, version="2022-12-01", Authorization=spoil(still.token))
     assert (reply.status, reply.error in {"AuthenticationFailed", "InvalidAuthenticationToken"}) == (401, True)
     assert reply.headers["www-authenticate"].startswith("Bearer ")
 
 
-def test_another_sandbox_has_other_tokens(look: Any, tmp_path: Path) -> None:
+def test_a_token_of_another_sandbox_is_refused(look: Any, tmp_path: Path) -> None:
     with sandbox(tmp_path / "other.db", resources=0) as other:
         assert status(look, f"Bearer {other.token}") == (401, "InvalidAuthenticationToken")

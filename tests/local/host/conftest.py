@@ -12,17 +12,25 @@ from typing import Any
 import httpx2
 import pytest
 
-from local.host.host import Place
-from local.host.run import running
+from local.host.host import HostOptions
+from local.host.run import run_in_thread
 from shared.adapters.local.queue import SqliteQueue
 
 APP = Path(__file__).parent / "app"
-PATIENCE = 10.0
+TIMEOUT_SECONDS = 10.0
 SETTINGS = {
     "AZURE_FUNCTIONS_DURABLE_STRICT_TYPING": "1",  # otherwise its library warns
     "DONE": "done",
     "HOURLY": "0 0 * * * *",
 }
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a running host here has one started."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and {"host", "serve"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.host)
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Running:
 
     def wait(self, look: Callable[[], Any], true: Callable[[Any], bool]) -> Any:
         """What is looked at, as soon as it is as expected; the last look otherwise, for the assertion."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not true(value := look()) and time.monotonic() < deadline:
             time.sleep(0.01)
         return value
@@ -63,7 +71,7 @@ def _serve(
     *,
     settings: dict[str, Any] | None = None,
     values: dict[str, str] | None = None,
-    place: Place | None = None,
+    options: HostOptions | None = None,
 ) -> Iterator[Running]:
     app = state / "app"
     shutil.copytree(APP, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
@@ -71,8 +79,8 @@ def _serve(
     (app / "local.settings.json").write_text(json.dumps({"Values": SETTINGS | (values or {})}))
     with (
         SqliteQueue(state / "queue.db") as queue,
-        running(app, queue=queue, state=state, place=place) as host,
-        httpx2.Client(base_url=host.url, timeout=PATIENCE) as client,
+        run_in_thread(app, queue=queue, state=state, options=options) as host,
+        httpx2.Client(base_url=host.url, timeout=TIMEOUT_SECONDS) as client,
     ):
         yield Running(client, queue, state)
 

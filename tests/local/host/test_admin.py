@@ -60,11 +60,11 @@ def test_an_empty_body_is_an_empty_input(host: Any) -> None:
     assert "" in host.until("done", lambda seen: "" in seen)
 
 
-def test_a_body_beyond_all_measure_is_refused(host: Any) -> None:
+def test_a_body_over_the_limit_is_refused(host: Any) -> None:
     assert host.client.post("/admin/functions/work", content=b" " * 2_000_000).status_code == 400
 
 
-def test_status_and_list(host: Any) -> None:
+def test_status_and_functions_are_listed(host: Any) -> None:
     assert host.client.get("/admin/host/status").json()["state"] == "Running"
     functions = {each["name"]: each["trigger"] for each in host.client.get("/admin/functions").json()}
     assert functions["hello"] == "http"
@@ -82,7 +82,7 @@ def test_status_and_list(host: Any) -> None:
         {"x-functions-key": "guessed"},
     ],
 )
-def test_pages_proxies_and_guesses_are_refused(host: Any, headers: dict[str, str]) -> None:
+def test_browsers_proxies_and_wrong_keys_are_refused(host: Any, headers: dict[str, str]) -> None:
     assert host.client.post("/admin/functions/work", json={}, headers=headers).status_code == 401
 
 

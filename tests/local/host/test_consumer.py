@@ -10,19 +10,21 @@ from typing import Any, override
 import pytest
 
 from local.host import queue as consuming
-from local.host.function import Binding, Function
-from local.host.invocation import Call, Result
-from local.host.queue import Consumer
+from local.host.function import AppFunction, FunctionBinding
+from local.host.invocation import InvocationInput, InvocationResult
+from local.host.queue import QueueConsumer
 from local.host.setting import Queues
 from shared.adapters.local.queue import SqliteQueue
 from shared.domain.error import Unavailable
-from shared.ports.queue import Message
+from shared.ports.queue import QueueMessage
 
-FUNCTION = Function("work", "1", Binding("m", "queueTrigger", is_output=False, data={"queueName": "work"}), ())
+FUNCTION = AppFunction(
+    "work", "1", FunctionBinding("m", "queueTrigger", is_output=False, data={"queueName": "work"}), ()
+)
 
 
 class Faulty(SqliteQueue):
-    """Fails a call as often as it is told to; keeps the time that it is told."""
+    """Fails calls as often as asked; its clock is set by the test."""
 
     def __init__(self, path: Path) -> None:
         self.time = datetime(2026, 3, 4, tzinfo=UTC)
@@ -35,7 +37,7 @@ class Faulty(SqliteQueue):
             raise Unavailable(f"{call} fails as asked")
 
     @override
-    def receive(self, *args: Any, **kwargs: Any) -> list[Message]:
+    def receive(self, *args: Any, **kwargs: Any) -> list[QueueMessage]:
         self._perhaps_fail("receive")
         return super().receive(*args, **kwargs)
 
@@ -45,7 +47,7 @@ class Faulty(SqliteQueue):
         super().delete(*args, **kwargs)
 
     @override
-    def renew(self, *args: Any, **kwargs: Any) -> Message:
+    def renew(self, *args: Any, **kwargs: Any) -> QueueMessage:
         self._perhaps_fail("renew")
         return super().renew(*args, **kwargs)
 
@@ -58,18 +60,18 @@ class Invoker:
         self.called = asyncio.Event()
         self._during = during
 
-    async def invoke(self, _function: Function, call: Call) -> Result:
+    async def invoke(self, _function: AppFunction, call: InvocationInput) -> InvocationResult:
         self.bodies.append(call.data.string)
         self.called.set()
         waiting = self._during()
         if waiting is not None:
             await waiting
-        return Result("ok")
+        return InvocationResult("ok")
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
-    monkeypatch.setattr(consuming, "_RETRY_WAIT", 0)
+    monkeypatch.setattr(consuming, "_RETRY_SECONDS", 0)
     with Faulty(tmp_path / "queue.db") as faulty:
         faulty.send("work", "body")
         yield faulty
@@ -79,7 +81,7 @@ async def consume(store: SqliteQueue, invoker: Invoker, *, seconds: float = 1) -
     """Let a consumer work until its function was called and the message is settled."""
     lease = timedelta(seconds=seconds)
     alone = Queues(batch_size=1, new_batch_threshold=0)  # it does not look for more while it has one in work
-    consumer = Consumer(FUNCTION, "work", queue=store, invoker=invoker, settings=alone, lease=lease)  # type: ignore[arg-type]
+    consumer = QueueConsumer(FUNCTION, "work", queue=store, invoker=invoker, settings=alone, lease=lease)  # type: ignore[arg-type]
     stop = asyncio.Event()
     running = asyncio.create_task(consumer.run(stop))
     await asyncio.wait_for(invoker.called.wait(), 10)
@@ -107,7 +109,7 @@ def test_a_message_that_cannot_be_deleted_will_come_again(store: Faulty, caplog:
 def test_a_lease_that_is_lost_leaves_the_message_to_whoever_has_it(
     store: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:
-    other: list[Message] = []
+    other: list[QueueMessage] = []
 
     def take_over() -> None:
         store.time += timedelta(hours=1)
@@ -116,7 +118,7 @@ def test_a_lease_that_is_lost_leaves_the_message_to_whoever_has_it(
     asyncio.run(consume(store, Invoker(take_over)))
     assert [each.dequeue_count for each in other] == [2]
     assert store.length("work") == 1
-    assert "was taken over; it will be handled again" in caplog.text
+    assert "was leased by another host and will run again" in caplog.text
     store.delete("work", other[0])
 
 
@@ -128,7 +130,7 @@ def test_a_renewal_that_fails_is_tried_again_and_one_that_is_too_late_ends_them(
     async def work() -> None:
         await said("was not renewed: renew fails as asked")
         store.time += timedelta(hours=1)
-        await said("no longer ours while it is in work")
+        await said("was leased by another host while its function runs")
 
     async def said(text: str) -> None:
         while text not in caplog.text:  # noqa: ASYNC110 - the log has no event to wait for
@@ -142,7 +144,7 @@ def test_a_renewal_that_fails_is_tried_again_and_one_that_is_too_late_ends_them(
 def test_a_message_that_arrives_while_stopping_goes_back_unhandled(store: Faulty) -> None:
     async def main() -> list[str]:
         invoker = Invoker()
-        consumer = Consumer(FUNCTION, "work", queue=store, invoker=invoker, settings=Queues())  # type: ignore[arg-type]
+        consumer = QueueConsumer(FUNCTION, "work", queue=store, invoker=invoker, settings=Queues())  # type: ignore[arg-type]
         stop = asyncio.Event()
         running = asyncio.create_task(consumer.run(stop))
         await asyncio.sleep(0)  # it is receiving

@@ -100,13 +100,13 @@ def test_an_entity_the_app_does_not_have_fails_its_caller(run: Run) -> None:
     assert "no entity function 'nobody'" in ended["failure"]
 
 
-def test_an_instance_that_has_ended_makes_way_for_a_new_one_of_its_id(run: Run) -> None:
+def test_an_id_whose_instance_has_ended_can_be_started_again(run: Run) -> None:
     instance = uuid4().hex
     assert run("fan_out", [1], instance=instance)["output"] == 1
     assert run("fan_out", [2], instance=instance, starts=2)["output"] == 4
 
 
-def test_an_instance_that_is_alive_does_not(host: Any) -> None:
+def test_an_id_whose_instance_is_alive_is_refused(host: Any) -> None:
     instance = uuid4().hex
     for starts in (1, 2):
         host.send("start", {"id": instance, "name": "approval", "input": 60.0})

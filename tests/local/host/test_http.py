@@ -1,5 +1,6 @@
 """Requests through the front to functions and back, over real sockets."""
 
+import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +21,71 @@ def test_a_route_parameter_and_the_query_reach_the_function(host: Any) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/api/nothing"), ("GET", "/hello/Ada"), ("POST", "/api/hello/Ada"), ("GET", "/api/number/seven")],
+    [("GET", "/api/nothing"), ("GET", "/hello/Ada"), ("POST", "/hello/Ada"), ("GET", "/api/number/seven")],
 )
-def test_what_no_route_fits_is_not_found(host: Any, method: str, path: str) -> None:
+def test_a_path_without_a_route_is_not_found(host: Any, method: str, path: str) -> None:
     answer = host.client.request(method, path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["detail"] == f"no function answers {method} {path}"
+    assert answer.json()["detail"] == f"no function serves {method} {path}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("POST", "/api/hello/Ada", 405, "GET"),
+        ("TRACE", "/api/files/a", 405, "GET, PUT"),
+        ("BREW", "/api/hello/Ada", 501, None),
+        ("get", "/api/hello/Ada", 501, None),
+    ],
+)
+def test_a_method_without_a_function_is_405(host: Any, method: str, path: str, status: int, allow: str | None) -> None:
+    answer = raw(host, f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+    head = answer.partition(b"\r\n\r\n")[0].decode().lower().split("\r\n")
+    assert head[0].split()[1] == str(status)
+    assert [line for line in head if line.startswith("allow:")] == ([f"allow: {allow.lower()}"] if allow else [])
+
+
+LINES = b"x: y\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        (b"/api/hello/Ada", LINES * 98, b"200"),
+        (b"/api/hello/Ada", LINES * 99, b"431"),
+        (b"/api/hello/Ada", LINES * 20_000, b"431"),
+        (b"/api/hello/Ada", b"x: " + b"y" * 32_000 + b"\r\n", b"200"),
+        (b"/api/hello/Ada", b"x: " + b"y" * 33_000 + b"\r\n", b"431"),
+        (b"/api/hello/Ada", b"x: " + b"y" * 1_000_000 + b"\r\n", b"431"),
+        (b"/api/hello/Ada?" + b"a" * 8_000, b"", b"200"),
+        (b"/api/hello/Ada?" + b"a" * 8_200, b"", b"414"),
+        (b"/" + b"a" * 1_000_000, b"", b"414"),
+        (b"/ no request", b"", b"400"),
+    ],
+    ids=range(10),
+)
+def test_a_request_head_has_the_limits_of_kestrel(host: Any, target: bytes, headers: bytes, status: bytes) -> None:
+    head = b"GET %s HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n%s\r\n" % (target, headers)
+    head, _, body = raw(host, head).partition(b"\r\n\r\n")
+    assert head.split()[1] == status
+    assert status == b"200" or json.loads(body)["status"] == int(status)
+    assert host.client.get("/api/hello/Ada").status_code == 200
+
+
+def test_a_problem_repeats_no_more_than_the_beginning_of_an_address(host: Any) -> None:
+    answer = host.client.get(f"/api/{'a' * 7_000}")
+    assert answer.status_code == 404
+    assert len(answer.content) < 1_000
+    assert answer.json()["detail"].startswith("no function serves GET /api/aaa")
+
+
+def raw(host: Any, sent: bytes) -> bytes:
+    """What the host answers to bytes, to the end of the connection."""
+    address = urlsplit(str(host.client.base_url))
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(sent)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def test_a_constraint_and_a_catch_all(host: Any) -> None:
@@ -39,7 +98,7 @@ def test_paths_of_the_web_framework_itself_belong_to_the_app(host: Any) -> None:
         assert host.client.get(path).status_code == 404
 
 
-def test_a_sent_invocation_id_is_not_believed(host: Any) -> None:
+def test_an_invocation_id_from_a_client_is_ignored(host: Any) -> None:
     answer = host.client.get("/api/hello/Ada", headers={"x-ms-invocation-id": "mine"})
     assert answer.json()["name"] == "Ada"
 
@@ -107,7 +166,7 @@ def test_a_declared_length_over_the_limit_is_refused(small: Any) -> None:
     assert (answer.status_code, answer.json()["title"]) == (413, "Content Too Large")
 
 
-def test_a_large_body_is_refused_in_words_the_client_still_hears(small: Any) -> None:
+def test_a_large_body_gets_its_413_while_the_client_is_still_sending(small: Any) -> None:
     assert small.client.post("/api/upload", content=b"x" * 5_000_000).status_code == 413
 
 
@@ -127,7 +186,7 @@ def test_route_prefix_headers_and_outstanding_requests_come_from_host_json(tmp_p
         assert started.wait(lambda: started.client.get("/hello/Ada").status_code, lambda status: status == 200) == 200
 
 
-def test_a_function_that_takes_longer_than_function_timeout_is_cut(tmp_path: Path, serve: Any) -> None:
+def test_a_function_that_takes_longer_than_function_timeout_is_ended(tmp_path: Path, serve: Any) -> None:
     with serve(tmp_path, settings={"functionTimeout": "00:00:00.2"}) as started:
         answer = started.client.get("/api/wait")
         assert answer.status_code == 504

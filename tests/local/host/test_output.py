@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from local.host import output
-from local.host.function import Binding, Function
+from local.host.function import AppFunction, FunctionBinding
 from local.host.proto import InvocationResponse, ParameterBinding, TypedData
 
-QUEUE = Binding("out", "queue", is_output=True, data={"queueName": "letters"})
-ANSWER = Binding("$return", "queue", is_output=True, data={"queueName": "answers"})
-TRIGGER = Binding("in", "queueTrigger", is_output=False, data={})
+QUEUE = FunctionBinding("out", "queue", is_output=True, data={"queueName": "letters"})
+ANSWER = FunctionBinding("$return", "queue", is_output=True, data={"queueName": "answers"})
+TRIGGER = FunctionBinding("in", "queueTrigger", is_output=False, data={})
 
 
-def sent(data: TypedData, *bindings: Binding) -> list[tuple[str, str]]:
-    function = Function("f", "f", TRIGGER, bindings)
-    return output.messages(function, InvocationResponse(output_data=[ParameterBinding(name="out", data=data)]))
+def sent(data: TypedData, *bindings: FunctionBinding) -> list[tuple[str, str]]:
+    function = AppFunction("f", "f", TRIGGER, bindings)
+    return output.output_messages(function, InvocationResponse(output_data=[ParameterBinding(name="out", data=data)]))
 
 
 @pytest.mark.parametrize(
@@ -34,21 +34,23 @@ def sent(data: TypedData, *bindings: Binding) -> list[tuple[str, str]]:
         (TypedData(json="[]"), []),
     ],
 )
-def test_what_was_set_is_sent(data: TypedData, texts: list[str]) -> None:
+def test_outputs_that_were_set_are_sent(data: TypedData, texts: list[str]) -> None:
     assert sent(data, QUEUE) == [("letters", text) for text in texts]
 
 
 def test_outputs_to_other_places_are_not_messages() -> None:
-    assert sent(TypedData(string="x"), Binding("out", "blob", is_output=True, data={})) == []
+    assert sent(TypedData(string="x"), FunctionBinding("out", "blob", is_output=True, data={})) == []
     assert sent(TypedData(string="x")) == []
 
 
 def test_a_returned_value_goes_to_its_own_queue() -> None:
-    function = Function("f", "f", TRIGGER, (QUEUE, ANSWER))
+    function = AppFunction("f", "f", TRIGGER, (QUEUE, ANSWER))
     answer = InvocationResponse(return_value=TypedData(json=json.dumps(["x", "y"])))
-    assert output.messages(function, answer) == [("answers", "x"), ("answers", "y")]
+    assert output.output_messages(function, answer) == [("answers", "x"), ("answers", "y")]
 
 
 @pytest.mark.parametrize("value", [None, TypedData(json="[1]")])
 def test_a_returned_value_without_a_queue_is_no_message(value: Any) -> None:
-    assert output.messages(Function("f", "f", TRIGGER, (QUEUE,)), InvocationResponse(return_value=value)) == []
+    assert (
+        output.output_messages(AppFunction("f", "f", TRIGGER, (QUEUE,)), InvocationResponse(return_value=value)) == []
+    )

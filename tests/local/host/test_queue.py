@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.host.host import Place
+from local.host.host import HostOptions
 from shared.adapters.local.queue import SqliteQueue
 
 pytestmark = pytest.mark.xdist_group("host-queue")
@@ -48,6 +48,38 @@ def test_a_message_over_which_hosts_died_is_poison_without_another_try(tmp_path:
         assert started.seen("failing") == []
 
 
+def test_what_is_not_base64_is_poison_at_once_and_to_the_letter(host: Any) -> None:
+    host.queue.send_text("long", "plain text")
+    assert host.wait(lambda: host.queue.length("long-poison"), bool) == 1
+    (kept,) = host.queue.receive("long-poison")
+    assert kept.text == "plain text"
+    assert host.seen("long") == []
+    assert host.emptied("long")
+
+
+def test_a_text_larger_than_we_would_send_reaches_poison(host: Any) -> None:
+    host.queue.send_text("brief", "x" * 64 * 1024)  # base64 of what is no number
+    assert host.wait(lambda: host.queue.length("brief-poison"), bool) == 1
+    assert host.emptied("brief")
+
+
+def test_a_failing_message_of_a_poison_queue_stays_there(tmp_path: Path, serve: Any) -> None:
+    with serve(tmp_path, options=HostOptions(port=0, lease=timedelta(seconds=1))) as started:
+        started.queue.send_text("failing-poison", "plain text")
+        started.send("failing-poison", "readable")
+        assert started.until("failing_poison", bool) == ["readable"]
+        assert started.queue.length("failing-poison") == 1
+        assert started.queue.length("failing-poison-poison") == 0
+
+
+def test_host_json_may_say_that_texts_are_bodies(tmp_path: Path, serve: Any) -> None:
+    queues = {"messageEncoding": "none"}
+    with serve(tmp_path, settings={"extensions": {"queues": queues}}) as started:
+        started.queue.send_text("work", "plain text")
+        assert started.until("work", bool)[0]["body"] == "plain text"
+        assert started.until("done", bool) == ["PLAIN TEXT"]
+
+
 def test_bodies_that_are_not_ascii_survive(host: Any) -> None:
     host.send("work", "grüße ☃")
     assert "GRÜSSE ☃" in host.until("done", lambda seen: "GRÜSSE ☃" in seen)
@@ -78,7 +110,7 @@ def test_one_at_a_time_when_host_json_says_so(tmp_path: Path, serve: Any) -> Non
 
 
 def test_a_message_in_work_is_kept_beyond_its_lease(tmp_path: Path, serve: Any) -> None:
-    with serve(tmp_path, place=Place(port=0, lease=timedelta(seconds=1))) as started:
+    with serve(tmp_path, options=HostOptions(port=0, lease=timedelta(seconds=1))) as started:
         started.send("long", "slow")
         assert started.until("long", bool) == [1]
         end = datetime.now(UTC) + timedelta(seconds=1.5)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.host.proto import RpcRetryOptions
-from local.host.retry import delays
+from local.host.retry import retry_delays
 
 SECOND = timedelta(seconds=1)
 
@@ -22,14 +22,14 @@ SECOND = timedelta(seconds=1)
         ({"max_retry_count": 2, "minimum_interval": 0 * SECOND, "maximum_interval": SECOND}, [0, 0]),
     ],
 )
-def test_the_waits(options: dict[str, Any], expected: list[float]) -> None:
-    assert list(islice(delays(RpcRetryOptions(**options)), 8)) == expected
+def test_delays_follow_the_retry_policy(options: dict[str, Any], expected: list[float]) -> None:
+    assert list(islice(retry_delays(RpcRetryOptions(**options)), 8)) == expected
 
 
 def test_without_a_policy_there_is_no_second_try() -> None:
-    assert list(delays(None)) == []
+    assert list(retry_delays(None)) == []
 
 
 def test_exponential_waits_never_overflow() -> None:
     options = RpcRetryOptions(max_retry_count=-1, minimum_interval=SECOND, maximum_interval=timedelta(days=9999))
-    assert next(islice(delays(options), 5000, None)) == timedelta(days=9999).total_seconds()
+    assert next(islice(retry_delays(options), 5000, None)) == timedelta(days=9999).total_seconds()

@@ -2,14 +2,14 @@
 
 import pytest
 
-from local.host.function import Binding, Function
+from local.host.function import AppFunction, FunctionBinding
 from local.host.route import Routes
 from local.host.setting import SettingError
 
 
-def function(name: str, route: str | None = None, methods: list[str] | None = None) -> Function:
+def function(name: str, route: str | None = None, methods: list[str] | None = None) -> AppFunction:
     data = {"route": route, "methods": methods}
-    return Function(name, name, Binding("req", "httpTrigger", is_output=False, data=data), ())
+    return AppFunction(name, name, FunctionBinding("req", "httpTrigger", is_output=False, data=data), ())
 
 
 def match(routes: Routes, path: str, method: str = "GET") -> tuple[str, dict[str, str]] | None:
@@ -42,7 +42,9 @@ def match(routes: Routes, path: str, method: str = "GET") -> tuple[str, dict[str
         ("a/{*rest}", "/api/ab", None),
     ],
 )
-def test_a_template(route: str, path: str, parameters: dict[str, str] | None) -> None:
+def test_a_template_matches_paths_and_gives_parameters(
+    route: str, path: str, parameters: dict[str, str] | None
+) -> None:
     found = match(Routes.of([function("f", route)], "api"), path)
     assert (found[1] if found else None) == parameters
 
@@ -80,10 +82,10 @@ def test_without_methods_all_are_taken() -> None:
 
 
 def test_other_kinds_have_no_route() -> None:
-    timer = Function("t", "t", Binding("t", "timerTrigger", is_output=False, data={}), ())
+    timer = AppFunction("t", "t", FunctionBinding("t", "timerTrigger", is_output=False, data={}), ())
     assert match(Routes.of([timer], "api"), "/api/t") is None
 
 
 def test_an_unknown_constraint_is_refused_by_name() -> None:
-    with pytest.raises(SettingError, match="function f: route constraint 'roman' is not known here"):
+    with pytest.raises(SettingError, match="function f: route constraint 'roman' is not known"):
         Routes.of([function("f", "{x:roman}")], "api")

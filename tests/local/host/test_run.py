@@ -17,12 +17,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from local.host.host import Place
-from local.host.run import running
+from local.host.host import HostOptions
+from local.host.run import run_in_thread
 from local.host.server import PortTakenError
 from shared.adapters.local.queue import SqliteQueue
 
-pytestmark = pytest.mark.xdist_group("host-run")
+pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host-run")]
 
 ROOT = Path(__file__).parents[3]
 APP = Path(__file__).parent / "app"
@@ -34,7 +34,9 @@ class Held:
 
     def __init__(self, state: Path, grace: float) -> None:
         self.queue = SqliteQueue(state / "queue.db")
-        self._running = running(APP, queue=self.queue, state=state, place=Place(port=0, grace=timedelta(seconds=grace)))
+        self._running = run_in_thread(
+            APP, queue=self.queue, state=state, options=HostOptions(port=0, grace=timedelta(seconds=grace))
+        )
         self.client = httpx2.Client(base_url=self._running.__enter__().url, timeout=10)
 
     def stop(self) -> None:
@@ -105,12 +107,12 @@ def test_a_stream_of_events_ends_properly(tmp_path: Path) -> None:
         assert [line for line in lines if line] == []  # an end, not an error
 
 
-def test_a_taken_port_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_before_anything_is_loaded(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         SqliteQueue(tmp_path / "queue.db") as queue,
         pytest.raises(PortTakenError, match="Choose another port"),
-        running(APP, queue=queue, state=tmp_path, place=Place(port=taken.getsockname()[1])),
+        run_in_thread(APP, queue=queue, state=tmp_path, options=HostOptions(port=taken.getsockname()[1])),
     ):
         pass
     assert "function_app" not in sys.modules
@@ -125,7 +127,7 @@ class TestCommand:
             command, cwd=ROOT, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def test_it_serves_logs_json_lines_and_ends_on_a_signal(self, tmp_path: Path) -> None:
+    def test_the_process_serves_logs_json_lines_and_ends_on_a_signal(self, tmp_path: Path) -> None:
         with self.start(tmp_path, "--json", PORT="0") as process:
             assert process.stdout
             ready = json.loads(process.stdout.readline())
@@ -135,11 +137,11 @@ class TestCommand:
             rest, errors = process.communicate(timeout=20)
         assert answer.json()["name"] == "Ada"
         lines = [json.loads(line) for line in rest.splitlines()]
-        (told,) = [line for line in lines if line.get("correlationId") == "abc-1"]
-        assert (told["function"], told["outcome"], told["status"]) == ("hello", "ok", 200)
+        (line,) = [each for each in lines if each.get("correlationId") == "abc-1"]
+        assert (line["function"], line["outcome"], line["status"]) == ("hello", "ok", 200)
         assert (process.returncode, errors) == (0, "")
 
-    def test_a_thread_that_never_ends_does_not_keep_it(self, tmp_path: Path) -> None:
+    def test_a_thread_that_never_ends_does_not_keep_the_process(self, tmp_path: Path) -> None:
         with self.start(tmp_path, "--port", "0", "--grace", "0.2") as process:
             assert process.stdout
             url = process.stdout.readline().split()[-1]
@@ -151,7 +153,7 @@ class TestCommand:
             asking.join()
         assert process.returncode == 0
 
-    def test_a_taken_port_ends_it_with_1_and_a_hint(self, tmp_path: Path) -> None:
+    def test_a_taken_port_ends_the_process_with_1_and_a_hint(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             with self.start(tmp_path, PORT=port) as process:
@@ -160,7 +162,7 @@ class TestCommand:
         assert errors.startswith(f"The host cannot start: cannot listen on 127.0.0.1:{port}")
         assert "--port" in errors
 
-    def test_an_app_that_cannot_be_loaded_ends_it_with_1(self, tmp_path: Path) -> None:
+    def test_an_app_that_cannot_be_loaded_ends_the_process_with_1(self, tmp_path: Path) -> None:
         (tmp_path / "function_app.py").write_text("import no_such_package")
         with self.start(tmp_path, "--port", "0", "--app", str(tmp_path)) as process:
             _, errors = process.communicate(timeout=20)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.host.schedule import parse
+from local.host.schedule import parse_schedule
 from local.host.setting import SettingError
 
 NOW = datetime(2026, 3, 4, 12, 30, 15, 500_000, tzinfo=UTC)  # a Wednesday
@@ -31,12 +31,12 @@ NOW = datetime(2026, 3, 4, 12, 30, 15, 500_000, tzinfo=UTC)  # a Wednesday
     ],
 )
 def test_the_next_occurrence(text: str, expected: datetime) -> None:
-    assert parse(text)(NOW) == expected
+    assert parse_schedule(text)(NOW) == expected
 
 
 def test_times_are_utc_whatever_the_zone_asked_in() -> None:
     here = NOW.astimezone(timezone(timedelta(hours=5)))
-    assert parse("0 0 13 * * *")(here) == datetime(2026, 3, 4, 13, tzinfo=UTC)
+    assert parse_schedule("0 0 13 * * *")(here) == datetime(2026, 3, 4, 13, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_times_are_utc_whatever_the_zone_asked_in() -> None:
 )
 def test_what_is_no_schedule_is_refused_by_name(text: str) -> None:
     with pytest.raises(SettingError, match=f"'{text}'".replace("*", r"\*")):
-        parse(text)
+        parse_schedule(text)
 
 
 @given(
@@ -56,6 +56,6 @@ def test_what_is_no_schedule_is_refused_by_name(text: str) -> None:
 )
 def test_a_daily_time_is_always_within_the_next_day(second: int, minute: int, hour: int, moment: datetime) -> None:
     now = moment.replace(tzinfo=UTC)
-    following = parse(f"{second} {minute} {hour} * * *")(now)
+    following = parse_schedule(f"{second} {minute} {hour} * * *")(now)
     assert timedelta(0) < following - now <= timedelta(days=1)
     assert (following.second, following.minute, following.hour) == (second, minute, hour)

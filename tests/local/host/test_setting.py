@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from local.host.setting import HostSettings, SettingError, body_limit, local_settings, read_host, resolve, span
+from local.host.setting import (
+    HostSettings,
+    SettingError,
+    body_limit,
+    defaults,
+    local_settings,
+    parse_time_span,
+    read_host,
+    resolve_names,
+)
 
 
 def write(folder: Path, settings: Any) -> Path:
@@ -25,7 +34,7 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     assert settings.function_timeout == timedelta(minutes=30)
 
 
-def test_what_means_something_here_is_read(tmp_path: Path) -> None:
+def test_settings_of_host_json_are_read(tmp_path: Path) -> None:
     queues = {"batchSize": 4, "newBatchThreshold": 0, "maxDequeueCount": 2, "visibilityTimeout": "00:00:30"}
     settings = read_host(
         write(
@@ -51,7 +60,7 @@ def test_what_means_something_here_is_read(tmp_path: Path) -> None:
     assert settings.extensions.durable_task.max_concurrent_activity_functions == 3
 
 
-def test_what_means_nothing_here_is_told_at_debug(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_ignored_settings_are_logged_at_debug(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write(
         tmp_path,
         {
@@ -95,14 +104,14 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, settings: Any, where: str)
         ("00:00:00.25", timedelta(seconds=0.25)),
     ],
 )
-def test_a_time_span(text: str, expected: timedelta) -> None:
-    assert span(text) == expected
+def test_a_time_span_is_parsed(text: str, expected: timedelta) -> None:
+    assert parse_time_span(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "5", "00:05", "-00:05:00", "a:b:c", "00:00:00.", "1.2.3:00:00"])
 def test_what_is_no_time_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time span"):
-        span(text)
+        parse_time_span(text)
 
 
 def test_local_settings_fill_the_environment_without_overriding_and_leave_with_the_host(
@@ -124,21 +133,21 @@ def test_local_settings_that_cannot_be_read_are_named(tmp_path: Path, text: str)
         pass
 
 
-def test_no_local_settings_are_none(tmp_path: Path) -> None:
+def test_without_local_settings_the_environment_stays(tmp_path: Path) -> None:
     before = dict(os.environ)
     with local_settings(tmp_path):
         assert dict(os.environ) == before
 
 
-def test_names_are_resolved_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_resolved_anywhere_in_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIXTURE_A", "a")
-    assert resolve("x-%FIXTURE_A%-%FIXTURE_A%") == "x-a-a"
-    assert resolve("100% sure") == "100% sure"
+    assert resolve_names("x-%FIXTURE_A%-%FIXTURE_A%") == "x-a-a"
+    assert resolve_names("100% sure") == "100% sure"
 
 
 def test_a_name_that_is_not_set_is_named() -> None:
     with pytest.raises(SettingError, match="%FIXTURE_NONE% does not resolve"):
-        resolve("%FIXTURE_NONE%")
+        resolve_names("%FIXTURE_NONE%")
 
 
 def test_the_body_limit_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,3 +158,13 @@ def test_the_body_limit_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", "5 MB")
     with pytest.raises(SettingError, match="'5 MB' is not a number of bytes"):
         body_limit()
+
+
+def test_website_hostname_is_the_address_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEBSITE_HOSTNAME", raising=False)
+    with defaults({"WEBSITE_HOSTNAME": "127.0.0.1:7072"}):
+        assert os.environ["WEBSITE_HOSTNAME"] == "127.0.0.1:7072"
+        with defaults({"WEBSITE_HOSTNAME": "127.0.0.1:7073"}):
+            assert os.environ["WEBSITE_HOSTNAME"] == "127.0.0.1:7072"
+        assert os.environ["WEBSITE_HOSTNAME"] == "127.0.0.1:7072"
+    assert "WEBSITE_HOSTNAME" not in os.environ

@@ -50,7 +50,7 @@ def test_a_folder_without_an_app_says_so(tmp_path: Path) -> None:
         asyncio.run(load(tmp_path))
 
 
-def test_two_apps_side_by_side_keep_apart(tmp_path: Path) -> None:
+def test_two_apps_are_loaded_independently(tmp_path: Path) -> None:
     async def names() -> list[list[str]]:
         loaded = []
         for name in ("first", "second"):

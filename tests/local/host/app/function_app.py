@@ -27,7 +27,7 @@ RELEASE = asyncio.Event()
 TOGETHER = threading.Barrier(4)
 STORAGE = "AzureWebJobsStorage"
 
-Plot = Generator[Any, Any, Any]
+Orchestration = Generator[Any, Any, Any]
 
 
 def see(name: str, value: Any) -> int:
@@ -108,6 +108,15 @@ async def broken(req: Request) -> StreamingResponse:  # noqa: ARG001 - a route m
     async def body() -> AsyncIterator[str]:
         yield "half"
         raise RuntimeError("no second half")
+
+    return StreamingResponse(body())
+
+
+@app.route(route="large", methods=["GET"])
+async def large(req: Request) -> StreamingResponse:  # noqa: ARG001 - a route must take it
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(400):
+            yield b"x" * 100_000
 
     return StreamingResponse(body())
 
@@ -227,7 +236,9 @@ def brief(message: func.QueueMessage) -> None:
 async def start(message: func.QueueMessage, client: DurableFunctionsClient) -> None:
     asked = message.get_json()
     try:
-        await client.schedule_new_orchestration(asked["name"], input=asked.get("input"), instance_id=asked["id"])
+        await client.schedule_new_orchestration(
+            asked["name"], input=asked.get("input"), instance_id=asked["id"], version=asked.get("version")
+        )
     finally:
         see("start", asked["id"])
 
@@ -263,25 +274,25 @@ async def signal(req: Request, client: DurableFunctionsClient) -> Response:
 
 
 @app.orchestration_trigger(context_name="context")
-def fan_out(context: OrchestrationContext, given: list[int]) -> Plot:
+def fan_out(context: OrchestrationContext, given: list[int]) -> Orchestration:
     squares = yield task.when_all([context.call_activity("square", input=each) for each in given])
     return sum(squares)
 
 
 @app.orchestration_trigger(context_name="context")
-def family(context: OrchestrationContext, given: list[list[int]]) -> Plot:
+def family(context: OrchestrationContext, given: list[list[int]]) -> Orchestration:
     sums = yield task.when_all([context.call_sub_orchestrator("fan_out", input=each) for each in given])
     return sums
 
 
 @app.orchestration_trigger(context_name="context")
-def patient(context: OrchestrationContext, given: dict[str, Any]) -> Plot:
+def patient(context: OrchestrationContext, given: dict[str, Any]) -> Orchestration:
     policy = RetryPolicy(first_retry_interval=timedelta(milliseconds=1), max_number_of_attempts=given["attempts"])
     return (yield context.call_activity("flaky", input=given, retry_policy=policy))
 
 
 @app.orchestration_trigger(context_name="context")
-def approval(context: OrchestrationContext, seconds: float) -> Plot:
+def approval(context: OrchestrationContext, seconds: float) -> Orchestration:
     answer = context.wait_for_external_event("approved")
     deadline = context.create_timer(timedelta(seconds=seconds))
     first = yield task.when_any([answer, deadline])
@@ -289,7 +300,7 @@ def approval(context: OrchestrationContext, seconds: float) -> Plot:
 
 
 @app.orchestration_trigger(context_name="context")
-def counting(context: OrchestrationContext, steps: list[int]) -> Plot:
+def counting(context: OrchestrationContext, steps: list[int]) -> Orchestration:
     counter = EntityInstanceId("counter", context.instance_id)
     for each in steps:
         yield context.call_entity(counter, "add", each)
@@ -297,17 +308,17 @@ def counting(context: OrchestrationContext, steps: list[int]) -> Plot:
 
 
 @app.orchestration_trigger(context_name="context")
-def asking(context: OrchestrationContext, given: dict[str, str]) -> Plot:
+def asking(context: OrchestrationContext, given: dict[str, str]) -> Orchestration:
     return (yield context.call_entity(EntityInstanceId("counter", given["key"]), given["operation"]))
 
 
 @app.orchestration_trigger(context_name="context")
-def stranger(context: OrchestrationContext, name: str) -> Plot:
+def stranger(context: OrchestrationContext, name: str) -> Orchestration:
     return (yield context.call_entity(EntityInstanceId(name, "1"), "get"))
 
 
 @app.orchestration_trigger(context_name="context")
-def lost(context: OrchestrationContext, given: Any) -> Plot:
+def lost(context: OrchestrationContext, given: Any) -> Orchestration:
     return (yield context.call_activity("no_such_activity", input=given))
 
 

@@ -1,0 +1,74 @@
+"""Explanations in the terminal: what is wrong, where, why it matters, the controls, the fix; then the tree."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from cli import terminal
+
+_LABEL_COLUMNS = 9
+_MARK = {True: Text("true", "green"), False: Text("false", "red"), None: Text("unknown", "yellow")}
+_VIOLATED = frozenset({"nonCompliant", "exempt"})
+Place = Callable[[str], str]
+"""Returns where people find a JSON path of the definition, as `file:line`; "" where that is not known."""
+
+
+def no_place(_clause: str) -> str:
+    """Return nothing: the definition is in no file at hand."""
+    return ""
+
+
+def print_explanation(explained: Mapping[str, Any], place: Place = no_place, *, verbose: bool = False) -> None:
+    """Print an explanation as the API returns it, in the order in which people ask; with `verbose` the tree too."""
+    for label, text in _lines(explained, place):
+        terminal.print_out("  [bold]{}[/] {}", label.ljust(_LABEL_COLUMNS), text, soft_wrap=True)
+    if verbose:
+        for name, step in (("if", explained["rule"]), ("existenceCondition", explained["existence"])):
+            if step is not None:
+                tree = Tree(terminal.styled("[bold]{}[/]", name), guide_style="dim")
+                _add_steps(tree, step, place)
+                terminal.console.print(tree)
+
+
+def _lines(explained: Mapping[str, Any], place: Place) -> Iterator[tuple[str, object]]:
+    yield "what", explained["title"]
+    if not explained["reasons"]:
+        yield "result", explained["summary"]
+    for reason in explained["reasons"]:
+        line = place(reason["clause"])
+        yield "where", terminal.styled("{}{}", reason["text"], terminal.styled(" [dim]· {}[/]", line) if line else "")
+    for need in explained["missing"]:
+        allowed = f"; reading it takes {need['permission']}" if need["permission"] else ""
+        yield "not read", f"{need['part']} ({need['reason']}{allowed})"
+    if explained["state"] in _VIOLATED:
+        named = (f"{framework} {', '.join(controls)}" for framework, controls in explained["controls"].items())
+        told = (("why", explained["rationale"]), ("controls", "; ".join(named)))
+        yield from (each for each in told if each[1])
+    if explained.get("message"):
+        yield "message", explained["message"]
+    for fix in explained["fixes"]:
+        yield "fix", terminal.style_by(fix["text"], "green")
+    if explained["unfixable"]:
+        yield "fix", explained["unfixable"]
+
+
+def _add_steps(branch: Tree, step: Mapping[str, Any], place: Place) -> None:
+    said = _condition(step) if "operator" in step else Text(step["kind"])
+    said.stylize_before("none" if step["decided"] else "dim")
+    decided = terminal.styled(" [bold]← decided[/]") if step["decided"] and "operator" in step else ""
+    line = terminal.styled(" [dim]{}[/]", place(step["clause"]) or step["clause"]) if "operator" in step else ""
+    below = branch.add(terminal.styled("{} {}{}{}", _MARK[step["result"]], said, decided, line))
+    for part in step.get("parts") or ():
+        _add_steps(below, part, place)
+
+
+def _condition(step: Mapping[str, Any]) -> Text:
+    """Return a condition as text: the property, the operator, the expected and the observed value."""
+    named = step["path"] or step["field"]
+    subject = f"count of {named}" if step["kind"] == "count" else named
+    expected = "" if step["expected"] is None else f" {terminal.format_value(step['expected'])}"
+    return terminal.styled(
+        "{} {}{} [dim]· found[/] {}", subject, step["operator"], expected, terminal.format_value(step["observed"])
+    )

@@ -1,0 +1,72 @@
+"""Options that say where resources are from, which templates do not say themselves, and of which api-version."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from cli.input_file import read_file_text
+from shared.domain.error import InvalidInput
+from shared.domain.import_job import ImportOrigin
+from shared.domain.json_text import Unreadable
+from shared.domain.jsonc import read_record
+from shared.domain.validation_message import describe
+
+SubscriptionOption = Annotated[str | None, typer.Option(help="id of the subscription that a template is deployed to")]
+ResourceGroupOption = Annotated[
+    str | None, typer.Option(help="name of the resource group that a template is deployed to")
+]
+ManagementGroupOption = Annotated[
+    str | None, typer.Option(help="id of the management group that a template is deployed to")
+]
+LocationOption = Annotated[
+    str | None, typer.Option(help="location of the deployment of a template, such as westeurope")
+]
+ApiVersionOption = Annotated[
+    str | None, typer.Option(help="api-version of the bodies that do not say it, as 2023-05-01")
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter", help="parameter of a template: NAME=VALUE, or @FILE, a parameter file; repeat for more"
+    ),
+]
+
+
+def read_origin(parameters: Iterable[str], **named: str | None) -> ImportOrigin:
+    """Return the origin that the options name; InvalidInput for what cannot be one."""
+    try:
+        return ImportOrigin(**named, parameters=_read_parameters(parameters))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{str(first['loc'][0] if first['loc'] else 'parameter').replace('_', '-')}"
+        raise InvalidInput(f"{option}: {describe(first)}", path=option) from None
+
+
+def _read_parameters(given: Iterable[str]) -> dict[str, Any]:
+    """Return the values of parameters; of two with the same name the later one holds."""
+    found: dict[str, Any] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if each.startswith("@"):
+            found |= _read_parameter_file(Path(each[1:]))
+        elif equals and name:
+            found[name] = text
+        else:
+            raise InvalidInput(f"--parameter takes NAME=VALUE or @FILE, not '{each[:60]}'", path="--parameter")
+    return found
+
+
+def _read_parameter_file(path: Path) -> dict[str, Any]:
+    """Return the values that a parameter file holds, each as {"value": …} or {"reference": …} or as itself."""
+    try:
+        read = read_record(read_file_text(path).encode())
+    except Unreadable as error:
+        hint = "; `az bicep build-params` makes JSON of it" if path.suffix == ".bicepparam" else ""
+        raise InvalidInput(f"{path}: {error.reason}{hint}", path="--parameter") from None
+    values = read.get("parameters", read) if isinstance(read, dict) else None
+    if not isinstance(values, dict):
+        raise InvalidInput(f'{path} is no parameter file: it holds no object "parameters"', path="--parameter")
+    return values

@@ -1,0 +1,111 @@
+"""`cortex status`: the compliance of the estate, the age of its data, and the jobs that are running."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli import terminal
+from cli.client import LARGE_RESPONSE_BYTES, Client
+from cli.finding_filter import SEVERITIES
+from cli.response import ComplianceSummary, JobStatus, Page
+
+GAP_ITEMS = 5
+"""Gaps that are printed."""
+SCOPE_ITEMS = 20
+"""Subscriptions that are printed."""
+JOB_PATHS = {"/scans": "scan", "/remediations": "remediation", "/imports": "import"}
+ACTIVE_STATUSES = ("requested", "planning", "running", "cancelling")
+RESUME_NOTES = {"import": " (an interrupted one resumes when the lease of its message expires, or with the reconciler)"}
+"""Kind of job -> how it goes on after its worker was killed."""
+JOB_ITEMS = 50
+"""The newest jobs of each kind that are checked."""
+
+
+def status(json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Show the compliance of the estate: score, age of the data, gaps, findings, frameworks, and the running jobs."""
+    with Client() as api:
+        summary = api.get("/compliance/summary", ComplianceSummary, most=LARGE_RESPONSE_BYTES)
+        active = [] if json else list(_active_jobs(api))
+    if json:
+        terminal.print_json(summary)
+        return
+    score = "no score yet" if summary["score"] is None else terminal.styled("[bold]{}%[/] compliant", summary["score"])
+    now = datetime.now(UTC)
+    oldest = terminal.format_age(summary["asOf"], now)
+    resources = terminal.count(summary["resources"], "resource")
+    terminal.print_out("{}, {}; oldest data: {}", score, resources, oldest)
+    _print_gaps(summary, now)
+    terminal.print_out("Open violations: {}", _by_severity(summary["openBySeverity"]))
+    terminal.print_out("Open unknowns: {}", _by_severity(summary["unknownBySeverity"]))
+    terminal.table(
+        "Frameworks",
+        ("framework", "score", "non-compliant", "unknown"),
+        (
+            (
+                name,
+                "-" if each["score"] is None else f"{each['score']}%",
+                str(each["nonCompliant"]),
+                str(each["unknown"]),
+            )
+            for name, each in summary["frameworks"].items()
+        ),
+    )
+    for kind, thing in active:
+        _print_job(kind, thing, now)
+
+
+def _by_severity(counts: Mapping[str, int]) -> str:
+    """Return counts worst first, with their sum."""
+    total = f"{sum(counts.values()):,}"
+    parts = terminal.format_counts({name: counts.get(name, 0) for name in SEVERITIES}, empty="")
+    return f"{total}: {parts}" if parts else total
+
+
+def _print_gaps(summary: ComplianceSummary, now: datetime) -> None:
+    """Print what could not be read, and how old the data of each subscription is, the oldest first."""
+    if not summary["gapCount"]:
+        return
+    gaps = terminal.count(summary["gapCount"], "part")
+    terminal.print_out("[bold yellow]{} of the estate could not be read:[/]", gaps)
+    for gap in summary["gaps"][:GAP_ITEMS]:
+        terminal.format_unread(gap)
+    scopes = sorted(summary["scopes"].items(), key=lambda pair: pair[1]["asOf"] or "")
+    rows = (
+        (
+            each["displayName"] or key,
+            str(each["gapCount"]),
+            str(each["resources"]),
+            terminal.format_age(each["asOf"], now),
+        )
+        for key, each in scopes[:SCOPE_ITEMS]
+    )
+    terminal.table("Data, by subscription", ("subscription", "gaps", "resources", "last read completely"), rows)
+    if len(scopes) > SCOPE_ITEMS:
+        newer = terminal.count(len(scopes) - SCOPE_ITEMS, "subscription")
+        terminal.print_out("and {} with newer data; use --json to see all", newer, indent=2)
+
+
+def _print_job(kind: str, thing: JobStatus, now: datetime) -> None:
+    """Print what a job waits for and until when, or when it last made progress."""
+    name = f"{kind} {thing['id']}" if "id" in thing else kind
+    if not thing["waitingUntil"] and thing.get("status") in ACTIVE_STATUSES:
+        last = terminal.format_age(thing.get("progressedAt") or thing.get("changedAt"), now)
+        terminal.print_out(
+            "running: {} {}, last progress: {}{}", name, thing["status"], last, RESUME_NOTES.get(kind, "")
+        )
+    else:
+        until = thing["waitingUntil"] or "the next day"
+        terminal.print_out("[yellow]waiting:[/] {} until {}: {}", name, until, thing["reason"])
+
+
+def _active_jobs(api: Client) -> Iterator[tuple[str, JobStatus]]:
+    """Yield the jobs that are running or waiting, and the alias listing when it could not be read."""
+    for path, kind in JOB_PATHS.items():
+        newest = api.get(path, Page[JobStatus], most=LARGE_RESPONSE_BYTES, query={"limit": JOB_ITEMS})["items"]
+        active = (each for each in newest if each.get("waitingUntil") or each.get("status") in ACTIVE_STATUSES)
+        yield from ((kind, each) for each in active if not each.get("endedAt"))
+    listing = api.get("/aliases", JobStatus)
+    if listing["reason"]:
+        yield "alias listing", listing

@@ -1,0 +1,212 @@
+"""Policies of the request pipeline: retries, Resource Graph's quota, and a token that never leaves its cloud."""
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import HTTPPolicy
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from shared.adapters import throttling
+from shared.domain.error import InvalidInput, Malformed, Throttled
+
+WAIT_SECONDS = 10.0
+"""Seconds that a call may wait in all; longer waits are for the caller to plan."""
+
+DEFAULT_RETRY_SECONDS = 5.0
+RETRY_SECONDS_MAX = 86_400.0
+
+Sleep = Callable[[float], None]
+_Request = PipelineRequest[Any]
+_Response = PipelineResponse[Any, Any]
+
+_TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+_LOST_RESPONSE_ERRORS = (ServiceRequestError, ServiceResponseError, IncompleteReadError, DecodeError)
+_TIMEOUT_ERRORS = (ServiceRequestTimeoutError, ServiceResponseTimeoutError)
+_READING_POST_PATHS = ("/providers/microsoft.resourcegraph/resources", "/providers/microsoft.management/getentities")
+
+
+class ArmRetryPolicy(HTTPPolicy[Any, Any]):
+    """Retries after short waits: after 429 always, after a failure or a lost response only what reads.
+
+    A write is never repeated after its answer was lost or a 5xx: it may have happened.
+    """
+
+    def __init__(self, sleep: Sleep, *, budget: float = WAIT_SECONDS, attempts: int = 4) -> None:
+        super().__init__()
+        self._sleep = sleep
+        self._budget = budget
+        self._attempts = attempts
+
+    def send(self, request: _Request) -> _Response:
+        """Send, wait, and send again, until it works or the attempts or the time are used up."""
+        waited = 0.0
+        for attempt in range(self._attempts - 1):
+            answer: _Response | AzureError
+            try:
+                answer = self.next.send(request)
+            except _LOST_RESPONSE_ERRORS as error:
+                answer = error
+            wait = self._wait(request, answer, attempt)
+            if wait is None or waited + wait > self._budget:
+                if isinstance(answer, AzureError):
+                    raise answer
+                return answer
+            self._sleep(wait)
+            waited += wait
+        # The last attempt is not judged: whatever comes of it is the answer.
+        return self.next.send(request)
+
+    def _wait(self, request: _Request, answer: _Response | AzureError, attempt: int) -> float | None:
+        """Return the seconds until the next attempt; None when there should be none."""
+        backoff = 0.5 * 2**attempt
+        if isinstance(answer, AzureError):
+            return backoff if _is_read(request) and not isinstance(answer, _TIMEOUT_ERRORS) else None
+        status = answer.http_response.status_code
+        if status == HTTPStatus.TOO_MANY_REQUESTS or (status in _TRANSIENT_STATUSES and _is_read(request)):
+            asked = retry_after(answer.http_response.headers)
+            return backoff if asked is None else asked
+        return None
+
+
+class QuotaPolicy(HTTPPolicy[Any, Any]):
+    """Waits before a query that would exceed Resource Graph's quota, as its headers have it."""
+
+    def __init__(self, sleep: Sleep, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._sleep = sleep
+        self._clock = clock
+        self._free_at = 0.0
+        self._lock = threading.Lock()
+
+    def send(self, request: _Request) -> _Response:
+        """Send when the quota allows it; Throttled when that is too far off."""
+        if _is_reading_post(request):
+            self._hold()
+        response = self.next.send(request)
+        headers = response.http_response.headers
+        if response.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            throttling.record_throttling("cloud")
+        if headers.get("x-ms-user-quota-remaining") == "0":
+            with self._lock:
+                self._free_at = self._clock() + clock_seconds(headers.get("x-ms-user-quota-resets-after", ""))
+        return response
+
+    def _hold(self) -> None:
+        with self._lock:
+            # Only the first of several threads waits; the others find the quota renewed, or a new wait in the headers.
+            wait, self._free_at = self._free_at - self._clock(), 0.0
+        if wait > WAIT_SECONDS:
+            raise Throttled(f"the quota of Resource Graph is used up for {wait:.0f} s", retry_after=wait)
+        if wait > 0:
+            self._sleep(wait)
+
+
+class AuthenticationPolicy(ARMChallengeAuthenticationPolicy):
+    """Adds the bearer token, renews it once when it is refused, and never shows it to another address."""
+
+    def __init__(self, credential: TokenCredential, scope: str, *, endpoint: str) -> None:
+        super().__init__(credential, scope, enable_cae=not is_loopback(endpoint))
+        self._origin = origin(endpoint)
+        if self._origin[0] != "https" and not is_loopback(endpoint):
+            raise InvalidInput(f"{endpoint} would send the token in clear text: use https", path="cloudEndpoint")
+
+    def on_request(self, request: _Request) -> None:
+        """Authorize a request to the cloud's own address; Malformed for any other, such as a link in a response."""
+        if origin(request.http_request.url) != self._origin:
+            raise Malformed(f"the cloud answered with a link to another address, {request.http_request.url[:200]}")
+        if self._origin[0] == "http":
+            # Only a loopback address gets here without TLS: the constructor rejects all others.
+            request.context["enforce_https"] = False
+        super().on_request(request)
+
+    def send(self, request: _Request) -> _Response:
+        """Send; when the token is refused, once more with a new one."""
+        response = super().send(request)
+        if response.http_response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        # The token may have been revoked or the clock be wrong: the credential is asked once for a new one.
+        self.authorize_request(request, *self._scopes)
+        return self.next.send(request)
+
+
+def retry_after(headers: Any) -> float | None:  # noqa: ANN401 - the SDK's header mapping
+    """Return the seconds that a response asks to wait, by any of the headers Azure uses; None when it does not say.
+
+    `Retry-After` is seconds or a date (RFC 9110, 10.2.3).
+    """
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (wait := _number(headers.get(name))) is not None:
+            return wait / 1000
+    asked = headers.get("retry-after")
+    wait = _number(asked)
+    return wait if wait is not None else _until(asked)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return min(number, RETRY_SECONDS_MAX) if number >= 0 else None
+
+
+def _until(text: str | None) -> float | None:
+    try:
+        at = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    # Dates in HTTP are in UTC, also where they do not say so (RFC 9110, 5.6.7).
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max((at - datetime.now(UTC)).total_seconds(), 0.0), RETRY_SECONDS_MAX)
+
+
+def clock_seconds(text: str) -> float:
+    """Parse hh:mm:ss as seconds; anything else is the default wait."""
+    try:
+        hours, minutes, seconds = (float(part) for part in text.split(":"))
+    except ValueError:
+        return DEFAULT_RETRY_SECONDS
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port, with the port that the scheme implies."""
+    parts = urlsplit(url)
+    implied = {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", parts.port or implied
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether the address is this machine's own."""
+    host = origin(url)[1]
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_read(request: _Request) -> bool:
+    return request.http_request.method in {"GET", "HEAD"} or _is_reading_post(request)
+
+
+def _is_reading_post(request: _Request) -> bool:
+    """Return whether a request is a POST that only reads."""
+    return str(urlsplit(request.http_request.url).path).lower().endswith(_READING_POST_PATHS)

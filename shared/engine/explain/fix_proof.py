@@ -1,0 +1,121 @@
+"""Prove fixes: each is carried out on a copy of the resource, which is judged again, before anybody is told of it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+
+from shared.domain.resource import Body, Json
+from shared.domain.verdict import State
+from shared.engine.explain.fix import CandidateFix, Fix, Fixes
+from shared.engine.explain.fix_application import apply_fixes
+from shared.engine.explain.fix_set import FixOptions
+from shared.engine.explain.fix_text import exact_text, in_words
+from shared.engine.explain.place import named_place, open_path, path_steps, value_at
+
+ROUNDS = 3
+"""Times that what a change brings about is changed again."""
+_OPTION_TRIES, _STARTS, _REDUCED_FIXES = 24, 3, 12
+TriedFixes = tuple[tuple[Fix, CandidateFix], ...]
+
+
+@dataclass(frozen=True)
+class FixTarget:
+    """A body that may be changed: the state that a changed one leads to, and what to try on it.
+
+    `named` has the values that conditions of the rule name for a property, by its path with stars in lower case.
+    `name` is what people call the resource that has the body, "" where it is the one that is explained.
+    """
+
+    body: Body
+    state: Callable[[Body], State]
+    options: Callable[[Body], FixOptions]
+    named: Mapping[str, Sequence[Json]]
+    name: str = ""
+
+    def place(self, fix: Fix) -> str:
+        """Return what people call the place of a change."""
+        return named_place(self.body, fix.path) + (f" of {self.name}" if self.name else "")
+
+
+def prove_exact(target: FixTarget, fixes: Iterable[Fix]) -> Fixes:
+    """Return as few of the given fixes as make the resource compliant; none where all of them do not."""
+    found = tuple(fixes)
+    if not found or not _complies(target, found):
+        return ()
+    return tuple(exact_text(each, target.place(each)) for each in _reduced(target, found, lambda each: each))
+
+
+def prove(target: FixTarget) -> Fixes | None:
+    """Return the cheapest changes that are shown to make the resource compliant; None where none of those tried do."""
+    starts: list[tuple[TriedFixes, Body]] = [((), target.body)]
+    for _ in range(ROUNDS):
+        following: list[tuple[TriedFixes, Body]] = []
+        for done, body in starts:
+            for attempt in _attempts(target, done, body):
+                after = apply_fixes(target.body, [fix for fix, _ in attempt])
+                state = State.ERROR if after is None else target.state(after)
+                if state is State.COMPLIANT:
+                    return _told(target, _reduced(target, attempt, lambda pair: pair[0]))
+                if after is not None and state is State.NON_COMPLIANT:
+                    following.append((attempt, after))
+        starts = following[:_STARTS]
+    return None
+
+
+def _attempts(target: FixTarget, done: TriedFixes, body: Body) -> Iterator[TriedFixes]:
+    """Yield what to try on a body that the changes `done` have led to, together with those."""
+    for option in target.options(body):
+        candidates = [_with_named(target, each) for each in option]
+        values = ((*each.choices, *each.probes) or (None,) for each in candidates)
+        places = {each.place for each in candidates}
+        kept = [pair for pair in done if pair[1].place not in places]
+        for chosen in islice(product(*values), _OPTION_TRIES):
+            new = ((each.with_value(value), each) for each, value in zip(candidates, chosen, strict=True))
+            yield (*kept, *new)
+
+
+def _with_named(target: FixTarget, fix: CandidateFix) -> CandidateFix:
+    """Return a change with the values that other conditions name for the same property, where it has none itself."""
+    if fix.choices or fix.action != "set":
+        return fix
+    named = target.named.get(open_path(fix.path), ())
+    choices = tuple(each for each in named if each not in (None, "") and (fix.meets is None or fix.meets(each)))
+    return replace(fix, choices=choices)
+
+
+def _reduced[Item](target: FixTarget, items: Sequence[Item], fix_of: Callable[[Item], Fix]) -> Sequence[Item]:
+    """Leave out every change without which the resource complies as well."""
+    if len(items) > _REDUCED_FIXES:
+        return items
+    kept = list(items)
+    for item in items:
+        fewer = [each for each in kept if each is not item]
+        if fewer and _complies(target, [fix_of(each) for each in fewer]):
+            kept = fewer
+    return kept
+
+
+def _told(target: FixTarget, found: Sequence[tuple[Fix, CandidateFix]]) -> Fixes:
+    """Return changes as people are told them: an object is removed rather than the only property that it has."""
+    fixes = [fix for fix, _ in found]
+    told: list[Fix] = []
+    for at, (fix, candidate) in enumerate(found):
+        wider = _wider(target, fix)
+        if wider is not None and _complies(target, [*fixes[:at], wider, *fixes[at + 1 :]]):
+            fixes[at] = wider
+        told.append(in_words(fixes[at], candidate, target.place(fixes[at])))
+    return tuple(told)
+
+
+def _wider(target: FixTarget, fix: Fix) -> Fix | None:
+    """Return the removal of the object that has no property but the removed one, such as a reference to a resource."""
+    above = fix.path.rpartition(".")[0]
+    if fix.action != "remove" or "." not in above or above.endswith("properties"):
+        return None
+    inner = value_at(target.body, path_steps(above) or ())
+    return replace(fix, path=above) if isinstance(inner, dict) and len(inner) == 1 else None
+
+
+def _complies(target: FixTarget, fixes: Iterable[Fix]) -> bool:
+    body = apply_fixes(target.body, fixes)
+    return body is not None and target.state(body) is State.COMPLIANT
