@@ -42,12 +42,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a part; `summary` is the last line it printed, which has the counts."""
+    """The result of a part; `summary` is the last line it printed, which has the counts.
+
+    It took `seconds` of the `granted` ones.
+    """
 
     part: Part
     seed: int
     ok: bool
     seconds: float
+    granted: float
     summary: str
 
 
@@ -59,10 +63,10 @@ def parts(table: Path, *, soak: bool) -> list[Part]:
     return [Part(row["name"], row["minutes"], row["run"]) for row in rows]
 
 
-def run(part: Part, seed: int) -> Outcome:
-    """Run a part, showing what it prints; when its minutes are over, end it and all that it started."""
-    command = part.run.format(seed=seed)
-    print(f"── {part.name}: {part.minutes:g} min, seed {seed}: {command}", flush=True)
+def run(part: Part, seed: int, spare: float = 0.0) -> Outcome:
+    """Run a part, showing what it prints; when its minutes and `spare` seconds are over, end it and all it started."""
+    command, seconds = part.run.format(seed=seed), part.minutes * 60 + spare
+    print(f"── {part.name}: {seconds / 60:.1f} min, seed {seed}: {command}", flush=True)
     # A part is a make of its own: with the flags of the make above it, it would take that one's job server for its own.
     inherited = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
     given = {"CORTEX_TEST_SEED": str(seed), "PYTEST_ADDOPTS": f"--hypothesis-seed={seed}"}
@@ -76,10 +80,10 @@ def run(part: Part, seed: int) -> Outcome:
     # A thread reads, so that a part that is silent for ever can be ended all the same.
     reader = threading.Thread(target=_show, args=(process.stdout, last_line), daemon=True)
     reader.start()
-    in_time = _await(process, part.minutes * 60)
+    in_time = _await(process, seconds)
     reader.join(GRACE_SECONDS)
-    summary = last_line[0] if in_time else f"ended after {part.minutes:g} minutes; {last_line[0]}"
-    return Outcome(part, seed, in_time and process.returncode == 0, time.monotonic() - started, summary)
+    summary = last_line[0] if in_time else f"ended after {seconds / 60:.1f} minutes; {last_line[0]}"
+    return Outcome(part, seed, in_time and process.returncode == 0, time.monotonic() - started, seconds, summary)
 
 
 def _show(output: IO[str], last_line: list[str]) -> None:
@@ -125,8 +129,8 @@ def recorded(text: str, line: str) -> str:
 
 
 def _describe(outcome: Outcome) -> str:
-    state, limit = "ok" if outcome.ok else "FAILED", outcome.part.minutes * 60
-    timing = f"{outcome.seconds:6.0f} s of {limit:.0f}, seed {outcome.seed}"
+    state = "ok" if outcome.ok else "FAILED"
+    timing = f"{outcome.seconds:6.0f} s of {outcome.granted:.0f}, seed {outcome.seed}"
     return f"{state:7}{outcome.part.name:12}{timing}: {outcome.summary}"
 
 
@@ -143,9 +147,12 @@ def main() -> int:
         parser.error(f"there is no part {unknown[0]}: choose from {', '.join(found)}")
     head = ["git", "rev-parse", "--short=10", "HEAD"]
     commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    outcomes = []
+    outcomes: list[Outcome] = []
     for name in options.part or found:
-        outcomes.append(run(found[name], secrets.randbelow(SEED_RANGE) if options.seed is None else options.seed))
+        # How fast a machine is differs from part to part, so that what one leaves is given to the next.
+        spare = outcomes[-1].granted - outcomes[-1].seconds if outcomes else 0.0
+        seed = secrets.randbelow(SEED_RANGE) if options.seed is None else options.seed
+        outcomes.append(run(found[name], seed, max(spare, 0.0)))
         if options.soak and outcomes[-1].ok:
             line = row(outcomes[-1], datetime.now(UTC), commit)
             PROOF.write_text(recorded(PROOF.read_text(encoding="utf-8"), line), encoding="utf-8")

@@ -294,10 +294,20 @@ class Product:
         httpx2.post(f"{self.url}/admin/functions/{function}", json={}, timeout=10).raise_for_status()
 
     def get(self, path: str, **query: Any) -> Json:
-        return _json(self.call("GET", path, **query))
+        return self._json(self.call("GET", path, **query))
 
     def post(self, path: str, body: Any = None, *, role: str = "operator") -> Json:
-        return _json(self.call("POST", path, body or {}, role=role))
+        return self._json(self.call("POST", path, body or {}, role=role))
+
+    def _json(self, answer: httpx2.Response) -> Json:
+        """The body of a success; fails with what the host logged of the request."""
+        if not answer.is_success:
+            correlation = answer.headers.get("x-correlation-id", "no correlation id")
+            lines = self.log.read_text(encoding="utf-8").splitlines()
+            logged = "\n".join(each for each in lines if correlation in each)
+            raise AssertionError(f"{answer.request.method} {answer.url}: {answer.status_code}: {answer.text}\n{logged}")
+        found: Json = answer.json()
+        return found
 
     def scan(self, body: Json | None = None) -> Json:
         """A whole scan; how it ended."""
@@ -395,9 +405,3 @@ def comparable(value: Any) -> Any:
 def _varies(name: str) -> bool:
     of_time = {"at", "asOf", "firstSeen", "rank"}  # a finding's rank holds when it was opened
     return name.endswith("At") or name in of_time | {"sequence", "scan", "lastScan", "correlation"}
-
-
-def _json(answer: httpx2.Response) -> Json:
-    assert answer.is_success, f"{answer.status_code}: {answer.text}"
-    found: Json = answer.json()
-    return found

@@ -61,7 +61,7 @@ def test_a_part_gets_its_seed_and_reports_its_counts(capsys: pytest.CaptureFixtu
     assert outcome.ok
     assert outcome.summary == "41 of 7"
     printed = capsys.readouterr().out
-    assert "one: 1 min, seed 41" in printed
+    assert "one: 1.0 min, seed 41" in printed
     assert "41 --hypothesis-seed=41" in printed
 
 
@@ -93,11 +93,33 @@ def test_a_part_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: 
     assert parts.run(parts.Part("free", 1, f'{sys.executable} -c "{free}" {lock}'), 1).ok
 
 
+def test_what_a_part_leaves_of_its_time_is_given_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "parts.toml"
+    rows = [("quick", 1, "true"), ("quiet", 0, "sleep 0.1"), ("idle", 0, "sleep 0.1")]
+    text = (f'[[part]]\nname = "{name}"\nminutes = {minutes}\nrun = "{run}"\n' for name, minutes, run in rows)
+    table.write_text("".join(text), encoding="utf-8")
+    monkeypatch.setattr(parts, "TABLE", table)
+    monkeypatch.setattr(sys, "argv", ["parts.py"])
+    assert parts.main() == 0, "the minute of the first was enough for all three"
+    granted = re.findall(r"^ok .* s of (\d+)", capsys.readouterr().out, re.MULTILINE)
+    assert [int(each) > 50 for each in granted] == [True, True, True]
+    monkeypatch.setattr(sys, "argv", ["parts.py", "quiet"])
+    assert parts.main() == 1
+
+
 def test_a_soak_replaces_its_own_line_alone() -> None:
     at = datetime(2026, 1, 2, tzinfo=UTC)
-    first = parts.Outcome(parts.Part("chaos", 60, "make chaos SEED={seed}"), 7, ok=True, seconds=90, summary="a | b")
-    again = parts.Outcome(parts.Part("chaos", 60, "make chaos SEED={seed}"), 8, ok=True, seconds=60, summary="none")
-    other = parts.Outcome(parts.Part("fuzz", 60, "make fuzz"), 9, ok=True, seconds=30, summary="20,000 inputs")
+    first = parts.Outcome(
+        parts.Part("chaos", 60, "make chaos SEED={seed}"), 7, ok=True, seconds=90, granted=99, summary="a | b"
+    )
+    again = parts.Outcome(
+        parts.Part("chaos", 60, "make chaos SEED={seed}"), 8, ok=True, seconds=60, granted=99, summary="none"
+    )
+    other = parts.Outcome(
+        parts.Part("fuzz", 60, "make fuzz"), 9, ok=True, seconds=30, granted=99, summary="20,000 inputs"
+    )
     text = "# Title\n\n| part |\n| --- |\n"
     for each in (first, other, again):
         text = parts.recorded(text, parts.row(each, at, "abc"))

@@ -152,7 +152,7 @@ def _written(number: int, store: Store, queue: Queue) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("few", "many"), [(50, 500), (500, 5_000)])
+@pytest.mark.parametrize(("few", "many"), [(50, 500), (200, 2_000)])
 def test_what_a_scan_writes_grows_with_its_subscriptions_and_not_with_their_square(
     store: Store, queue: Queue, few: int, many: int
 ) -> None:
