@@ -2,6 +2,7 @@
 
 Stores:
 documents             `Documents` in Cosmos DB
+connection            its connection, made safe for several threads
 key                   partition keys, item ids and the indexing policy of its container
 query                 a query as Cosmos DB's SQL
 request_unit          request units spent, by operation

@@ -15,6 +15,7 @@ from azure.core.exceptions import AzureError
 from azure.cosmos import ContainerProxy, CosmosClient, PartitionKey
 
 from shared.adapters import probe
+from shared.adapters.azure.connection import make_thread_safe
 from shared.adapters.azure.key import group_names, indexing_policy, item_id, partition
 from shared.adapters.azure.login import credential
 from shared.adapters.azure.query import CosmosQuery
@@ -293,7 +294,8 @@ class CosmosDocuments(Closing):
             return self._opened[1]
 
     def _open(self) -> tuple[CosmosClient, ContainerProxy]:
-        client = CosmosClient(self._endpoint, self._key or self._identity or credential(), **self._options)
+        identity = self._key or self._identity or credential()
+        client = make_thread_safe(CosmosClient(self._endpoint, identity, **self._options))
         # A managed identity has a data role only, which cannot create databases or containers.
         if not self._key:
             return client, client.get_database_client(self._database).get_container_client(_CONTAINER)

@@ -1,12 +1,14 @@
 """What only the Cosmos DB documents promise: its refusals in our words, and what it all costs."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from shared.adapters.azure.documents import CosmosDocuments
+from shared.adapters.azure.request_unit import RequestUnitCounter
 from shared.domain.error import (
     AlreadyExists,
     CortexError,
@@ -170,6 +172,28 @@ def test_a_silent_store_is_unavailable(server: Loopback) -> None:
     options = {"enable_endpoint_discovery": False, "retry_total": 1, "retry_backoff_max": 1, "read_timeout": 0.05}
     with CosmosDocuments(server.address, "cortex", key=COSMOS_KEY, **options) as store, pytest.raises(Unavailable):
         store.get(**WHERE, id="a")
+
+
+def test_the_headers_that_a_thread_reads_are_changed_by_no_other_thread(
+    server: Loopback, documents: CosmosDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = Answer(200, {"x-ms-request-charge": "1"}, {"Documents": [], "_count": 0})
+    add, seen = RequestUnitCounter.add, []
+
+    def reads(counter: RequestUnitCounter, operation: str, headers: Mapping[str, Any]) -> None:
+        """Another thread gets a whole answer while this one is half through the headers of its own."""
+        first = not seen
+        for name in headers:
+            seen.append(name)
+            if first and len(seen) == 1:
+                with ThreadPoolExecutor(1) as other:
+                    other.submit(CALLS["query"], documents).result()
+        add(counter, operation, headers)
+
+    CALLS["query"](documents)
+    monkeypatch.setattr(RequestUnitCounter, "add", reads)
+    assert CALLS["query"](documents).items == []
+    assert seen.count("x-ms-request-charge") == 2
 
 
 def test_nothing_is_asked_before_the_first_call() -> None:
