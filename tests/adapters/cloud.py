@@ -154,7 +154,11 @@ class Cloud:
     def _matching(self, query: str) -> list[dict[str, Any]]:
         kind = query.partition("type =~ '")[2].partition("'")[0]
         named = set(query.partition("id in~ ('")[2].partition("')")[0].split("', '"))
-        return [row for row in self.rows if kind in {"", row["type"]} and (named == {""} or row["id"] in named)]
+        found = (row for row in self.rows if kind in {"", row["type"]})
+        if " parent in~ (" not in query:
+            return [row for row in found if named == {""} or row["id"] in named]
+        owners = set(query.partition("parent in~ ('")[2].partition("')")[0].lower().split("', '"))
+        return [row for row in found if row["id"].lower().rpartition("/")[0].rpartition("/")[0] in owners]
 
 
 def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:

@@ -4,9 +4,11 @@
               | order by id asc | take 10
 
 `where` joins comparisons with `and`: ==, =~, !=, !~, <, >, <=, >=, in, in~, !in, !in~, startswith, contains, has,
-isnotempty(x), isempty(x). `extend` names a column as text or as a time, which is compared with datetime(...):
+isnotempty(x), isempty(x). `extend` names a column as text, as a time, which is compared with datetime(...), or as the
+beginning of a text in lower case, by which children are found:
 
     resourcechanges | extend changed = todatetime(properties.changeAttributes.timestamp) | where changed >= datetime(…)
+    resources | extend vm = tolower(substring(id, 0, indexof(id, '/extensions/'))) | where vm in~ ('…')
 
 `summarize count() by a, b` or `count` end a query. Anything else is a QueryError, as
 Resource Graph refuses what it does not know. Source: Azure Resource Graph, "Understanding the query language".
@@ -56,7 +58,7 @@ _LISTS = {
     "!in~": "lower({0}) NOT IN ({1})",
 }
 _TESTS = {"isnotempty": "coalesce({0}, '') != ''", "isempty": "coalesce({0}, '') = ''"}
-_CONVERSIONS = {"tostring": "{0}", "todatetime": "julianday({0})"}
+_CONVERSIONS = {"tostring": "{0}", "todatetime": "julianday({0})", "tolower": "lower({0})"}
 _LITERALS = {"true": 1, "false": 0}
 # A word may begin with ! and end with ~: `!in~` is one token.
 _TOKEN = re.compile(
@@ -71,16 +73,22 @@ class QueryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KqlPath:
-    """A column, or a member below it, with the function that converts it, if any."""
+    """A column, or a member below it, with the function that converts it, if any.
+
+    `end` is the text at which the value is cut off, None for a whole value.
+    """
 
     parts: tuple[str, ...]
     conversion: str = "tostring"
+    end: str | None = None
 
     @property
     def sql(self) -> str:
         """Return an SQL expression for its value. Parts are words of the grammar, so they need no escaping."""
         made = _COMPUTED_COLUMNS.get(self.parts[0]) if len(self.parts) == 1 else None
         made = made or "json_extract(body, '$" + "".join(f'."{part}"' for part in self.parts) + "')"
+        if self.end is not None:
+            made = f"substr({made}, 1, instr({made}, '{self.end}') - 1)"
         return _CONVERSIONS[self.conversion].format(made)
 
 
@@ -185,9 +193,23 @@ class _Parser:
             return name, self._path(column=True)
         self._at += 1
         self._expect("(")
-        path = replace(self._path(column=True), conversion=conversion)
+        path = self._beginning() if self._accept("substring") else self._path(column=True)
         self._expect(")")
-        return name, path
+        return name, replace(path, conversion=conversion)
+
+    def _beginning(self) -> KqlPath:
+        """Read the rest of `substring(x, 0, indexof(x, 'text'))`: what of a value comes before a text."""
+        self._expect("(")
+        path = self._path(column=True)
+        for each in (",", "0", ",", "indexof", "("):
+            self._expect(each)
+        if self._path(column=True) != path:
+            raise self._unexpected()
+        self._expect(",")
+        end = self._quoted()
+        self._expect(")")
+        self._expect(")")
+        return replace(path, end=end)
 
     def _sort(self) -> tuple[KqlPath, bool]:
         path = self._path(column=True)
@@ -247,16 +269,19 @@ class _Parser:
             if self._accept("."):
                 parts.append(self._word())
             elif self._accept("["):
-                # Quotes inside are left out: they would end the name in the SQL.
-                parts.append(self._next("text")[1:-1].replace('"', "").replace("'", ""))
+                parts.append(self._quoted())
                 self._expect("]")
             else:
                 break
         made = self._extended.get(parts[0])
-        path = KqlPath((*made.parts, *parts[1:]), made.conversion) if made else KqlPath(tuple(parts))
+        path = KqlPath((*made.parts, *parts[1:]), made.conversion, made.end) if made else KqlPath(tuple(parts))
         if column:
             self._check(path)
         return path
+
+    def _quoted(self) -> str:
+        # Quotes inside are left out: they would end the text in the SQL.
+        return self._next("text")[1:-1].replace('"', "").replace("'", "")
 
     def _check(self, path: KqlPath) -> None:
         if path.parts[0] not in COLUMNS:

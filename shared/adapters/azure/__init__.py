@@ -16,6 +16,7 @@ inventory             `Inventory` over Resource Graph and Resource Manager
 graph                 pages of a Resource Graph query
 continuation_token    where a listing goes on, in any process
 related               children and extensions of a page's resources, read in parallel
+resource_body         one body, whichever way it was read
 resource_type         how each type is spelled, read and listed
 hierarchy             management groups and subscriptions
 permission            the permission self-test

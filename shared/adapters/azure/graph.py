@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shared.adapters.azure import arm_error, response_validation
+from shared.adapters.azure import arm_error, resource_body, response_validation
 from shared.adapters.azure.arm import Arm
 from shared.adapters.azure.continuation_token import ContinuationToken
 from shared.domain.error import Malformed
@@ -15,26 +15,11 @@ from shared.domain.timestamp import format_time
 PATH = "/providers/Microsoft.ResourceGraph/resources"
 API_VERSION = "2021-03-01"
 
-_COLUMNS = (
-    "id",
-    "name",
-    "type",
-    "kind",
-    "location",
-    "tags",
-    "sku",
-    "plan",
-    "identity",
-    "managedBy",
-    "zones",
-    "extendedLocation",
-    "properties",
-)
-_PROJECTED = f"project {', '.join(_COLUMNS)} | order by id asc"
+_PROJECTED = f"project {', '.join(resource_body.COLUMNS)} | order by id asc"
 QUERY = f"resources | {_PROJECTED}"
 IDS_QUERY = "resources | project id, type | order by id asc"
-ID_ROWS = 1000
-"""Rows of a page of ids: as many as Resource Graph allows."""
+PAGE_ROWS = 1000
+"""Rows of a page of ids or of children: as many as Resource Graph allows."""
 QUERY_IDS = 100
 """Ids that one query names: some 15 kB of text."""
 
@@ -65,15 +50,30 @@ def changes_query(since: datetime) -> str:
 
 def named_query(ids: Sequence[str]) -> str:
     """Return the query for the resources with these ids."""
-    quoted = ", ".join("'" + each.replace("\\", "\\\\").replace("'", "\\'") + "'" for each in ids)
-    return f"resources | where id in~ ({quoted}) | {_PROJECTED}"
+    return f"resources | where id in~ ({_quoted(ids)}) | {_PROJECTED}"
 
 
-def named(arm: Arm, subscription: str, ids: Sequence[str]) -> Iterator[GraphPage]:
-    """Yield the pages of the resources with these ids, of which there are at most `QUERY_IDS`."""
+def children_query(kind: str, parents: Sequence[str]) -> str:
+    """Return the query for the children of a type under these resources, whatever the spelling of their ids.
+
+    Source: Azure Resource Graph, sample "List virtual machine extensions", which finds the owner in the id.
+    """
+    parent = f"tolower(substring(id, 0, indexof(id, '/{kind.rpartition('/')[2].lower()}/')))"
+    return (
+        f"resources | where type =~ '{kind}' | extend parent = {parent}"
+        f" | where parent in~ ({_quoted(parents)}) | {_PROJECTED}"
+    )
+
+
+def _quoted(ids: Sequence[str]) -> str:
+    return ", ".join("'" + each.replace("\\", "\\\\").replace("'", "\\'") + "'" for each in ids)
+
+
+def pages(arm: Arm, subscription: str, query: str, *, size: int) -> Iterator[GraphPage]:
+    """Yield the pages of a query, which names at most `QUERY_IDS`."""
     token: str | None = None
     while True:
-        found = page(arm, subscription, size=QUERY_IDS, token=token, query=named_query(ids))
+        found = page(arm, subscription, size=size, token=token, query=query)
         yield found
         token = found.token
         if token is None:
@@ -148,9 +148,3 @@ def _sorted_out(data: Sequence[JsonObject], scope: str, call: str) -> tuple[list
         else:
             rows.append(row)
     return rows, bad
-
-
-def body(row: Mapping[str, Any], kind: str) -> JsonObject:
-    """Return the ARM body of a row: with the type as ARM spells it, without empty columns."""
-    found = {name: row[name] for name in _COLUMNS if row.get(name) not in (None, "")}
-    return {**found, "type": kind}

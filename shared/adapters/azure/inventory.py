@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 
-from shared.adapters.azure import graph, hierarchy, permission, resource_type
+from shared.adapters.azure import graph, hierarchy, permission, resource_body, resource_type
 from shared.adapters.azure.arm import PROVIDER_VERSION, Arm, ArmConnection, checked
 from shared.adapters.azure.continuation_token import PAGE_RESOURCES, ContinuationToken
 from shared.adapters.azure.related import RelatedReader, ResourceFamily
@@ -104,7 +104,7 @@ class ArmInventory:
         families: list[ResourceFamily] = []
         try:
             for some in batched(ids, graph.QUERY_IDS, strict=False):
-                for found in graph.named(arm, subscription, some):
+                for found in graph.pages(arm, subscription, graph.named_query(some), size=graph.QUERY_IDS):
                     families += relatives.families([self._row(row) for row in found.rows])
                     if relatives.stop:
                         raise relatives.stop
@@ -127,8 +127,7 @@ class ArmInventory:
         body, version = relatives.found(kind, resource_id)
         if body is None:
             return None
-        resource = Resource({**body, "type": self._types.spelled(kind, body)}, version, self._at())
-        return relatives.family(resource).resource
+        return relatives.family(Resource(self._types.body(kind, body), version, self._at())).resource
 
     def providers(self, *, tenant: str) -> Iterator[JsonObject]:
         """Yield the resource providers as the first subscription sees them; as the tenant does where there is none."""
@@ -160,9 +159,8 @@ class ArmInventory:
     def _roots(self, subscription: str) -> tuple[list[Resource], list[Gap]]:
         path = f"/subscriptions/{subscription}"
         body = self._arm.get(path, resource_type.SUBSCRIPTION_VERSION)
-        # Resource Manager leaves the name of a subscription out.
-        named = {**body, "name": body.get("name") or subscription, "type": resource_type.SUBSCRIPTION}
-        root = Resource(named, resource_type.SUBSCRIPTION_VERSION, self._at())
+        found = self._types.body(resource_type.SUBSCRIPTION, body)
+        root = Resource(found, resource_type.SUBSCRIPTION_VERSION, self._at())
         try:
             groups = self.resource_groups(tenant=self._tenant, subscription=subscription)
         except Forbidden as error:
@@ -176,9 +174,8 @@ class ArmInventory:
                 message=error.message,
             )
             return [root], [gap]
-        group_type = {"type": resource_type.GROUP}
-        found = (Resource({**each, **group_type}, resource_type.GROUP_VERSION, self._at()) for each in groups)
-        return [root, *found], []
+        bodies = (self._types.body(resource_type.GROUP, each) for each in groups)
+        return [root, *(Resource(each, resource_type.GROUP_VERSION, self._at()) for each in bodies)], []
 
     def _graph_page(self, at: ContinuationToken, arm: Arm, relatives: RelatedReader) -> InventoryPage:
         at, found = graph.page_at(arm, at)
@@ -218,7 +215,7 @@ class ArmInventory:
     ) -> tuple[graph.GraphPage, str | None, list[Gap]]:
         """Read a page of a query for ids; return its rows that were not delivered, where it goes on, and what lacks."""
         at = ContinuationToken.from_cursor(subscription, cursor)
-        at, found = graph.page_at(arm, replace(at, size=graph.ID_ROWS) if cursor is None else at, query)
+        at, found = graph.page_at(arm, replace(at, size=graph.PAGE_ROWS) if cursor is None else at, query)
         fresh = [row for row in found.rows if at.after is None or str(row["id"]).lower() > at.after.lower()]
         gaps = []
         if not found.whole or found.bad:
@@ -232,7 +229,7 @@ class ArmInventory:
 
     def _row(self, row: Mapping[str, Any]) -> Resource:
         at = self._at()
-        body = graph.body(row, self._types[str(row.get("type"))].type)
+        body = resource_body.listed(row, self._types[str(row.get("type"))].type)
         return Resource(body, None, at, {} if "properties" in body else {"properties": Unread("notCollected", at=at)})
 
     def _page_gap(self, at: ContinuationToken, reason: UnreadReason, message: str) -> Gap:

@@ -1,4 +1,8 @@
-"""Children and extensions of a page's resources, which Resource Graph lacks: read from ARM in parallel."""
+"""Children and extensions of a page's resources: from Resource Graph where it lists them, else from ARM in parallel.
+
+Resource Graph says in one call which children all resources of a page have. What it does not say proves nothing: it
+lags, and leaves out what may not be read. So ARM is asked about each resource that it has no children of.
+"""
 
 import threading
 import time
@@ -6,16 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import batched, count
 from typing import Any
 
-from shared.adapters.azure import arm_error
+from shared.adapters.azure import arm_error, graph, resource_body
 from shared.adapters.azure.arm import Arm
 from shared.adapters.azure.resource_type import ResourceTypes
 from shared.domain.arm_id import subscription_of
 from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled, Unavailable
 from shared.domain.inventory import Gap, UnreadReason
-from shared.domain.resource import Resource, Unread
+from shared.domain.resource import JsonObject, Resource, Unread
 from shared.domain.timestamp import format_time
 from shared.ports.clock import Now
 from shared.ports.inventory import RelatedTypes
@@ -27,6 +31,8 @@ TIMEOUT_CALLS = 3
 """Calls without an answer after which a type is given up: a hanging provider must not hold up the rest."""
 
 RelatedResources = tuple[Resource, ...] | Unread
+_Children = dict[tuple[str, str], list[Resource]]
+"""Lower-case id of the parent and type -> its children, at least one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,7 @@ class RelatedReader:
         self.misses = UnreadParts(now)
         self.stop: Throttled | None = None
         self._calls = count()
+        self._children: _Children = {}
 
     @property
     def calls(self) -> int:
@@ -111,6 +118,7 @@ class RelatedReader:
         Raises:
             Throttled: not even the first could be completed.
         """
+        self._children = self._listed_children(resources)
         with ThreadPoolExecutor(READ_THREADS, thread_name_prefix="inventory") as pool:
             done = list(pool.map(self._family_or_stop, resources))
         # Families are in the order of the resources: what follows a stopped one is read again with the next page.
@@ -151,23 +159,61 @@ class RelatedReader:
         if isinstance(found, Unread):
             return replace(resource, unread={"properties": found})
         body, version = found
-        return replace(resource, body=body or resource.body, api_version=version, unread={})
+        whole = self._types.body(resource.type, body) if body else resource.body
+        return replace(resource, body=whole, api_version=version, unread={})
+
+    def _listed_children(self, resources: Sequence[Resource]) -> _Children:
+        """Read the children of these resources that Resource Graph lists, some parents at a time.
+
+        Throttled passes through; for what else goes wrong, ARM is asked.
+        """
+        children: _Children = {}
+        for parent, kinds in self._wanted.items():
+            owners = [each.id for each in resources if each.type.lower() == parent]
+            # For one resource, its own list is one call as well, and never lags.
+            if len(owners) > 1:
+                for kind in (each for each in sorted(kinds) if self._types.is_listed_child(each, parent)):
+                    for some in batched(owners, graph.QUERY_IDS, strict=False):
+                        children |= self._children_of(some, kind)
+        return children
+
+    def _children_of(self, owners: Sequence[str], kind: str) -> _Children:
+        children: _Children = {}
+        query, subscription = graph.children_query(kind, owners), subscription_of(owners[0])
+        try:
+            for page in graph.pages(self._arm, subscription, query, size=graph.PAGE_ROWS):
+                next(self._calls)
+                if page.bad or not page.whole:
+                    return {}
+                for row in page.rows:
+                    body = resource_body.listed(row, self._types[kind].type)
+                    # In the spelling of the row, which may be another one than the owner's.
+                    owner = body["id"].lower().rpartition(f"/{kind.rpartition('/')[2]}/")[0]
+                    children.setdefault((owner, kind), []).append(self._child(body, None))
+        except (InvalidInput, Forbidden, Unavailable):
+            return {}
+        return children
 
     def listing(self, parent: Resource, kind: str) -> RelatedResources:
         """List the resources of a type under a parent, or say why they could not be read."""
+        if found := self._children.get((parent.id.lower(), kind)):
+            return tuple(found)
+        return self._arm_listing(parent, kind)
+
+    def _arm_listing(self, parent: Resource, kind: str) -> RelatedResources:
         path = parent.id + self._types.list_path(parent.type, kind)
         found = self._read(kind, parent.id, lambda version: self._items(path, version))
         if isinstance(found, Unread):
             return found
         bodies, version = found
-        at = format_time(self._now())
-        resources = []
-        for body in bodies:
-            typed = {**body, "type": self._types.spelled(kind, body)}
-            unread = {} if "properties" in body else {"properties": Unread(UnreadReason.NOT_COLLECTED.value, at=at)}
-            resources.append(Resource(typed, version, at, unread))
+        resources = [self._child(self._types.body(kind, body), version) for body in bodies]
         # Some providers list several types under one path.
         return tuple(each for each in resources if each.type.lower() == kind.lower())
+
+    def _child(self, body: JsonObject, version: str | None) -> Resource:
+        at = format_time(self._now())
+        unread = {} if "properties" in body else {"properties": Unread(UnreadReason.NOT_COLLECTED.value, at=at)}
+        return Resource(body, version, at, unread)
 
     def _items(self, path: str, version: str) -> list[dict[str, Any]]:
         try:

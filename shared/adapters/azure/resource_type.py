@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.adapters.azure import resource_body
 from shared.domain.arm_id import RESOURCE_GROUP_TYPE, SUBSCRIPTION_TYPE
+from shared.domain.resource import JsonObject
 from shared.ports.inventory import RelatedTypes
 
 SUBSCRIPTION, GROUP = SUBSCRIPTION_TYPE, RESOURCE_GROUP_TYPE
@@ -30,6 +32,7 @@ class ResourceType:
         return self.permission or f"{self.type}/read"
 
 
+_CONTAINER_TYPES = frozenset({SUBSCRIPTION.lower(), GROUP.lower()})
 _CONTAINERS = (ResourceType(SUBSCRIPTION, SUBSCRIPTION_VERSION), ResourceType(GROUP, GROUP_VERSION))
 
 
@@ -43,11 +46,18 @@ class ResourceTypes:
         # Resource Graph lists types of the first level, such as Microsoft.Web/sites; exceptions have a row.
         return self._rows.get(kind.lower()) or ResourceType(kind, in_graph=kind.count("/") == 1)
 
-    def spelled(self, kind: str, body: Mapping[str, Any]) -> str:
-        """Return the type of a body as ARM spells it. ARM names resource groups otherwise than Azure Policy does."""
+    def body(self, kind: str, found: Mapping[str, Any]) -> JsonObject:
+        """Return what Resource Manager answered as the body that is kept of a resource of a type."""
         # Resource Manager says Microsoft.Resources/resourceGroups, Azure Policy .../subscriptions/resourceGroups.
-        container = kind.lower() in {SUBSCRIPTION.lower(), GROUP.lower()}
-        return self[kind].type if container or not body.get("type") else str(body["type"])
+        container = kind.lower() in _CONTAINER_TYPES
+        # Some providers list several types under one path.
+        spelled = self[kind].type if container or not found.get("type") else self[str(found["type"])].type
+        if self[spelled].in_graph and not container:
+            # Of a type that the table does not have, only Resource Graph's spelling is had both ways.
+            return resource_body.listed(found, spelled if spelled.lower() in self._rows else spelled.lower())
+        # Resource Manager leaves the name of a subscription out.
+        name = str(found["id"]).rpartition("/")[2]
+        return {"name": name, **resource_body.unlisted(found, spelled)}
 
     def list_path(self, parent: str, kind: str) -> str:
         """Return where resources of a type are listed under a resource of the parent's type."""
@@ -76,6 +86,10 @@ class ResourceTypes:
         depth = 1 if path.startswith(_EXTENSION) else max(1, (path.count("/") + 1) // 2)
         kept = segments[:-depth]
         return "/".join(kept) if len(kept) > 1 else SUBSCRIPTION.lower()
+
+    def is_listed_child(self, kind: str, parent: str) -> bool:
+        """Return whether Resource Graph lists a type that belongs to resources of the parent's type."""
+        return self[kind].in_graph and kind.lower().rpartition("/")[0] == parent.lower()
 
     def is_untold(self, kind: str, wanted: RelatedTypes, parents: Mapping[str, Sequence[str]]) -> bool:
         """Return whether something about resources of a type can change of which Resource Graph does not tell.

@@ -76,7 +76,7 @@ def by_page(inventory: ArmInventory, subscription: str, wanted: RelatedTypes) ->
 def test_ids_are_all_that_pages_list_beside_containers(
     real: ArmInventory, running: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "ID_ROWS", 7)
+    monkeypatch.setattr(graph, "PAGE_ROWS", 7)
     total = 0
     for each in real.subscriptions(tenant=TENANT):
         first = real.containers(tenant=TENANT, subscription=each.id, wanted={})
@@ -125,7 +125,7 @@ def test_changes_are_told_since_a_time(real: ArmInventory, running: Sandbox, clo
 def test_changes_have_pages(
     real: ArmInventory, running: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "ID_ROWS", 2)
+    monkeypatch.setattr(graph, "PAGE_ROWS", 2)
     name = running.ids(STORAGE)[0]
     for number in range(5):
         Http(running)("PATCH", name, {"tags": {"seen": str(number)}}, version=STORAGE_VERSION)

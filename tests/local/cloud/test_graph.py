@@ -160,6 +160,14 @@ def test_containers_are_told_with_their_ancestors(look: Any) -> None:
     assert subscription["name"] != subscription["subscriptionId"]
 
 
+def test_children_are_found_by_their_owner(look: Any, still: Sandbox) -> None:
+    kind = "Microsoft.Compute/virtualMachines/extensions"
+    owner = still.ids(kind)[0].rpartition("/extensions/")[0]
+    parent = "extend parent = tolower(substring(id, 0, indexof(id, '/extensions/')))"
+    found = rows(look, f"resources | where type =~ '{kind}' | {parent} | where parent in~ ('{owner.upper()}', '/x')")
+    assert {row["id"] for row in found} == {each for each in still.ids(kind) if each.startswith(f"{owner}/")}
+
+
 def test_lacks_what_resource_graph_lacks(look: Any, still: Sandbox) -> None:
     for kind in (
         "Microsoft.Insights/diagnosticSettings",

@@ -81,3 +81,24 @@ def test_values_never_become_part_of_the_sql() -> None:
     assert "OR 1=1" not in first
     assert value == ("x' OR 1=1 --",)
     assert "'" not in second.replace("'$", "").replace("')", "")
+
+
+def test_the_beginning_of_an_id_is_compared() -> None:
+    text = "resources | extend vm = tolower(substring(id, 0, indexof(id, '/extensions/'))) | where vm in~ ('/A', '/b')"
+    ((sql, values),) = parse_query(text).conditions
+    assert sql == "lower(lower(substr(key, 1, instr(key, '/extensions/') - 1))) IN (?, ?)"
+    assert values == ("/a", "/b")
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        "tolower(substring(id, 1, indexof(id, '/x/')))",
+        "tolower(substring(id, 0, indexof(name, '/x/')))",
+        "tolower(substring(id, 0, 5))",
+        "tolower(strcat(id, name))",
+    ],
+)
+def test_what_else_is_made_of_texts_is_refused(extension: str) -> None:
+    with pytest.raises(QueryError):
+        parse_query(f"resources | extend vm = {extension} | where vm == 'x'")

@@ -1,0 +1,46 @@
+"""The body of a resource as it is kept: the same whichever way it was read.
+
+Resource Manager answers more than Resource Graph has columns for, such as `etag` and `systemData`, and writes `null`
+or `""` where the other has nothing. What only one of them shows would differ from scan to scan though nothing changed,
+so that it is left out; what changes by itself is left out of all.
+Sources: Azure Resource Graph REST API, "Resources"; Azure Resource Manager RPC, "Common API details" (systemData).
+"""
+
+from collections.abc import Mapping
+
+from shared.domain.body import VOLATILE
+from shared.domain.resource import Json, JsonObject
+
+COLUMNS = (
+    "id",
+    "name",
+    "type",
+    "kind",
+    "location",
+    "tags",
+    "sku",
+    "plan",
+    "identity",
+    "managedBy",
+    "zones",
+    "extendedLocation",
+    "properties",
+)
+"""The members of a body that Resource Graph has columns for."""
+
+
+def listed(found: Mapping[str, Json], kind: str) -> JsonObject:
+    """Return the body of a resource that Resource Graph lists, with its type in this spelling."""
+    return {**{name: found[name] for name in COLUMNS if _says(name, found.get(name))}, "type": kind}
+
+
+def unlisted(found: Mapping[str, Json], kind: str) -> JsonObject:
+    """Return the body of a resource that only Resource Manager has, with its type in this spelling."""
+    return {
+        **{name: value for name, value in found.items() if name.lower() not in VOLATILE and _says(name, value)},
+        "type": kind,
+    }
+
+
+def _says(name: str, value: Json) -> bool:
+    return value not in (None, "") and not (name == "tags" and not value)
