@@ -112,7 +112,7 @@ def build(settings: "Settings") -> Ports:
         items = GenerationDocuments(_documents(settings))
         documents = LargeDocuments(items, blobs)
         undo.callback(_close, documents)
-        inventory, control = _cloud(settings)
+        inventory, control = _cloud(settings, items)
         ports = Ports(
             documents=documents,
             blobs=blobs,
@@ -158,8 +158,8 @@ def _identity(settings: "Settings") -> Identity:
     return SignedTokens(secret, _now) if secret else NoIdentity()
 
 
-def _cloud(settings: "Settings") -> tuple[Inventory, Control]:
-    """Build what reads and what changes the cloud, over one connection."""
+def _cloud(settings: "Settings", documents: Documents) -> tuple[Inventory, Control]:
+    """Build what reads and what changes the cloud, over one connection and within one budget of calls."""
     if settings.cloud_endpoint is None:
         from shared.adapters.local.control import NoControl
         from shared.adapters.local.inventory import NoInventory
@@ -169,10 +169,12 @@ def _cloud(settings: "Settings") -> tuple[Inventory, Control]:
     from shared.adapters.azure.control import ArmControl
     from shared.adapters.azure.inventory import ArmInventory
     from shared.adapters.azure.login import credential
+    from shared.adapters.call_budget import StoredCallBudget
 
     token = _secret_text(settings.cloud_token)
     identity = StaticToken(token) if token else credential()
-    connection = ArmConnection(settings.tenant, settings.cloud_endpoint, identity)
+    budget = StoredCallBudget(documents, tenant=settings.tenant, instance=_new_id(), now=_now)
+    connection = ArmConnection(settings.tenant, settings.cloud_endpoint, identity, budget)
     return ArmInventory(connection, resource_types=catalog().resource_types()), ArmControl(connection)
 
 

@@ -6,8 +6,8 @@ faults/      what goes wrong on demand
 app          a request from its bytes to its response
 cloud        what the handlers share: store, faults, clock
 store        the resources and the log of writes in one SQLite file
-token        bearer tokens
-quota        rate limits
+token        bearer tokens, which name their principal
+quota        rate limits of each principal
 admin        faults, drift, tokens and counts for tests
 event        a webhook gets every write as an Event Grid event
 generation   an estate written into an empty store

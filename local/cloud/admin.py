@@ -81,14 +81,16 @@ def writes(cloud: Cloud, request: ArmRequest) -> ArmResponse:
 
 
 def new_token(cloud: Cloud, request: ArmRequest) -> ArmResponse:
-    """Return a token that lasts `expiresIn` seconds."""
-    seconds = request.document().get("expiresIn", 3600)
+    """Return a token that lasts `expiresIn` seconds, of the `principal` with this object id."""
+    document = request.document()
+    seconds, principal = document.get("expiresIn", 3600), document.get("principal", token.PRINCIPAL)
     if not isinstance(seconds, int | float) or abs(seconds) > token.TOKEN_SECONDS:
         raise bad_request("InvalidRequestContent", "'expiresIn' must be a number of seconds.")
+    if not isinstance(principal, str):
+        raise bad_request("InvalidRequestContent", "'principal' must be a text.")
     ends = cloud.clock() + timedelta(seconds=seconds)
-    return json_response(
-        {"access_token": token.issue_token(cloud.secret, ends), "expires_on": int(ends.timestamp())}, 201
-    )
+    issued = token.issue_token(cloud.secret, ends, principal)
+    return json_response({"access_token": issued, "expires_on": int(ends.timestamp())}, 201)
 
 
 def _whole_number(value: object, name: str, most: int) -> int:

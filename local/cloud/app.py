@@ -39,7 +39,7 @@ class Application:
         self._cloud = cloud
         self._drop = drop
         self._written = written
-        self._quota = RateLimits(enforced=cloud.throttle)
+        self._quota = RateLimits(enforced=cloud.throttle, scale=cloud.limit_scale)
 
     async def __call__(self, scope: AsgiMessage, receive: AsgiReceive, send: AsgiSend) -> None:
         """Serve one request (ASGI 3, HTTP)."""
@@ -83,17 +83,20 @@ class Application:
         # Health needs no token: a probe may ask before it has one.
         if request.path == "/admin/health":
             return admin.health(self._cloud)
-        token.check_token(self._cloud.secret, request.headers.get("authorization", ""), self._cloud.clock())
+        given_token = request.headers.get("authorization", "")
+        principal = token.check_token(self._cloud.secret, given_token, self._cloud.clock())
         if request.path.startswith("/admin/"):
             return self._notify(request, admin.handle_admin(self._cloud, request))
         # Errors on demand do not reach /admin: a test must be able to take them back.
-        _raise_fault(request, matched, self._cloud)
-        at = self._cloud.clock().timestamp()
-        if request.path.lower() == GRAPH_PATH and request.method == "POST":
-            headers |= self._quota.query(at)
+        if FaultKind.EXPIRED in matched:
+            raise token.expired_error(self._cloud.clock(), self._cloud.clock())
+        graph = request.path.lower() == GRAPH_PATH and request.method == "POST"
+        # Counted before a provider fails: its errors, 429 included, tell what Resource Manager has left.
+        headers |= self._counted(request, principal, graph=graph)
+        _raise_fault(request, matched)
+        if graph:
             given = endpoint.query_resources(self._cloud, request, self._hidden(request))
         else:
-            headers |= self._quota.request(request.method, subscription_of(request.path.lower()), at)
             if FaultKind.LOST_WRITE in matched and request.method in WRITE_METHODS:
                 # Reported as done and rolled back; at once, as a slow one would leave an operation to ask for.
                 with self._cloud.store.rolled_back():
@@ -102,6 +105,13 @@ class Application:
                 given = route(self._cloud, request)
             given = self._notify(request, given)
         return corruption.corrupt_response(given, matched)
+
+    def _counted(self, request: ArmRequest, principal: str, *, graph: bool) -> dict[str, str]:
+        """Count a request against its caller's limits. Return headers with what is left; ArmError 429 at none."""
+        at = self._cloud.clock().timestamp()
+        if graph:
+            return self._quota.query(principal, at)
+        return self._quota.request(principal, request.method, subscription_of(request.path.lower()), at)
 
     def _notify(self, request: ArmRequest, given: ArmResponse) -> ArmResponse:
         if request.method not in {"GET", "HEAD"}:
@@ -131,7 +141,7 @@ def _error_response(error: ArmError) -> ArmResponse:
     return ArmResponse(error.status, orjson.dumps(error.body()), error.headers)
 
 
-def _raise_fault(request: ArmRequest, matched: MatchedFaults, cloud: Cloud) -> None:
+def _raise_fault(request: ArmRequest, matched: MatchedFaults) -> None:
     """Raise the error that a fault puts in the place of the response."""
     if fault := matched.get(FaultKind.THROTTLED):
         raise throttled_error(fault.retry_after)
@@ -139,8 +149,6 @@ def _raise_fault(request: ArmRequest, matched: MatchedFaults, cloud: Cloud) -> N
         raise ArmError(fault.status, "ServiceUnavailable", "The service is unavailable. Please try again later.")
     if FaultKind.FORBIDDEN in matched:
         raise authorization_failed(*_operation_name(request))
-    if FaultKind.EXPIRED in matched:
-        raise token.expired_error(cloud.clock(), cloud.clock())
 
 
 def _operation_name(request: ArmRequest) -> tuple[str, str]:

@@ -15,7 +15,7 @@ class Cloud:
     """What one sandbox cloud is made of.
 
     `secret` signs its tokens, `operation_seconds` is how long writes of slow types take, `graph_delay_seconds` how
-    much later Resource Graph tells of a change, `throttle` turns the rate limits on.
+    much later Resource Graph tells of a change, `throttle` turns the rate limits on, `limit_scale` makes them smaller.
     """
 
     store: ResourceStore
@@ -27,6 +27,7 @@ class Cloud:
     operation_seconds: float = 0.0
     graph_delay_seconds: float = 0.0
     throttle: bool = False
+    limit_scale: float = 1.0
 
     def timestamp(self) -> str:
         """Return the current time as ARM writes it."""

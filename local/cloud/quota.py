@@ -22,21 +22,27 @@ class _Bucket:
 
 
 class RateLimits:
-    """The budgets of one caller. Without `enforced` they are reported as full and no request is refused."""
+    """The budgets of all callers. Without `enforced` they are reported as full and no request is refused.
 
-    def __init__(self, *, enforced: bool) -> None:
+    `scale` makes the buckets of Resource Manager smaller, as those of free subscriptions may be.
+    """
+
+    def __init__(self, *, enforced: bool, scale: float = 1.0) -> None:
         self._enforced = enforced
-        self._buckets: dict[tuple[str, str], _Bucket] = {}
-        self._window = _Bucket(WINDOW_QUERIES, 0.0)
+        self._scale = scale
+        self._buckets: dict[tuple[str, str, str], _Bucket] = {}
+        self._windows: dict[str, _Bucket] = {}
 
-    def request(self, method: str, subscription: str, at: float) -> dict[str, str]:
+    def request(self, principal: str, method: str, subscription: str, at: float) -> dict[str, str]:
         """Take one from a bucket of Resource Manager. Return headers with what is left; ArmError 429 at none."""
-        name, size, refill = _OPERATIONS.get(method, _READS)
+        name, whole, per_second = _OPERATIONS.get(method, _READS)
+        size, refill = max(1, int(whole * self._scale)), per_second * self._scale
         scope = "subscription" if subscription else "tenant"
         header = f"x-ms-ratelimit-remaining-{scope}-{name}"
         if not self._enforced:
             return {header: str(size - 1)}
-        bucket = self._buckets.setdefault((subscription, name), _Bucket(size, at))
+        # Ids are compared without case, so one subscription never has two buckets.
+        bucket = self._buckets.setdefault((principal, subscription.lower(), name), _Bucket(size, at))
         # Tokens come back continuously, so the bucket is filled by the time since it was last used.
         bucket.left, bucket.at = min(size, bucket.left + (at - bucket.at) * refill), at
         if bucket.left < 1:
@@ -44,18 +50,19 @@ class RateLimits:
         bucket.left -= 1
         return {header: str(int(bucket.left))}
 
-    def query(self, at: float) -> dict[str, str]:
+    def query(self, principal: str, at: float) -> dict[str, str]:
         """Take one query from the quota of Resource Graph. Return headers with what is left; ArmError 429 at none."""
         if not self._enforced:
             return _limit_headers(WINDOW_QUERIES - 1, WINDOW_SECONDS)
+        window = self._windows.get(principal)
         # A fixed window, which is full again at once; the buckets of Resource Manager fill steadily.
-        if at - self._window.at >= WINDOW_SECONDS:
-            self._window = _Bucket(WINDOW_QUERIES, at)
-        resets = self._window.at + WINDOW_SECONDS - at
-        if self._window.left < 1:
+        if window is None or at - window.at >= WINDOW_SECONDS:
+            window = self._windows[principal] = _Bucket(WINDOW_QUERIES, at)
+        resets = window.at + WINDOW_SECONDS - at
+        if window.left < 1:
             raise throttled_error(resets, "RateLimiting", _limit_headers(0, resets))
-        self._window.left -= 1
-        return _limit_headers(int(self._window.left), resets)
+        window.left -= 1
+        return _limit_headers(int(window.left), resets)
 
 
 def throttled_error(seconds: float, code: str = "TooManyRequests", headers: dict[str, str] | None = None) -> ArmError:

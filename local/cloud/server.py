@@ -28,9 +28,9 @@ class Sandbox:
         self._cloud = cloud
         self._written = written
 
-    def new_token(self, expires_in: float) -> str:
-        """Return a token that expires in so many seconds; negative ones give an expired token."""
-        return token.issue_token(self._cloud.secret, self._cloud.clock() + timedelta(seconds=expires_in))
+    def new_token(self, expires_in: float, principal: str = token.PRINCIPAL) -> str:
+        """Return a principal's token that expires in so many seconds; negative ones give an expired token."""
+        return token.issue_token(self._cloud.secret, self._cloud.clock() + timedelta(seconds=expires_in), principal)
 
     def writes(self, after: int = 0) -> list[dict[str, Json]]:
         """Return all writes after a sequence number: sequence, at, method, id, type, etag, source, correlation."""
@@ -69,13 +69,14 @@ def sandbox(
     operation_seconds: float = 0.0,
     graph_delay_seconds: float = 0.0,
     throttle: bool = False,
+    limit_scale: float = 1.0,
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[Sandbox]:
     """Yield a sandbox cloud that runs until the end of the block. Its state is the file `path`, created if missing.
 
     `port` 0 lets the system choose. `events` is the address of a webhook that gets every write, `events_token` its
     bearer token. Writes of slow types take `operation_seconds`, Resource Graph tells of changes `graph_delay_seconds`
-    later; `throttle` enforces the rate limits of Azure.
+    later; `throttle` enforces the rate limits of Azure, or that part of them which `limit_scale` says.
     """
     if not path.exists():
         generate_estate(path, seed=seed, count=resources)
@@ -88,6 +89,7 @@ def sandbox(
             operation_seconds=operation_seconds,
             graph_delay_seconds=graph_delay_seconds,
             throttle=throttle,
+            limit_scale=limit_scale,
         )
         connections = Connections()
         with _webhook_delivery(cloud, events, events_token) as written:

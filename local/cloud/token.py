@@ -1,33 +1,49 @@
 """Bearer tokens of the sandbox cloud: each says when it expires and is signed with the sandbox's secret."""
 
+import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime
 
+import orjson
+
 from local.cloud.arm.error import ArmError
 
-_FIELD_COUNT = 3
+PRINCIPAL = "5a0dc1d0-0000-4000-8000-000000000001"
+"""The object id of whoever calls with the token that a sandbox starts with."""
 TOKEN_SECONDS = 10 * 365 * 24 * 3600
 """Lifetime of the token that a sandbox starts with."""
 
 
-def issue_token(secret: str, ends: datetime) -> str:
-    """Return a token that is valid until `ends`."""
-    return f"sandbox.{int(ends.timestamp())}.{_signature(secret, str(int(ends.timestamp())))}"
+def _encode(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def check_token(secret: str, header: str, at: datetime) -> None:
-    """Check that an Authorization header holds a valid token of this sandbox; ArmError 401 when it does not."""
+_HEADER = _encode(b'{"alg":"HS256","typ":"JWT"}')
+
+
+def issue_token(secret: str, ends: datetime, principal: str = PRINCIPAL) -> str:
+    """Return a token of a principal that is valid until `ends`, in the form that Entra ID's have (RFC 7519)."""
+    claims = {"exp": int(ends.timestamp()), "oid": principal}
+    signed = f"{_HEADER}.{_encode(orjson.dumps(claims))}"
+    return f"{signed}.{_signature(secret, signed)}"
+
+
+def check_token(secret: str, header: str, at: datetime) -> str:
+    """Return whose token an Authorization header holds; ArmError 401 when it is not a valid one of this sandbox."""
     scheme, _, given = header.partition(" ")
     if scheme.lower() != "bearer" or not given:
         raise _invalid_token("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
-    parts = given.strip().split(".")
+    signed, _, signature = given.strip().rpartition(".")
     # compare_digest takes the same time for every wrong signature, which therefore cannot be guessed byte by byte.
-    if len(parts) != _FIELD_COUNT or not hmac.compare_digest(_signature(secret, parts[1]).encode(), parts[2].encode()):
+    if not hmac.compare_digest(_signature(secret, signed).encode(), signature.encode()):
         raise _invalid_token("InvalidAuthenticationToken", "The access token is invalid.")
-    # What we have signed is a number.
-    if int(parts[1]) <= at.timestamp():
-        raise expired_error(datetime.fromtimestamp(int(parts[1]), UTC), at)
+    # What we have signed is what we have written.
+    payload = signed.partition(".")[2]
+    claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    if claims["exp"] <= at.timestamp():
+        raise expired_error(datetime.fromtimestamp(claims["exp"], UTC), at)
+    return str(claims["oid"])
 
 
 def expired_error(ended: datetime, at: datetime) -> ArmError:
@@ -44,5 +60,5 @@ def _invalid_token(code: str, message: str) -> ArmError:
     return ArmError(401, code, message, {"WWW-Authenticate": challenge})
 
 
-def _signature(secret: str, ends: str) -> str:
-    return hmac.new(secret.encode(), ends.encode(), hashlib.sha256).hexdigest()
+def _signature(secret: str, signed: str) -> str:
+    return _encode(hmac.new(secret.encode(), signed.encode(errors="replace"), hashlib.sha256).digest())

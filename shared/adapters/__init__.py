@@ -7,6 +7,7 @@ Over any document store:
 large        bodies of any size, the large ones in blobs
 generation   the generation in use of the documents that follow from events
 index        which fields of each kind are indexed
+call_budget  `CallBudget`: calls of the cloud, leased some at a time by each instance
 
 What all stores check before they take anything:
 record       names, ids and bodies of documents and blobs

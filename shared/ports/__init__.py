@@ -6,6 +6,7 @@ blobs        bodies too large for a document
 queue        messages, delivered at least once
 inventory    what exists in the cloud, read page by page
 control      single reads and guarded writes of resources
+call_budget  how many calls the cloud still takes, shared by all instances
 catalog      what the product ships: policies, initiatives, frameworks, resource types
 identity     who a token was given to
 clock        time and new ids

@@ -20,9 +20,10 @@ from urllib3 import Retry
 
 from shared.adapters.azure import arm_error, response_validation
 from shared.adapters.azure.decoding import BoundedAdapter, JsonDecodingPolicy
-from shared.adapters.azure.retry_policy import ArmRetryPolicy, AuthenticationPolicy, QuotaPolicy
+from shared.adapters.azure.retry_policy import ArmRetryPolicy, AuthenticationPolicy, CallBudgetPolicy, QuotaPolicy
 from shared.domain.error import InvalidInput, Malformed, NotFound
 from shared.domain.resource import JsonObject
+from shared.ports.call_budget import CallBudget
 
 _ID = re.compile(r"/[\w.\-()/ @:~!$&'*+,;=]{1,2047}")
 """Letters and digits of any alphabet: resource groups and many resources may have them in their names."""
@@ -44,11 +45,15 @@ _DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ArmConnection:
-    """One tenant's cloud: the address of its Resource Manager, and the identity that reads and writes it."""
+    """One tenant's cloud: the address of its Resource Manager, and the identity that reads and writes it.
+
+    All who call it share the `budget`; without one, calls are sent until the cloud refuses some.
+    """
 
     tenant: str
     endpoint: str
     credential: TokenCredential
+    budget: CallBudget | None = None
 
 
 class StaticToken:
@@ -78,6 +83,7 @@ class Arm:
                 QuotaPolicy(sleep),
                 JsonDecodingPolicy(),
                 AuthenticationPolicy(connection.credential, _SCOPES.get(host, _SCOPE), endpoint=self.endpoint),
+                *([CallBudgetPolicy(connection.budget, sleep)] if connection.budget else []),
             ],
         )
         self._versions: dict[str, tuple[float, Mapping[str, Sequence[str]]]] = {}

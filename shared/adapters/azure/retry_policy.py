@@ -1,6 +1,11 @@
-"""Policies of the request pipeline: retries, Resource Graph's quota, and a token that never leaves its cloud."""
+"""Policies of the request pipeline: retries, quotas and budgets, and a token that never leaves its cloud."""
 
+import base64
+import functools
+import hashlib
 import ipaddress
+import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +30,9 @@ from azure.core.pipeline.policies import HTTPPolicy
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from shared.adapters import throttling
+from shared.domain.call_budget import CallScope, Operation
 from shared.domain.error import InvalidInput, Malformed, Throttled
+from shared.ports.call_budget import CallBudget
 
 WAIT_SECONDS = 10.0
 """Seconds that a call may wait in all; longer waits are for the caller to plan."""
@@ -40,7 +47,12 @@ _Response = PipelineResponse[Any, Any]
 _TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 _LOST_RESPONSE_ERRORS = (ServiceRequestError, ServiceResponseError, IncompleteReadError, DecodeError)
 _TIMEOUT_ERRORS = (ServiceRequestTimeoutError, ServiceResponseTimeoutError)
-_READING_POST_PATHS = ("/providers/microsoft.resourcegraph/resources", "/providers/microsoft.management/getentities")
+_GRAPH_PATH = "/providers/microsoft.resourcegraph/resources"
+_OPERATIONS: dict[str, Operation] = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
+_SUBSCRIPTION = re.compile(r"/subscriptions/([\w-]{1,64})(?:[/?]|$)", re.ASCII | re.IGNORECASE)
+_PRINCIPAL = re.compile(r"[\w-]{1,64}", re.ASCII)
+_COUNT_DIGITS = 9
+_READING_POST_PATHS = (_GRAPH_PATH, "/providers/microsoft.management/getentities")
 
 
 class ArmRetryPolicy(HTTPPolicy[Any, Any]):
@@ -119,6 +131,39 @@ class QuotaPolicy(HTTPPolicy[Any, Any]):
             self._sleep(wait)
 
 
+class CallBudgetPolicy(HTTPPolicy[Any, Any]):
+    """Waits before a call until the budget has one, and tells the budget what the response says of the rest.
+
+    It is the last policy before the transport: the token names the principal, and each attempt is a call.
+    """
+
+    def __init__(self, budget: CallBudget, sleep: Sleep) -> None:
+        super().__init__()
+        self._budget = budget
+        self._sleep = sleep
+
+    def send(self, request: _Request) -> _Response:
+        """Send when it is the call's turn; Throttled when that is too far off."""
+        scope = call_scope(request)
+        if scope is None:
+            return self.next.send(request)
+        if (wait := self._budget.take(scope)) > 0:
+            self._sleep(wait)
+        response = self.next.send(request)
+        self._learn(scope, response.http_response)
+        return response
+
+    def _learn(self, scope: CallScope, response: Any) -> None:  # noqa: ANN401 - the SDK's response
+        kind = "subscription" if scope.subscription else "tenant"
+        remaining = _count(response.headers.get(f"x-ms-ratelimit-remaining-{kind}-{scope.operation}"))
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and not remaining:
+            asked = retry_after(response.headers)
+            self._budget.learn_refusal(scope, DEFAULT_RETRY_SECONDS if asked is None else asked)
+        elif remaining is not None:
+            # A 429 with calls remaining is of the resource provider, which has limits of its own.
+            self._budget.learn(scope, remaining)
+
+
 class AuthenticationPolicy(ARMChallengeAuthenticationPolicy):
     """Adds the bearer token, renews it once when it is refused, and never shows it to another address."""
 
@@ -145,6 +190,38 @@ class AuthenticationPolicy(ARMChallengeAuthenticationPolicy):
         # The token may have been revoked or the clock be wrong: the credential is asked once for a new one.
         self.authorize_request(request, *self._scopes)
         return self.next.send(request)
+
+
+def call_scope(request: _Request) -> CallScope | None:
+    """Return the bucket that a request is counted in; None for Resource Graph, which has a quota of its own."""
+    path = urlsplit(request.http_request.url).path
+    if path.lower().endswith(_GRAPH_PATH):
+        return None
+    found = _SUBSCRIPTION.match(path)
+    operation = _OPERATIONS.get(request.http_request.method, "writes")
+    principal = principal_of(request.http_request.headers.get("Authorization", ""))
+    return CallScope(principal, found[1].lower() if found else "", operation)
+
+
+@functools.lru_cache(maxsize=64)
+def principal_of(authorization: str) -> str:
+    """Return the object id in a bearer token of Entra ID; a digest of the token where it has none.
+
+    The token is not verified: it is our own, and the cloud that gets it counts by it.
+    """
+    try:
+        payload = authorization.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        if _PRINCIPAL.fullmatch(claims["oid"]):
+            return str(claims["oid"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        pass
+    return hashlib.sha256(authorization.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _count(text: str | None) -> int | None:
+    """Return the number in a header; None where there is none that can be one."""
+    return int(text) if text and len(text) <= _COUNT_DIGITS and text.isascii() and text.isdigit() else None
 
 
 def retry_after(headers: Any) -> float | None:  # noqa: ANN401 - the SDK's header mapping
