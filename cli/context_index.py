@@ -4,6 +4,7 @@ They are kept in a file of SQLite, so that memory stays bounded however many the
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,7 @@ from shared.domain.arm_id import (
     RESOURCE_GROUP_TYPE,
     SUBSCRIPTION_TYPE,
     group_id_of,
-    parent_of,
+    holder_of,
     subscription_of,
     type_of,
 )
@@ -33,6 +34,10 @@ _INDEX = "CREATE INDEX record_parent ON record (parent) WHERE parent IS NOT NULL
 # Of two records of a resource the later one counts, but one without properties never replaces one that has them.
 _KEEP = """INSERT INTO record VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
     whole = excluded.whole, record = excluded.record WHERE excluded.whole >= record.whole"""
+
+# What belongs to a resource, group or subscription; a subscription also has what lies in its groups.
+_HELD = """SELECT record FROM record WHERE parent = :id
+    OR (parent >= :groups AND parent < :groups || '~' AND instr(parent, '/providers/') = 0)"""
 
 
 def write_index(path: Path, records: Iterable[InventoryRecord], reader: RecordReader, policies: PolicySet) -> None:
@@ -61,7 +66,7 @@ def _rows(
         if isinstance(each, RecordError) or not each.id:
             continue
         low, parent = each.id.lower().rstrip("/"), None
-        if type_of(low) not in _CONTAINERS and (each.type.lower() not in related or not (parent := parent_of(low))):
+        if type_of(low) not in _CONTAINERS and (each.type.lower() not in related or not (parent := holder_of(low))):
             continue
         yield low, parent, "properties" not in each.unread, orjson.dumps(each.to_record())
 
@@ -93,11 +98,14 @@ class ContextIndex:
 
         What the input has need not be all there is, so the lists count as incomplete.
         """
-        if not resource.id or resource.related or not self._related_types(resource.type.lower()):
+        wanted = self._related_types(resource.type.lower())
+        if not resource.id or resource.related or not wanted:
             return resource
-        related: dict[str, tuple[Resource, ...]] = {}
-        rows = self._file.execute("SELECT record FROM record WHERE parent = ?", (resource.id.lower().rstrip("/"),))
-        for (record,) in rows:
+        found: defaultdict[str, list[Resource]] = defaultdict(list)
+        low = resource.id.lower().rstrip("/")
+        for (record,) in self._file.execute(_HELD, {"id": low, "groups": f"{low}/resourcegroups/"}):
             each = Resource.from_record(orjson.loads(record))
-            related[each.type.lower()] = (*related.get(each.type.lower(), ()), each)
+            if each.type.lower() in wanted:
+                found[each.type.lower()].append(each)
+        related = {kind: tuple(those) for kind, those in found.items()}
         return replace(resource, related=related, partial=frozenset(related)) if related else resource

@@ -11,8 +11,11 @@ import typer
 
 from cli import detail, listing, origin, scan, terminal
 from cli.client import Client, address
+from cli.exit_code import UNSETTLED
+from cli.import_folder import JoinedFolder, join_files
 from cli.job import EXIT_CODES, goes_on, wait_for_job
 from cli.listing import Listing, ListOptions
+from cli.remark import Remarks
 from cli.resource_file import ResourceFile, is_changed, open_input, regular
 from cli.response import ImportJob, Upload
 from shared.domain.error import InvalidInput
@@ -51,7 +54,7 @@ def show_import(
 
 @app.command("start")
 def start_import(
-    file: Annotated[str, typer.Argument(help="an exported inventory, or - for stdin")],
+    file: Annotated[str, typer.Argument(help="an exported inventory, a folder of them, or - for stdin")],
     subscription: origin.SubscriptionOption = None,
     resource_group: origin.ResourceGroupOption = None,
     management_group: origin.ManagementGroupOption = None,
@@ -68,7 +71,9 @@ def start_import(
     Accepts `az graph query`, `az resource list`, Resource Graph and ARM pages, ARM bodies, templates, what PowerShell
     makes JSON of, and JSON lines of any of these; with comments, in UTF-8, UTF-16 or UTF-32, and gzip.
 
-    Exit code 0 when all of the file was imported, 4 when records were left out or pages of a list are missing, 1 when
+    Of a folder, the JSON files in it and in the folders below are one import; links to folders are not followed.
+
+    Exit code 0 when all was imported, 4 when files or records were left out or pages of a list are missing, 1 when
     nothing was imported, as from a file that is no inventory, or that cannot be read.
     """
     known = origin.read_origin(
@@ -80,7 +85,11 @@ def start_import(
         api_version=api_version,
     )
     with TemporaryDirectory(prefix="cortex-") as folder, Client() as api:
-        source = regular(file, Path(folder))
+        remarks, joined = Remarks(), None
+        if Path(file).is_dir():
+            joined = join_files(Path(file), Path(folder) / "joined", remarks.add)
+            remarks.close()
+        source = joined.source if joined else regular(file, Path(folder))
         with open_input(str(source.path)):
             pass  # whether it can be read is known before anything is sent
         started = _upload(api, source, known)
@@ -91,8 +100,9 @@ def start_import(
     if json:
         terminal.print_json(ended)
     else:
-        _print(ended)
-    raise typer.Exit(EXIT_CODES.get(ended["status"], 1))
+        _print(ended, joined)
+    code = EXIT_CODES.get(ended["status"], 1)
+    raise typer.Exit(UNSETTLED if code == 0 and remarks.count else code)
 
 
 def _upload(api: Client, source: ResourceFile, known: ImportOrigin) -> ImportJob:
@@ -138,7 +148,7 @@ def _progress(now: ImportJob) -> tuple[str, int, int | None]:
     return "importing", now["records"], None
 
 
-def _print(ended: ImportJob) -> None:
+def _print(ended: ImportJob, joined: JoinedFolder | None) -> None:
     terminal.print_out(
         "Import [bold]{}[/] {}: {} of {} imported into {}",
         ended["id"],
@@ -151,4 +161,7 @@ def _print(ended: ImportJob) -> None:
         terminal.print_out("{}", ended["reason"], indent=2)
     for bad in ended["errors"][:10]:
         place = f"record {bad['position']}, line {bad['line']}, at {bad['path']}"
+        if joined:
+            name, line = joined.place(bad["line"])
+            place = f"{name}, line {line}, at {bad['path']}"
         terminal.print_out("[yellow]left out:[/] {}: {}", place, bad["reason"], indent=2)

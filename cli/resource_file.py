@@ -56,7 +56,7 @@ def read_records(
     """
     pages = PageTracker()
     alone = len(files) == 1 and not files[0].path.is_dir()
-    for each in _within(files, report):
+    for each in files_within(files, report):
         try:
             with open_input(str(each.path)) as file:
                 before = os.fstat(file.fileno())
@@ -77,7 +77,7 @@ def is_changed(before: os.stat_result, after: os.stat_result) -> bool:
     return (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
 
 
-def _within(files: Iterable[ResourceFile], report: Callable[[str], None]) -> Iterator[ResourceFile]:
+def files_within(files: Iterable[ResourceFile], report: Callable[[str], None]) -> Iterator[ResourceFile]:
     """Yield files, and of folders the JSON files inside; links to folders are not followed, as they may form circles.
 
     Of folders, only the names of one at a time are held.
@@ -107,8 +107,5 @@ def open_input(place: str) -> AbstractContextManager[BinaryIO]:
         return Path(place).open("rb")
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {place}", path="--resource") from None
-    except IsADirectoryError:
-        advice = f"pipe its files: `find {place} -name '*.json' -exec cat {{}} + | cortex …`"
-        raise InvalidInput(f"{place} is a folder: {advice}", path="--resource") from None
     except OSError as error:
         raise InvalidInput(f"{place} cannot be opened: {error.strerror}", path="--resource") from None

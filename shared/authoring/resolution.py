@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.authoring.library import DocumentShape, Library, PolicyDocument, is_built_in
+from shared.authoring.lint.limit import long_counts
 from shared.domain.error import InvalidInput
 from shared.domain.resource import Json
 from shared.engine import AliasCatalog, EffectivePolicy, InvalidDefinition, Policy
@@ -63,7 +64,7 @@ def resolve_all(
             refused.append(InvalidInput(f"{entry.place(error.path or '$')}: {error.message}", path=error.path))
         else:
             refused += _left_out(entry, absent)
-    return ResolvedPolicies(tuple(found), tuple(refused), _notes(documents))
+    return ResolvedPolicies(tuple(found), tuple(refused), (*_notes(documents), *_long_counts(found)))
 
 
 def _left_out(entry: PolicyDocument, absent: Sequence[InvalidDefinition]) -> Iterator[InvalidInput]:
@@ -81,6 +82,11 @@ def _notes(documents: Sequence[PolicyDocument]) -> tuple[str, ...]:
         return ()
     whose = "the expressions of a policy are" if number == 1 else f"the expressions of {number:,} policies are"
     return (f"{whose} escaped with '[[' for an ARM template: they are read as they are once that is deployed",)
+
+
+def _long_counts(found: Iterable[EffectivePolicy]) -> Iterator[str]:
+    told = {f"{each.name}: {message}; Azure may refuse it" for each in found for message in long_counts(each.policy)}
+    yield from sorted(told)
 
 
 def _referred(entry: PolicyDocument, library: Library) -> Iterator[PolicyDocument]:

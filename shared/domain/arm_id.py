@@ -52,6 +52,11 @@ def parent_of(resource_id: str) -> str | None:
     return head if _PROVIDERS in head else None
 
 
+def holder_of(resource_id: str) -> str | None:
+    """Find the id of what a resource belongs to: its parent, else the subscription or group that it lies right in."""
+    return parent_of(resource_id) or resource_id.rpartition(_PROVIDERS)[0] or None
+
+
 def type_of(resource_id: str) -> str:
     """Return the resource type of an ARM id, as spelled in the id; "" when it names none."""
     _, separator, tail = resource_id.rpartition(_PROVIDERS)

@@ -95,13 +95,14 @@ class PageCollected(ScanProgressed):
 
 
 class PageImported(BulkEvent):
-    """Resources were taken from an import."""
+    """Resources were taken from an import; `display_name` is what they call the subscription, "" where they do not."""
 
     type: Literal["pageImported"] = "pageImported"
     version: Literal[1] = 1
     import_id: str
     read: int
     new: int
+    display_name: str = ""
 
 
 class CollectionEnded(ScanProgressed):
@@ -274,7 +275,8 @@ def _page_imported(event: PageImported, estate: Estate, recorded: _EstateRecord)
     # Only what no scan has ever collected counts as imported.
     source = "import" if estate.sequence == 0 else estate.source
     as_of = recorded.at if source == "import" else estate.as_of
-    return {"resources": estate.resources + event.new, "source": source, "as_of": as_of}
+    name = event.display_name or estate.display_name
+    return {"resources": estate.resources + event.new, "source": source, "as_of": as_of, "display_name": name}
 
 
 @_changes.register

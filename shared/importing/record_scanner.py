@@ -99,17 +99,17 @@ class RecordScanner:
             # One broken document costs itself only: the next is looked for line by line.
             except ScanError as broken:
                 start = max(start, self._text.keep)
-                yield self._piece(start, reason=broken.reason)._replace(offset=broken.offset)
+                yield self._broken_piece(start, broken.reason)._replace(offset=broken.offset)
                 if self._text.failure is not None or (broken.offset == 0 and hint.is_binary(self._first_bytes())):
                     return
                 more = yield from self._rest(start)
         if self._text.failure is not None:
-            yield self._piece(self._at, reason=self._text.failure.message)
+            yield self._broken_piece(self._at, self._text.failure.message)
 
     def _end(self) -> Iterator[RecordText]:
         """Yield what is wrong with the end of the text, behind the last document: a comment that goes on to it."""
         if self._text.held(_OPEN_COMMENT, self._at):
-            yield self._piece(self._at, reason="a comment begins here and is not closed: what follows is not read")
+            yield self._broken_piece(self._at, "a comment begins here and is not closed: what follows is not read")
 
     def _skip(self, pattern: re.Pattern[bytes]) -> bool:
         self._text.keep = self._at
@@ -129,6 +129,9 @@ class RecordScanner:
     ) -> RecordText:
         return RecordText(start, kind, text, reason, head, self._text.line(start))
 
+    def _broken_piece(self, start: int, reason: str) -> RecordText:
+        return self._piece(start, reason=reason)._replace(is_broken=True)
+
     def _rest(self, start: int) -> Generator[RecordText, None, bool]:
         """Go on at the next line that begins a document: JSON lines survive broken lines, each of which is reported.
 
@@ -141,7 +144,7 @@ class RecordScanner:
                 self._at = self._text.keep = at
                 return True
             if lined or (at == begun and first not in _CONTINUING):
-                yield self._piece(at, reason=_NO_DOCUMENT)
+                yield self._broken_piece(at, _NO_DOCUMENT)
         return False
 
     def _is_line(self, start: int) -> bool:

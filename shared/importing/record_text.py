@@ -23,6 +23,7 @@ class RecordText(NamedTuple):
     """One record's text, which need not be JSON, or why there is none. A tuple goes to another process cheaply.
 
     `head` is what the container says before its records, `line` the number of the line that the record begins in.
+    `is_broken`: where it ends is not known, so that what follows may belong to it.
     """
 
     offset: int
@@ -31,3 +32,4 @@ class RecordText(NamedTuple):
     reason: str = ""
     head: Mapping[str, Any] = NO_HEAD
     line: int = 1
+    is_broken: bool = False

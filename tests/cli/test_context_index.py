@@ -134,3 +134,30 @@ def test_the_children_of_a_template_are_those_of_its_resources(cortex: Any, tmp_
     where = ("--subscription", "s", "--resource-group", "rg")
     answer = cortex("evaluate", "--policy", policy, "--resource", file, "--json", *where)
     assert [json.loads(each)["state"] for each in answer.stdout.splitlines()] == ["compliant", "notApplicable"]
+
+
+HELD_RULE = {
+    "if": {"field": "type", "equals": "Microsoft.Resources/subscriptions"},
+    "then": {
+        "effect": "auditIfNotExists",
+        "details": {"type": "Microsoft.Insights/activityLogAlerts", "existenceScope": "Subscription"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "held"),
+    [
+        ("Microsoft.Security/pricings", f"{SUBSCRIPTION}/providers/Microsoft.Security/pricings/VirtualMachines"),
+        ("Microsoft.Insights/activityLogAlerts", f"{GROUP}/providers/Microsoft.Insights/activityLogAlerts/a"),
+    ],
+)
+def test_what_lies_in_a_subscription_is_judged_with_it(cortex: Any, tmp_path: Path, kind: str, held: str) -> None:
+    policy, rule = tmp_path / "policy.json", json.loads(json.dumps(HELD_RULE))
+    rule["then"]["details"]["type"] = kind
+    policy.write_text(json.dumps({"properties": {"mode": "All", "policyRule": rule}}))
+    own = {"id": SUBSCRIPTION, "type": "Microsoft.Resources/subscriptions", "name": "s"}
+    for records, state in (((own,), "unknown"), ((own, {"id": held, "type": kind, "properties": {}}), "compliant")):
+        text = "\n".join(map(json.dumps, records))
+        answer = cortex("evaluate", "--policy", policy, "--json", stdin=text.encode())
+        assert json.loads(answer.stdout.splitlines()[0])["state"] == state

@@ -164,3 +164,16 @@ def test_a_first_page_is_told_to_be_one(cortex: Any) -> None:
     answer = cortex(*SECURE, stdin=json.dumps(page).encode())
     assert answer.exit_code == 4
     assert "one page of a list: 1 of 5 records" in answer.stderr
+
+
+def test_a_count_of_more_members_than_azure_takes_is_told(cortex: Any, tmp_path: Path) -> None:
+    counted = {"value": "[parameters('names')]", "name": "n", "where": {"value": "[current('n')]", "equals": "n7"}}
+    rule = {"if": {"count": counted, "greater": 0}, "then": {"effect": "audit"}}
+    parameters = {"names": {"type": "Array", "defaultValue": ["n7"]}}
+    file = tmp_path / "long.json"
+    file.write_text(json.dumps({"properties": {"mode": "All", "parameters": parameters, "policyRule": rule}}), "utf-8")
+    plain = cortex("evaluate", "--policy", file, stdin=lines(GOOD))
+    assert "documented" not in plain.stderr
+    many = json.dumps({"names": [f"n{number}" for number in range(101)]})
+    told = cortex("evaluate", "--policy", file, "--parameters", many, stdin=lines(GOOD))
+    assert "long: the count goes through 101 members, 100 are documented; Azure may refuse it" in told.stderr

@@ -108,7 +108,7 @@ def test_an_import_that_waits_shows_until_when_and_why() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("missing", "there is no file"), ("folder", "is a folder: pipe its files"), ("loop", "cannot be opened")],
+    [("missing", "there is no file"), ("folder", "it has no JSON files"), ("loop", "cannot be opened")],
 )
 def test_a_place_that_is_no_file_is_refused_before_anything_is_sent(
     cortex: Any, tmp_path: Path, kind: str, reason: str
@@ -163,30 +163,6 @@ def test_a_job_that_no_worker_takes_is_told_once(capsys: pytest.CaptureFixture[s
     looks: Any = iter([*[{"status": "requested"}] * 3, {"status": "completed", "endedAt": "2026-03-01T12:10:00Z"}])
     job.wait_for_job(lambda: next(looks), lambda _: ("", 0, None))
     assert " ".join(capsys.readouterr().err.split()).count("no worker has taken the job yet") == 1
-
-
-@pytest.fixture
-def import_api(monkeypatch: pytest.MonkeyPatch) -> list[httpx2.Request]:
-    """Answers imports as the API does, and returns what was asked."""
-    asked: list[httpx2.Request] = []
-    made = httpx2.Client
-    done = {"id": "i1", "status": "completed", "records": 1, "imported": 0, "errors": [], "subscriptions": []}
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
-        request.read()
-        grant = {"id": "i1", "method": "PUT", "url": "http://cortex.example/content", "headers": {}}
-        if request.url.path.endswith("/uploads"):
-            return httpx2.Response(201, json={**grant, "expiresAt": "2026-03-01T12:10:00Z"})
-        times = {"endedAt": "2026-03-01T12:10:00Z", "waitingUntil": None, "reason": ""}
-        return httpx2.Response(200, json={**done, **times})
-
-    transport = httpx2.MockTransport(answer)
-    monkeypatch.setattr(client.httpx2, "Client", lambda **given: made(**given, transport=transport))
-    stream = made(transport=transport).stream
-    monkeypatch.setattr(client.httpx2, "stream", stream)
-    monkeypatch.setenv("CORTEX_URL", "http://cortex.example")
-    return asked
 
 
 def test_a_pipe_is_imported_as_a_file_is(cortex: Any, import_api: list[httpx2.Request]) -> None:

@@ -4,11 +4,12 @@ Sources: "Azure Policy definition structure policy rule": functions, value count
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shared.authoring.lint.subject import DefinitionSubject, LintFinding, LintRule, called_functions, strings
 from shared.domain.lint import LintLevel
 from shared.domain.resource import Json
+from shared.engine import Policy
 from shared.engine.language.expression import Literal
 from shared.engine.language.traversal import parameter_name, walk_nodes
 from shared.engine.language.tree import Condition, CountExpression, Node, Operand
@@ -63,10 +64,23 @@ def count_size(subject: DefinitionSubject) -> Iterator[LintFinding]:
     """
     for root, _ in subject.nodes:
         for count in _counts(root):
-            size = len(_listed(subject, count.value))
-            if size > VALUE_COUNT_ITERATIONS:
-                message = f"the count goes through {size:,} members, {VALUE_COUNT_ITERATIONS} are documented"
+            defaults = {name: each.default for name, each in subject.parameters.items()}
+            if message := _size_message(count, defaults):
                 yield LintFinding(f"{count.path}.value", message, "shorten the list")
+
+
+def long_counts(policy: Policy) -> Iterator[str]:
+    """Yield what is to be said of each value count that goes through more members than Azure takes."""
+    roots = (policy.definition.condition, policy.details.existence)
+    counts = (count for root in roots for count in _counts(root))
+    yield from filter(None, (_size_message(count, policy.parameters) for count in counts))
+
+
+def _size_message(count: CountExpression, values: Mapping[str, Json]) -> str:
+    size = len(_listed(count.value, values))
+    if size <= VALUE_COUNT_ITERATIONS:
+        return ""
+    return f"the count goes through {size:,} members, {VALUE_COUNT_ITERATIONS} are documented"
 
 
 def _counts(root: Node | None) -> Iterator[CountExpression]:
@@ -76,11 +90,10 @@ def _counts(root: Node | None) -> Iterator[CountExpression]:
             yield node.left
 
 
-def _listed(subject: DefinitionSubject, value: Operand | None) -> list[Json]:
-    """Return the members of a counted value, as far as they stand in the definition."""
-    found: Json = value.value if isinstance(value, Literal) else None
-    if value is not None and (parameter := subject.parameters.get(parameter_name(value) or "")):
-        found = parameter.default
+def _listed(value: Operand | None, values: Mapping[str, Json]) -> list[Json]:
+    """Return the members of a counted value, as far as they stand in the definition or are those of a parameter."""
+    name = None if value is None else parameter_name(value)
+    found: Json = value.value if isinstance(value, Literal) else values.get(name) if name is not None else None
     return found if isinstance(found, list) else []
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.domain.arm_id import full_name_of
+from shared.domain.property_path import tag_path
 from shared.domain.resource import Json
 from shared.engine.compile.path import (
     BodyReader,
@@ -62,7 +63,7 @@ def resolve_field(name: str, scope: CompileScope) -> FieldReader:
     """Return the reader of a field; an unknown alias reads as `Unknown`, an alias of another type as nothing."""
     tag = tag_name(name)
     if tag is not None:
-        return _below_root(name, f"tags['{tag}']", ("tags", tag))
+        return _below_root(name, tag_path(tag), ("tags", tag))
     low = name.lower()
     if low.split(".")[0] in COMMON_FIELDS and "/" not in name:
         return _common_field(name, low)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.domain.property_path import join
+from shared.domain.property_path import join, tag_path
 from shared.domain.resource import Json
 from shared.engine.explain.fix import Fix
 
@@ -11,7 +11,7 @@ def changes_between(before: Json, after: Json, path: str = "") -> Iterator[Fix]:
     """Yield the changes from one value to another: of single properties, and of members that are new at an end."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted(before.keys() | after.keys()):
-            inner = f"tags['{name}']" if path == "tags" else join(path, name)
+            inner = tag_path(name) if path == "tags" else join(path, name)
             if name not in after:
                 yield Fix("remove", inner)
             elif name not in before and isinstance(after[name], dict) and after[name]:

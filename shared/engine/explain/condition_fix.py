@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import partial
 
-from shared.domain.property_path import join
+from shared.domain.property_path import join, tag_path
 from shared.domain.resource import Json
 from shared.engine.compile.field import tag_name
 from shared.engine.error import EvaluationError
@@ -56,7 +56,7 @@ def condition_fix(
 
 def _key_fix(path: str, holds: str, key: str) -> CandidateFix:
     """Return the change of the property that an object has to have, or must not have."""
-    inner = f"tags['{key.replace("'", "''")}']" if path.lower() == "tags" else join(path, key)
+    inner = tag_path(key) if path.lower() == "tags" else join(path, key)
     if holds == "notContainsKey":
         return CandidateFix("remove", inner, words="not set", meets=_is_null)
     return CandidateFix("set", inner, (), _ANYTHING, "set", meets=lambda value: value is not None)

@@ -93,13 +93,18 @@ class FixSearch(MemberSearch):
             return []
         holds = clause.operator if wanted else OPPOSITE_OPERATORS[clause.operator]
         words = f"a value for which {self.source.expression(clause.path)} is {condition_words(holds, expected)}"
+        members = self.source.is_of_members(clause.path)
         found: FixOptions = []
         for path in self.source.value_paths(clause.path, self.frame):
-            first = condition_fix(path, clause.operator, expected, wanted=wanted)
+            # What the condition names is what the expression gives, which need not be of the property's type.
+            first = None if members else condition_fix(path, clause.operator, expected, wanted=wanted)
             named = (*(first.choices if first else ()), *self.source.literals(clause.path))
             others = (*(first.probes if first else ()), *_VALUE_PROBES)
+            others = tuple(each for each in others if not (members and isinstance(each, bool | int)))
             choices = self._turning(clause, path, named, wanted=wanted)
             probes = self._turning(clause, path, others, wanted=wanted)
+            if self.source.is_emptiness(clause.path) and probes and probes != ([],):
+                words = "set"
             if choices or probes:
                 found.append((CandidateFix("set", path, choices, probes, words),))
         return found

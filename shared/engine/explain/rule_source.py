@@ -13,12 +13,14 @@ from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
 from shared.engine.explain.expression import operand_text
 from shared.engine.explain.sentence import OPPOSITE_OPERATORS, and_text, condition_words, is_set_wanted, shortened
+from shared.engine.language.expression import FunctionCall, MemberAccess
 from shared.engine.language.traversal import function_calls, walk_conditions, walk_operand
 from shared.engine.language.tree import Condition, CountExpression, Field, Literal, Operand, Value
 from shared.engine.unknown import first_unknown
 
 IMMUTABLE_FIELDS = frozenset({"type", "name", "fullname", "id", "kind", "location", "apiversion"})
 _PHRASE_CONDITIONS = 4
+_MEMBER_FUNCTIONS = ("empty", "length", "contains", "startswith", "endswith", "first", "last", "take", "skip")
 _NAMING_FUNCTIONS = ("field", "parameters", "current")
 
 
@@ -47,14 +49,28 @@ class RuleSource:
         return "" if operand is None else operand_text(operand)
 
     def literals(self, path: str) -> tuple[Json, ...]:
-        """Return the texts and numbers in the expression of a condition, without the names of fields and parameters."""
+        """Return the texts and numbers in the expression of a condition, without names."""
         operand = self._operand(path)
         if operand is None:
             return ()
         names = {id(each) for call in function_calls(operand, *_NAMING_FUNCTIONS) for each in call.arguments}
+        names |= {id(each.key) for each in walk_operand(operand) if isinstance(each, MemberAccess)}
         return tuple(
             each.value for each in walk_operand(operand) if isinstance(each, Literal) and id(each) not in names
         )
+
+    def is_of_members(self, path: str) -> bool:
+        """Return whether the expression of a condition asks for the members or the text of what it reads."""
+        operand = self._operand(path)
+        return operand is not None and any(function_calls(operand, *_MEMBER_FUNCTIONS))
+
+    def is_emptiness(self, path: str) -> bool:
+        """Return whether the expression of a condition says whether a property is empty, and nothing else."""
+        match self._operand(path):
+            case FunctionCall(name=name, arguments=(FunctionCall(name=inner),)):
+                return (name.lower(), inner.lower()) == ("empty", "field")
+            case _:
+                return False
 
     def value_paths(self, path: str, frame: Frame) -> Iterator[str]:
         """Yield the paths of the single properties that the expression of a condition reads and that can be changed."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from shared.domain.arm_id import parent_of, resource_group_of
+from shared.domain.arm_id import RESOURCE_GROUP_TYPE, holder_of, resource_group_of, type_of
 from shared.domain.error import Damaged, TooLarge
 from shared.domain.finding import resource_key
 from shared.domain.inventory import UnreadReason
@@ -62,7 +62,7 @@ def document(resource: Resource, subscription: str, before: ResourceRow | None, 
     collected = resource.collected_at or format_time(at)
     record["collectedAt"] = collected
     identity = resource.id.lower()
-    parent = parent_of(identity)
+    parent = _owner(identity)
     tags = resource.body.get("tags")
     tags = lowered(tags) if isinstance(tags, Mapping) else {}
     return {
@@ -86,6 +86,12 @@ def document(resource: Resource, subscription: str, before: ResourceRow | None, 
         "unsettled": _is_unsettled(resource),
         "record": record,
     }
+
+
+def _owner(identity: str) -> str | None:
+    """Return the id of what a resource is judged with: its parent, or the subscription that it lies right in."""
+    holder = holder_of(identity)
+    return None if holder is None or type_of(holder) == RESOURCE_GROUP_TYPE else holder
 
 
 def _is_unsettled(resource: Resource) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
 
-from shared.domain.arm_id import subscription_of
+from shared.domain.arm_id import SUBSCRIPTION_TYPE, subscription_of, type_of
 from shared.domain.error import InvalidInput, NotFound, Throttled, TooLarge, Unavailable
 from shared.domain.estate import Estate
 from shared.domain.estate_event import PageImported
@@ -271,13 +271,22 @@ def _keep_page(import_id: str, subscription: str, resources: Sequence[Resource],
         retained[:] = found.retained  # a decision that is retried decides afresh
         if not found.kept:
             return None
-        event = PageImported(import_id=import_id, read=len(resources), new=found.new)
+        called = next(filter(None, map(_display_name, resources)), "")
+        event = PageImported(import_id=import_id, read=len(resources), new=found.new, display_name=called)
         return estate.EstateChange(
             event, {resource_change.RESOURCE_KIND: found.kept, resource_change.CHANGE_KIND: found.changes}
         )
 
     estate.decide(store, subscription, decision)
     return retained
+
+
+def _display_name(resource: Resource) -> str:
+    """Return what people call a subscription: ARM has it apart, Resource Graph as the name; "" of anything else."""
+    if type_of(resource.id) != SUBSCRIPTION_TYPE:
+        return ""
+    named = resource.body.get("displayName") or resource.body.get("name")
+    return named if isinstance(named, str) and named.lower() != subscription_of(resource.id) else ""
 
 
 def _outcome(now: ImportJob, file: InventoryReader) -> ImportEnd:

@@ -238,3 +238,11 @@ def test_a_sentence_counts_the_changes_it_does_not_tell(number: int, rest: str, 
     found = explained(rule, catalog, {"name": "n", "properties": {"list": ["y"] * number}})
     assert found.summary().endswith(rest)
     assert found.summary().count("set properties") == 4
+
+
+def test_a_tag_with_quotes_is_written_as_a_rule_does(catalog: AliasCatalog) -> None:
+    rule = {"field": "tags['''My.Tag''']", "equals": "yes"}
+    found = explained(rule, catalog, {"name": "n", "tags": {"'My.Tag'": "yes"}})
+    assert found.summary() == (
+        "Not compliant: tags['''My.Tag'''] is \"yes\"; to comply, set tags['''My.Tag'''] to \"No\"."
+    )

@@ -1,5 +1,6 @@
 """The cheapest changes that turn the answer of a rule around, before any is tried."""
 
+import json
 from typing import Any
 
 import pytest
@@ -200,3 +201,29 @@ def test_what_tells_members_apart_is_not_changed_where_one_can_be_added(catalog:
 def test_a_count_of_which_a_part_was_not_read_is_left_alone(catalog: AliasCatalog) -> None:
     rule = count(PORT, "Test/items[*]", greater=0)
     assert turned(rule, catalog, wanted=True, items=[Unknown("p", "forbidden")]) is None
+
+
+OPEN = "a value for which [not(empty(field('Test/a')))] is not false"
+
+
+@pytest.mark.parametrize(
+    ("expression", "equals", "properties", "expected"),
+    [
+        ("empty(field('Test/a'))", "true", {}, ("set", "properties.a", "set")),
+        ("empty(field('Test/a'))", "true", {"a": []}, ("set", "properties.a", "set")),
+        ("not(empty(field('Test/a')))", "false", {}, ("set", "properties.a", OPEN)),
+        ("startsWith(field('Test/a'), 'x')", "false", {"a": "y"}, ("set", "properties.a", "x")),
+    ],
+)
+def test_what_has_members_is_not_set_to_a_flag(
+    catalog: AliasCatalog, expression: str, equals: str, properties: Rule, expected: Told
+) -> None:
+    rule = {"value": f"[{expression}]", "equals": json.loads(equals)}
+    assert turned(rule, catalog, wanted=False, **properties) == [expected]
+
+
+def test_the_name_of_a_member_is_no_value(catalog: AliasCatalog) -> None:
+    rule = {"value": "[contains(field('Test/a'), subscription().Id)]", "equals": True}
+    source = {"policyRule": {"if": rule, "then": {"effect": "audit"}}}
+    policy = compile_definition({"properties": source}, aliases=catalog)
+    assert RuleSource(policy).literals("$.policyRule.if") == ()

@@ -19,7 +19,7 @@ from shared.importing import buffer, inventory_reader
 from shared.ports.documents import Query
 from shared.ports.queue import Queue
 from shared.services import compliance
-from shared.services.estate import estate, judgement, resource
+from shared.services.estate import estate, judgement, resource, surroundings
 from shared.services.import_job import import_job, upload
 from shared.services.policy.effective_policy import EffectivePolicies
 from tests.fakes.catalog import SmallCatalog
@@ -317,3 +317,38 @@ def test_a_single_page_of_a_list_is_a_partial_import_that_says_how_to_get_the_re
     ended = run(json.dumps({**said, name: [account("a"), account("b")]}).encode(), store, queue)
     assert (ended.status, ended.imported, ended.error_count) == (ImportStatus.PARTIAL, 2, 0)
     assert re.search(f"the file is one page of a list: {reason}", ended.reason)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "displayName": "Harbor"},
+        {"id": f"/subscriptions/{SUBSCRIPTION}", "type": "microsoft.resources/subscriptions", "name": "Harbor"},
+    ],
+)
+def test_an_imported_subscription_is_called_by_its_name(store: Store, queue: Queue, body: dict[str, Any]) -> None:
+    run(lines(account("a"), body), store, queue)
+    upload.take(
+        "i2",
+        "later.json",
+        [lines(account("b"), {**body, "name": SUBSCRIPTION, "displayName": ""})],
+        store=store,
+        queue=queue,
+    )
+    import_job.run("i2", store=store, queue=queue, catalog=CATALOG)
+    assert estate.every(store)[0].display_name == "Harbor"
+
+
+def test_what_lies_right_in_a_subscription_is_judged_with_it(store: Store, queue: Queue) -> None:
+    holder = f"/subscriptions/{SUBSCRIPTION}"
+    plan = {"id": f"{holder}/providers/Microsoft.Security/pricings/VirtualMachines", "name": "VirtualMachines"}
+    run(
+        lines(
+            {"id": holder, "displayName": "Harbor"}, {**plan, "properties": {"pricingTier": "Standard"}}, account("a")
+        ),
+        store,
+        queue,
+    )
+    row = resource.get(resource_key(holder), store=store).model
+    found = surroundings.stored_children((row.id,), store)
+    assert {key: [each["name"] for each in those] for key, those in found.items()} == {row.id: ["VirtualMachines"]}
