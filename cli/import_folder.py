@@ -5,7 +5,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from cli.resource_file import ResourceFile, files_within, is_changed, open_input
 from shared.domain.error import CortexError, InvalidInput
@@ -56,7 +56,7 @@ def join_files(folder: Path, into: Path, report: Callable[[str], None]) -> Joine
         for each in files_within([ResourceFile(str(folder), folder)], report):
             known += 1
             try:
-                lines = _append(each, out)
+                lines = _append(each, out.write)
             except (CortexError, OSError) as error:
                 report(f"{each.name}: {error}")
                 continue
@@ -68,7 +68,7 @@ def join_files(folder: Path, into: Path, report: Callable[[str], None]) -> Joine
     return joined
 
 
-def _append(file: ResourceFile, out: IO[bytes]) -> int:
+def _append(file: ResourceFile, write: Callable[[bytes], object]) -> int:
     """Write the text of a file, once it is known to be whole; return the number of its lines."""
     with open_input(str(file.path)) as opened:
         before = os.fstat(opened.fileno())
@@ -77,8 +77,8 @@ def _append(file: ResourceFile, out: IO[bytes]) -> int:
         lines = 1
         for piece in decompress(opened):
             lines += piece.count(b"\n")
-            out.write(piece)
-        out.write(b"\n")
+            write(piece)
+        write(b"\n")
         if is_changed(before, os.fstat(opened.fileno())):
             raise InvalidInput("it was changed while it was read: import it again", path="FILE")
     return lines

@@ -161,7 +161,7 @@ def _print(ended: ImportJob, joined: JoinedFolder | None) -> None:
         terminal.print_out("{}", ended["reason"], indent=2)
     for bad in ended["errors"][:10]:
         place = f"record {bad['position']}, line {bad['line']}, at {bad['path']}"
-        if joined:
+        if joined and bad["line"] is not None:
             name, line = joined.place(bad["line"])
             place = f"{name}, line {line}, at {bad['path']}"
         terminal.print_out("[yellow]left out:[/] {}: {}", place, bad["reason"], indent=2)
