@@ -28,7 +28,7 @@ IMPORTS = Listing(
     "/imports", "import", "imports", ("status", "name", "records", "imported", "requestedBy", "requestedAt", "id")
 )
 
-app = typer.Typer(help="start, list, show: inventories that were exported elsewhere", no_args_is_help=True)
+app = typer.Typer(help="start, list, show, cancel: inventories that were exported elsewhere", no_args_is_help=True)
 
 
 @app.command("list")
@@ -50,6 +50,19 @@ def show_import(
 ) -> None:
     """Show an import, with the records that were left out and why."""
     detail.print_thing(address("imports", job), json=json)
+
+
+@app.command("cancel")
+def cancel_import(
+    job: Annotated[str, typer.Argument(metavar="ID", help="id of an import")], json: listing.JsonOption = False
+) -> None:
+    """Cancel an import; what it has kept stays."""
+    with Client() as api:
+        known = api.post(address("imports", job, "cancel"), ImportJob)
+    if json:
+        terminal.print_json(known)
+    else:
+        _print(known, None)
 
 
 @app.command("start")

@@ -172,6 +172,7 @@ def _upload(api: Recorder, body: Json) -> None:
     httpx2.request(made["method"], made["url"], headers=made["headers"], content=content).raise_for_status()
     uploaded = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     api.call("upload_complete", uploaded, id=made["id"])
+    api.call("import_cancel", id=api.see("upload_start").json()["id"])
 
 
 def _remediation(api: Recorder) -> None:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from functions.api.http import response
 from functions.api.http.access import Authorized
 from functions.api.http.body import check_length
-from functions.api.http.idempotency import IdempotencyKeyHeader, IdempotentRequest, request_fingerprint
+from functions.api.http.idempotency import IdempotencyKeyHeader, Idempotent, IdempotentRequest, request_fingerprint
 from functions.api.http.route import make_router
 from shared import bootstrap
 from shared.bootstrap import Ports
@@ -183,6 +183,14 @@ def import_list(request: Request, caller: Authorized, asked: Annotated[ImportLis
 def import_get(request: Request, caller: Authorized, id: str) -> Response:
     """Return one import, with the first hundred records that were left out, and why."""
     return response.stored(request, import_job.get(id, store=caller.store))
+
+
+@router.post("/imports/{id}/cancel", status_code=202, response_model=ImportJob)
+async def import_cancel(idempotent: Idempotent, id: str) -> Response:
+    """Cancel an import, or an upload that waits for its file; what was kept stays. 409 when it has already ended."""
+    return await idempotent.start(
+        lambda _: import_job.cancel(id, store=idempotent.caller.store), f"/api/v1/imports/{id}"
+    )
 
 
 def _origin(asked: ImportQuery) -> ImportOrigin:

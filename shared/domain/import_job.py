@@ -28,6 +28,7 @@ class ImportStatus(StrEnum):
     COMPLETED = "completed"
     PARTIAL = "partial"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 ACTIVE_STATUSES = (ImportStatus.REQUESTED, ImportStatus.RUNNING)
@@ -191,8 +192,22 @@ class ImportFailed(ImportEnded):
     version: Literal[1] = 1
 
 
+class ImportCancelled(ImportEnded):
+    """Somebody stopped the import; what it has kept stays."""
+
+    type: Literal["importCancelled"] = "importCancelled"
+    version: Literal[1] = 1
+
+
 type ImportEvent = Annotated[
-    UploadStarted | ImportRequested | ImportWaiting | ImportProgressed | ImportCompleted | ImportPartial | ImportFailed,
+    UploadStarted
+    | ImportRequested
+    | ImportWaiting
+    | ImportProgressed
+    | ImportCompleted
+    | ImportPartial
+    | ImportFailed
+    | ImportCancelled,
     Field(discriminator="type"),
 ]
 
@@ -201,11 +216,13 @@ TRANSITIONS: Mapping[tuple[ImportStatus | None, type[Event]], ImportStatus] = {
     (None, UploadStarted): ImportStatus.UPLOADING,
     (ImportStatus.UPLOADING, ImportRequested): ImportStatus.REQUESTED,
     (ImportStatus.UPLOADING, ImportFailed): ImportStatus.FAILED,
+    (ImportStatus.UPLOADING, ImportCancelled): ImportStatus.CANCELLED,
     **{(status, ImportWaiting): status for status in ACTIVE_STATUSES},
     **{(status, ImportProgressed): ImportStatus.RUNNING for status in ACTIVE_STATUSES},
     **{(status, ImportCompleted): ImportStatus.COMPLETED for status in ACTIVE_STATUSES},
     **{(status, ImportPartial): ImportStatus.PARTIAL for status in ACTIVE_STATUSES},
     **{(status, ImportFailed): ImportStatus.FAILED for status in ACTIVE_STATUSES},
+    **{(status, ImportCancelled): ImportStatus.CANCELLED for status in ACTIVE_STATUSES},
 }
 """(status, event) -> the status after it."""
 

@@ -67,6 +67,7 @@ OPERATION_ROLES: Mapping[str, Role | None] = {
     "upload_complete": Role.OPERATOR,
     "import_list": Role.READER,
     "import_get": Role.READER,
+    "import_cancel": Role.OPERATOR,
     "remediation_create": Role.OPERATOR,
     "remediation_list": Role.READER,
     "remediation_get": Role.READER,

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from shared.domain.arm_id import SUBSCRIPTION_TYPE, subscription_of, type_of
-from shared.domain.error import InvalidInput, NotFound, Throttled, TooLarge, Unavailable
+from shared.domain.error import Conflict, InvalidInput, NotFound, Throttled, TooLarge, Unavailable
 from shared.domain.estate import Estate
 from shared.domain.estate_event import PageImported
 from shared.domain.import_job import (
     ACTIVE_STATUSES,
     RECORD_ERROR_ITEMS,
     RETAINED_ITEMS,
+    ImportCancelled,
     ImportCompleted,
     ImportEvent,
     ImportFailed,
@@ -98,6 +99,26 @@ def _wait(known: ImportJob, error: Throttled | Unavailable, store: Store) -> Imp
 def fail(import_id: str, reason: str, *, store: Store) -> ImportJob:
     """Record that an import cannot go on, and why."""
     return _end(import_id, lambda _now: _failed(reason), store)
+
+
+def cancel(import_id: str, *, store: Store) -> ImportJob:
+    """Stop an import, and remove its file; what it has kept stays. Done again, it returns the cancelled import.
+
+    A delivery that is at work finds at the end of its batch that there is nothing more to do: what it has kept of that
+    batch stays too, and is not counted.
+
+    Errors: NotFound; Conflict when it has ended by itself.
+    """
+    find(import_id, store=store)
+
+    def decision(now: ImportJob | None) -> Sequence[ImportEvent]:
+        if now is None or now.status == ImportStatus.CANCELLED:
+            return ()
+        if now.ended_at is not None:
+            raise Conflict(f"import {import_id} is {now.status} already")
+        return (ImportCancelled(reason=f"cancelled after {now.records} records"),)
+
+    return _cleared(aggregate.decide(STREAM, import_id, decision, store=store), store)
 
 
 def give_up(import_id: str, reason: str, *, store: Store) -> ImportJob:

@@ -83,6 +83,16 @@ def test_a_name_that_cannot_be(api: Api) -> None:
     assert upload(api, FILE.encode(), "").json()["name"] == "upload"
 
 
+def test_an_import_is_cancelled_once_and_its_file_is_gone(api: Api) -> None:
+    at = upload(api, FILE.encode()).headers["location"]
+    for _ in range(2):
+        answer = api.client.post(f"{at}/cancel", headers=api.headers())
+        assert (answer.status_code, answer.headers["location"]) == (202, at)
+        assert (answer.json()["status"], answer.json()["reason"]) == ("cancelled", "cancelled after 0 records")
+    assert kept(api) == []
+    problem(api.client.post("/api/v1/imports/absent/cancel", headers=api.headers()), 404)
+
+
 def test_what_is_not_there(api: Api) -> None:
     problem(api.get("/imports/none"), 404)
 

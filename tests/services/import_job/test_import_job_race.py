@@ -15,7 +15,7 @@ import pytest
 
 from shared.adapters.index import INDEXES
 from shared.adapters.local.documents import SqliteDocuments
-from shared.domain.error import CortexError, Throttled, Unavailable
+from shared.domain.error import Conflict, CortexError, NotFound, Throttled, Unavailable
 from shared.domain.import_job import ImportJob, ImportProgressed, ImportStatus
 from shared.eventstore import aggregate
 from shared.eventstore.store import Store
@@ -33,6 +33,7 @@ from tests.fakes.inventory import account
 CATALOG = SmallCatalog()
 GOOD, BAD, TWICE = 3, 2, 1
 BATCH_RECORDS = 2
+ENDS = {"importCompleted", "importPartial", "importFailed", "importCancelled"}
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +135,69 @@ def test_deliveries_at_once_keep_each_record_once(store: Store, queue: Queue) ->
         list(pool.map(lambda _: run(store, queue), range(8)))
     to_the_end(store, queue)
     check(store, 60)
+
+
+def stop(store: Store) -> None:
+    with suppress(Conflict):  # it had ended by itself
+        import_job.cancel("i1", store=store)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_import_cancelled_at_any_write_ends_and_what_was_kept_stays(
+    *, after: bool, store: Store, queue: Queue, tmp_path: Path
+) -> None:
+    ends = set()
+    for each in at_every_write(store, queue, tmp_path, stop, after=after):
+        ended = import_job.find("i1", store=each)
+        ends.add(ended.status)
+        assert ended.ended_at is not None
+        assert len(list(resource.stored(Query(equals={"gone": False}), each))) >= ended.imported
+        assert each.blobs.names(tenant=each.tenant, prefix="import/") == []
+    assert ends == {ImportStatus.CANCELLED, ImportStatus.PARTIAL}, "the last one is not interrupted"
+
+
+def test_an_import_is_cancelled_once_however_often_it_is_asked(store: Store, queue: Queue) -> None:
+    request(store, queue, content(60))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: stop(store) if number % 2 else run(store, queue), range(8)))
+    to_the_end(store, queue)
+    ended = [each.event.type for each in _events(store, "import:i1") if each.event.type in ENDS]
+    assert len(ended) == 1
+    assert import_job.find("i1", store=store).ended_at is not None
+    assert store.blobs.names(tenant=store.tenant, prefix="import/") == []
+
+
+def test_a_cancelled_import_is_neither_run_nor_sent_again(store: Store, queue: Queue, clock: Clock) -> None:
+    request(store, queue, content(60))
+    clock.tick = import_job.STEP_DURATION / 2
+    going = run(store, queue)
+    assert (going.status, going.imported) == (ImportStatus.RUNNING, BATCH_RECORDS)
+    clock.tick = timedelta(0)
+    first, again = (import_job.cancel("i1", store=store) for _ in range(2))
+    assert (first.status, first.reason) == (ImportStatus.CANCELLED, f"cancelled after {BATCH_RECORDS} records")
+    assert again == first
+    clock.at += 2 * import_job.STALLED_AFTER
+    assert import_job.stalled(store=store) == []
+    assert to_the_end(store, queue) == first
+    assert len(list(resource.stored(Query(), store))) == BATCH_RECORDS
+
+
+def test_an_upload_that_waits_is_cancelled_and_takes_no_file(store: Store, queue: Queue) -> None:
+    upload.start("i1", "file.jsonl", store=store)
+    assert import_job.cancel("i1", store=store).status == ImportStatus.CANCELLED
+    with pytest.raises(Conflict):
+        upload.receive("i1", [content()], store=store)
+    with pytest.raises(Conflict, match="cancelled"):
+        upload.complete("i1", 1, "a" * 64, store=store, queue=queue)
+
+
+def test_what_has_ended_by_itself_is_not_cancelled(store: Store, queue: Queue) -> None:
+    request(store, queue, content())
+    to_the_end(store, queue)
+    with pytest.raises(Conflict, match="i1 is partial already"):
+        import_job.cancel("i1", store=store)
+    with pytest.raises(NotFound):
+        import_job.cancel("i2", store=store)
 
 
 def test_a_late_delivery_does_not_undo_what_a_newer_import_said(store: Store, queue: Queue, clock: Clock) -> None:
