@@ -25,7 +25,8 @@ control               `Control`: reads and guarded writes by id
 Requests to Azure Resource Manager:
 arm                   one pipeline per tenant; single reads and lists
 retry_policy          retries, call budget, Resource Graph's quota, authentication
-decoding              response bodies, bounded in size and time
+transport             HTTP over kept connections; responses are bounded in size and time
+decoding              response bodies as JSON
 response_validation   what a response must look like
 arm_error             ARM's error responses as the product's own errors
 login                 the credential of this process

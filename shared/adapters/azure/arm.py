@@ -12,15 +12,13 @@ from urllib.parse import quote, urlencode
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.pipeline import Pipeline
 from azure.core.pipeline.policies import RequestIdPolicy, UserAgentPolicy
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.mgmt.resource.resources import ResourceManagementClient
-from requests import Session
-from urllib3 import Retry
 
 from shared.adapters.azure import arm_error, response_validation
-from shared.adapters.azure.decoding import BoundedAdapter, JsonDecodingPolicy
+from shared.adapters.azure.decoding import JsonDecodingPolicy
 from shared.adapters.azure.retry_policy import ArmRetryPolicy, AuthenticationPolicy, CallBudgetPolicy, QuotaPolicy
+from shared.adapters.azure.transport import BoundedTransport
 from shared.domain.error import InvalidInput, Malformed, NotFound
 from shared.domain.resource import JsonObject
 from shared.ports.call_budget import CallBudget
@@ -38,8 +36,6 @@ _LIST_PAGES = 1000
 LIST_SECONDS = 60.0
 """Seconds that all pages of one list may take together."""
 PROVIDER_VERSION = "2021-04-01"
-POOL_CONNECTIONS = 64
-"""Connections kept open: eight subscriptions are collected at a time, with eight threads each."""
 _DAY_SECONDS = 86_400.0
 
 
@@ -75,7 +71,7 @@ class Arm:
         self._credential = connection.credential
         host = self.endpoint.partition("://")[2].partition("/")[0]
         self._pipeline: Any = Pipeline(
-            RequestsTransport(session=_session(), connection_timeout=min(timeout, 5.0), read_timeout=timeout),
+            BoundedTransport(connect_seconds=min(timeout, 5.0), read_seconds=timeout),
             [
                 RequestIdPolicy(),
                 UserAgentPolicy("policycortex"),
@@ -184,15 +180,6 @@ class Arm:
         """Close the connections."""
         # The pipeline has no other way to close.
         self._pipeline.__exit__()
-
-
-def _session() -> Session:
-    """Return a session that keeps a connection for every thread; by default, ten are kept and others closed."""
-    session = Session()
-    once = Retry(total=False, redirect=False, raise_on_status=False)  # ArmRetryPolicy decides what is sent again
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, BoundedAdapter(pool_maxsize=POOL_CONNECTIONS, max_retries=once))
-    return session
 
 
 def raw(response: Any, _typed: object, _headers: object) -> Any:  # noqa: ANN401 - the SDK's callback

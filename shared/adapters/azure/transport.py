@@ -1,0 +1,216 @@
+"""The transport of requests to Azure Resource Manager: responses are read whole, bounded in size and time.
+
+A scan makes thousands of small calls. The SDK's own transport spends more on each than on sending it: cookies,
+redirects, `.netrc` and the environment's proxies are looked at every time.
+"""
+
+import os
+import time
+from collections.abc import Iterator, MutableMapping
+from http import HTTPStatus
+from typing import Any, Self
+
+import certifi
+import urllib3
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.pipeline.transport import HttpTransport
+from azure.core.rest import HttpRequest, HttpResponse
+from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, ProxyManager, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from shared.adapters.azure import response_validation
+from shared.domain.error import Malformed
+
+RESPONSE_BYTES = 64 * 1024 * 1024
+"""Bytes of the largest response read. Resource Graph sends up to 16 MiB, ARM all providers with aliases at once."""
+RESPONSE_SECONDS = 60.0
+"""Seconds that the body of one response may take."""
+CHUNK_BYTES = 64 * 1024
+POOL_CONNECTIONS = 64
+"""Connections kept open: eight subscriptions are collected at a time, with eight threads each."""
+_DEFAULT_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+
+
+class WholeResponse(HttpResponse):
+    """A response whose body has been read."""
+
+    encoding: str | None = None
+    is_closed = True
+    is_stream_consumed = True
+    # The SDK's class has abstract properties of these names, which values of the class replace.
+    request = HttpRequest("GET", "")
+    status_code = 0
+    headers: MutableMapping[str, str] = HTTPHeaderDict()
+    reason = ""
+    content = b""
+
+    def __init__(self, request: HttpRequest, found: BaseHTTPResponse, content: bytes) -> None:
+        self.request = request
+        self.status_code = found.status
+        self.headers = found.headers
+        self.reason = found.reason or ""
+        self.content = content
+
+    @property
+    def url(self) -> str:
+        """Return the address that answered."""
+        return str(self.request.url)
+
+    @property
+    def content_type(self) -> str | None:
+        """Return the content type as it was sent."""
+        return self.headers.get("content-type")
+
+    def text(self, encoding: str | None = None) -> str:
+        """Return the body as text: UTF-8, also with a byte order mark, unless another encoding is asked for."""
+        return self.content.decode(encoding or "utf-8-sig")
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        """Return the JSON of the body; ValueError when it is none."""
+        return response_validation.decode(self.text())
+
+    def raise_for_status(self) -> None:
+        """Raise HttpResponseError for a response that tells an error."""
+        if self.status_code >= HTTPStatus.BAD_REQUEST:
+            raise HttpResponseError(response=self)
+
+    def read(self) -> bytes:
+        """Return the body."""
+        return self.content
+
+    def iter_raw(self, **_options: Any) -> Iterator[bytes]:  # noqa: ANN401 - the SDK's protocol
+        """Yield the body."""
+        yield self.content
+
+    iter_bytes = iter_raw
+
+    def close(self) -> None:
+        """Do nothing: the connection has been given back."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
+    """Sends requests over kept connections. Safe for several threads.
+
+    A connection must be made, and each piece of a response come, within so many seconds. Proxies and certificates are
+    those of the environment.
+    """
+
+    def __init__(self, *, connect_seconds: float, read_seconds: float) -> None:
+        self._timeout = Timeout(connect=connect_seconds, read=read_seconds)
+        self._pools: dict[str | None, PoolManager] = {}
+        self._proxies: dict[str, str | None] = {}
+
+    def send(self, request: HttpRequest, **_options: Any) -> HttpResponse:  # noqa: ANN401 - the SDK's protocol
+        """Send a request once, and read the response; AzureError, or Malformed when it exceeds a bound."""
+        try:
+            found: BaseHTTPResponse = self._pool(request.url).urlopen(
+                request.method,
+                request.url,
+                body=request.content,
+                headers={**_DEFAULT_HEADERS, **request.headers},
+                timeout=self._timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except HTTPError as error:
+            raise _unsent(error) from error
+        try:
+            content = b"".join(_pieces(found, request.url))
+        except HTTPError as error:
+            raise _unread(error) from error
+        finally:
+            # What was read to its end has given its connection back; any other is of no use.
+            found.close()
+        return WholeResponse(request, found, content)
+
+    def _pool(self, url: str) -> PoolManager:
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin not in self._proxies:
+            self._proxies[origin] = select_proxy(origin, get_environ_proxies(origin))
+        proxy = self._proxies[origin]
+        if proxy not in self._pools:
+            self._pools[proxy] = _made(proxy)
+        return self._pools[proxy]
+
+    def open(self) -> None:
+        """Do nothing: connections are opened by the first request."""
+
+    def close(self) -> None:
+        """Close the connections."""
+        for each in self._pools.values():
+            each.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
+def _made(proxy: str | None) -> PoolManager:
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    place = "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs"  # noqa: PTH112 - a variable of the environment
+    options: dict[str, Any] = {"maxsize": POOL_CONNECTIONS, "cert_reqs": "CERT_REQUIRED", place: bundle}
+    if proxy is None:
+        return PoolManager(**options)
+    name, word = get_auth_from_url(proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=f"{name}:{word}") if name else None
+    return ProxyManager(proxy, proxy_headers=headers, **options)
+
+
+def _pieces(found: BaseHTTPResponse, url: str) -> Iterator[bytes]:
+    """Yield the body piece by piece, as it arrives; Malformed when it is too large or takes too long."""
+    size, until = 0, time.monotonic() + RESPONSE_SECONDS
+    # read1 returns what has arrived: read would wait for a full piece, and the time would not be checked.
+    while piece := found.read1(CHUNK_BYTES, decode_content=True):
+        size += len(piece)
+        if size > RESPONSE_BYTES:
+            raise Malformed(f"the answer to {url.partition('?')[0]} is larger than {RESPONSE_BYTES} bytes")
+        if time.monotonic() > until:
+            raise Malformed(f"the answer to {url.partition('?')[0]} was not complete after {RESPONSE_SECONDS:.0f} s")
+        yield piece
+
+
+def _unsent(error: HTTPError) -> AzureError:
+    """Return the SDK's error for a request that was not sent, or whose answer did not begin."""
+    if isinstance(error, NewConnectionError | SSLError | ProxyError):
+        return ServiceRequestError(error, error=error)
+    if isinstance(error, ConnectTimeoutError):
+        return ServiceRequestTimeoutError(error, error=error)
+    if isinstance(error, ReadTimeoutError):
+        return ServiceResponseTimeoutError(error, error=error)
+    # It may have arrived: a write must not be sent again.
+    return ServiceResponseError(error, error=error)
+
+
+def _unread(error: HTTPError) -> AzureError:
+    """Return the SDK's error for an answer that broke off."""
+    if isinstance(error, ReadTimeoutError):
+        return ServiceResponseTimeoutError(error, error=error)
+    if isinstance(error, ProtocolError):
+        return IncompleteReadError(error, error=error)
+    return DecodeError(f"its content cannot be decoded: {error}", error=error)

@@ -1,0 +1,139 @@
+"""The transport to Resource Manager: what it sends, what it reads, and what its failures are called."""
+
+import gzip
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.rest import HttpRequest
+
+from shared.adapters.azure.transport import BoundedTransport
+from tests.adapters.cloud import Answer, Cloud
+
+PLACE = "/subscriptions"
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with Cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def transport() -> Iterator[BoundedTransport]:
+    with BoundedTransport(connect_seconds=2.0, read_seconds=0.5) as opened:
+        yield opened
+
+
+def asked(cloud: Cloud, method: str = "GET", **options: object) -> HttpRequest:
+    return HttpRequest(method, cloud.endpoint + PLACE, **options)
+
+
+def test_a_response_is_read_whole(cloud: Cloud, transport: BoundedTransport) -> None:
+    cloud.always(PLACE, Answer(200, {"value": ["ü"]}, {"x-ms-Request-Id": "7"}))
+    found = transport.send(asked(cloud))
+    assert (found.status_code, found.json(), found.headers["X-MS-request-id"]) == (200, {"value": ["ü"]}, "7")
+    assert (found.content_type, found.url) == ("application/json", cloud.endpoint + PLACE)
+    assert found.read() == found.content == b"".join(found.iter_bytes())
+    found.raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers"),
+    [
+        (gzip.compress(b'{"a": 1}'), {"Content-Encoding": "gzip"}),
+        (b'\xef\xbb\xbf{"a": 1}', {}),
+    ],
+    ids=["gzip", "byte order mark"],
+)
+def test_encodings_are_decoded(cloud: Cloud, transport: BoundedTransport, raw: bytes, headers: dict[str, str]) -> None:
+    cloud.always(PLACE, Answer(200, raw=raw, headers=headers))
+    assert transport.send(asked(cloud)).json() == {"a": 1}
+
+
+def test_an_error_is_a_response(cloud: Cloud, transport: BoundedTransport) -> None:
+    cloud.always(PLACE, Answer(409, {"error": {"code": "Conflict", "message": "twice"}}))
+    with pytest.raises(HttpResponseError, match="twice") as raised:
+        transport.send(asked(cloud)).raise_for_status()
+    assert raised.value.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(drop=True), ServiceResponseError),
+        (Answer(hold=True), ServiceResponseTimeoutError),
+        (Answer(200, {"value": ["x" * 100]}, cut=True), IncompleteReadError),
+        (Answer(200, raw=b"no gzip", headers={"Content-Encoding": "gzip"}), DecodeError),
+    ],
+    ids=["dropped", "late", "cut", "garbled"],
+)
+def test_a_failure_says_whether_the_request_may_have_arrived(
+    cloud: Cloud, transport: BoundedTransport, answer: Answer, error: type[AzureError]
+) -> None:
+    cloud.always(PLACE, answer)
+    with pytest.raises(error):
+        transport.send(asked(cloud, "PUT", json={}))
+
+
+def test_nobody_who_listens_is_told(transport: BoundedTransport) -> None:
+    with Cloud() as gone:
+        pass
+    with pytest.raises(ServiceRequestError):
+        transport.send(asked(gone))
+
+
+def test_a_body_is_sent_as_it_is(cloud: Cloud, transport: BoundedTransport) -> None:
+    cloud.always(PLACE, Answer(200, {}))
+    transport.send(asked(cloud, "PUT", json={"name": "ü"}, headers={"If-Match": "*"}))
+    transport.send(asked(cloud, "DELETE"))
+    (put, delete) = cloud.calls
+    assert (put.method, put.body, put.headers["if-match"]) == ("PUT", {"name": "ü"}, "*")
+    assert put.headers["content-type"] == "application/json"
+    assert (delete.method, delete.body) == ("DELETE", None)
+
+
+def test_redirects_and_cookies_are_not_followed(cloud: Cloud, transport: BoundedTransport) -> None:
+    cloud.once(PLACE, Answer(307, {}, {"Location": "/elsewhere", "Set-Cookie": "a=b"}))
+    assert transport.send(asked(cloud)).status_code == 307
+    transport.send(asked(cloud))
+    assert [call.path for call in cloud.calls] == [PLACE, PLACE]
+    assert "cookie" not in cloud.calls[1].headers
+
+
+def test_a_token_is_not_replaced_by_what_a_file_says(
+    cloud: Cloud, transport: BoundedTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ada password secret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    transport.send(asked(cloud, headers={"Authorization": "Bearer token"}))
+    assert cloud.calls[0].headers["authorization"] == "Bearer token"
+
+
+def test_the_environment_names_the_proxy(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", cloud.endpoint.replace("http://", "http://ada:secret@"))
+    with BoundedTransport(connect_seconds=2.0, read_seconds=2.0) as transport:
+        transport.send(HttpRequest("GET", "http://management.invalid/subscriptions"))
+    (call,) = cloud.calls
+    assert call.headers["host"] == "management.invalid"
+    assert call.headers["proxy-authorization"].startswith("Basic ")
+
+
+def test_many_threads_share_it(cloud: Cloud, transport: BoundedTransport) -> None:
+    cloud.always(PLACE, Answer(200, {"value": []}))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: transport.send(asked(cloud)).status_code, range(64)))
+    assert found == [200] * 64
