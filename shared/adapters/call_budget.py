@@ -31,8 +31,8 @@ QUICK_SECONDS = 10.0
 """A lease that is used up within so many seconds is followed by a larger one."""
 STORE_RETRY_SECONDS = 30.0
 """Seconds for which a store that failed is left alone."""
-RENEWAL_SECONDS_MIN = 1.0
-"""A lease is kept at least so long, however often the cloud refuses calls."""
+RENEWAL_SECONDS_MIN = 0.5
+"""Refusals within so many seconds end no lease, so that there is no write for each of them."""
 PAUSE_SECONDS_MAX = 60.0
 """Seconds for which a refusal counts at most; the cloud is asked again then."""
 _ATTEMPTS = 20
@@ -58,18 +58,17 @@ class _Held:
 
     def has_call(self, at: float) -> bool:
         """Return whether there is a call to take; not where others have to be told of a refusal first."""
-        due = self.refused and at - self.granted_at >= RENEWAL_SECONDS_MIN
-        return self.schedule is not None and self.schedule.usable(at) and not due
+        return self.schedule is not None and self.schedule.usable(at) and not self.refused
 
     def use(self, instance: str, bucket: CallBucket) -> LeaseUse:
         """Return what came of the lease, in a bucket as it is now."""
         if self.schedule is None or self.bucket is None:
-            return LeaseUse(remaining=self.remaining, at=self.told_at, spent=bucket.granted, refused=self.refused)
+            return LeaseUse(0, self.remaining, self.told_at, bucket.granted, self.granted_at, refused=self.refused)
         others = sum(each.calls for name, each in self.bucket.leases.items() if name != instance)
         # Whatever others had, or were given since, may have been sent after the response that told.
         spent = self.schedule.taken + others + max(0, bucket.granted - self.bucket.granted)
         unused = self.schedule.calls - self.schedule.taken
-        return LeaseUse(unused, self.remaining, self.told_at, spent, refused=self.refused)
+        return LeaseUse(unused, self.remaining, self.told_at, spent, self.granted_at, refused=self.refused)
 
     def next_size(self, at: float) -> int:
         """Return how many calls to ask for: twice as many after a lease that was used up quickly, else half."""
@@ -120,8 +119,10 @@ class StoredCallBudget:
     def _learn(self, scope: CallScope, remaining: int, after: float, *, refused: bool) -> None:
         held = self._held(scope)
         with held.lock:
-            at = self._now().timestamp() + after
-            held.refused |= refused
+            now = self._now().timestamp()
+            # What is refused right after a lease began was sent before.
+            held.refused |= refused and now - held.granted_at >= RENEWAL_SECONDS_MIN
+            at = now + after
             # A response that comes late does not end the pause that a refusal asked for.
             if at >= held.told_at:
                 held.remaining, held.told_at = remaining, at
@@ -146,7 +147,10 @@ class StoredCallBudget:
                 held.alone = etag is None or etag == held.etag
                 before, after = self._next(scope, held, known, at)
                 try:
-                    held.etag = self._write(name, after, etag)
+                    # Nothing to tell the others, and nothing to get from them.
+                    if after is not before or held.schedule or held.refused:
+                        etag = self._write(name, after, etag)
+                    held.etag = etag
                 except (AlreadyExists, NotFound, Stale):
                     held.alone = False  # another instance was first
                     continue

@@ -19,18 +19,17 @@ Operation = Literal["reads", "writes", "deletes"]
 LEASE_SECONDS = 60.0
 """Seconds that calls may be used after they were leased; those of an instance that died return then."""
 LEASE_CALLS_MAX = 64
-LEASE_SCHEDULE_SECONDS = 5.0
+LEASE_SCHEDULE_SECONDS = 3.0
 """A lease has no more calls than the bucket gets in so many seconds."""
 LEASE_SHARE = 4
 """A lease has at most one part in so many of what is not leased yet, so that there is some for others."""
 CLOCK_SECONDS_MAX = 120.0
 """A time that is further in the future was written by a clock that was wrong."""
-REFUSAL_SECONDS = 1.0
-"""Several refusals within so many seconds have one cause, and count once."""
 REFUSAL_FACTOR = 0.5
-RECOVERY_SECONDS = 600.0
-"""Seconds in which the refill recovers from nothing."""
-REFILL_SHARE_MIN = 0.02
+RECOVERY_SECONDS = 300.0
+"""Seconds in which the refill doubles again after it was halved."""
+RECOVERY_DOUBLINGS_MAX = 10
+REFILL_SHARE_MIN = 0.05
 ROUNDING_SECONDS = 0.001
 """A call is sent so much after it is due: it must not be early by what the numbers were rounded."""
 
@@ -92,13 +91,14 @@ class LeaseUse:
     """What came of a lease: the calls not taken of it, and what the headers of responses have told meanwhile.
 
     At `at`, which may lie ahead after a refusal, the cloud's bucket had `remaining` calls; None when no response told.
-    Until now at most `spent` calls were sent that this number does not count.
+    Until now at most `spent` calls were sent that this number does not count. `since` is when the lease began.
     """
 
     unused: int = 0
     remaining: int | None = None
     at: float = 0.0
     spent: int = 0
+    since: float = 0.0
     refused: bool = False
 
 
@@ -120,8 +120,8 @@ def fill(bucket: CallBucket, limit: CallLimit, at: float) -> CallBucket:
         moment = max(moment, each.ends)
         leases = {other: left for other, left in leases.items() if other != name}
     level = _risen(level, bucket.refill * (at - moment), _room(limit, leases))
-    recovered = bucket.refill + limit.refill * max(0.0, at - since) / RECOVERY_SECONDS
-    refill = min(limit.refill, recovered)
+    doublings = min(max(0.0, at - since) / RECOVERY_SECONDS, RECOVERY_DOUBLINGS_MAX)
+    refill = min(limit.refill, bucket.refill * 2**doublings)
     return bucket.model_copy(update={"level": level, "at": max(since, at), "leases": leases, "refill": refill})
 
 
@@ -132,7 +132,8 @@ def settle(bucket: CallBucket, limit: CallLimit, instance: str, use: LeaseUse) -
     # Where the lease has ended the bucket fills up by itself: its calls would return twice.
     level = bucket.level + (min(use.unused, held.calls) if held else 0)
     refill, refused_at = bucket.refill, bucket.refused_at
-    if use.refused and bucket.at - bucket.refused_at >= REFUSAL_SECONDS:
+    # A lease that began before the refill was lowered has been refused for the same cause.
+    if use.refused and use.since >= bucket.refused_at:
         refill, refused_at = max(refill * REFUSAL_FACTOR, limit.refill * REFILL_SHARE_MIN), bucket.at
     if use.remaining is not None:
         told = min(use.remaining, limit.calls)

@@ -11,6 +11,7 @@ import pytest
 
 from local.cloud.arm.error import ArmError
 from local.cloud.quota import RateLimits
+from shared.adapters.azure.retry_policy import retry_after
 from shared.adapters.call_budget import StoredCallBudget
 from shared.adapters.generation import GenerationDocuments
 from shared.adapters.local.documents import SqliteDocuments
@@ -81,7 +82,8 @@ class MeteredCloud:
             headers = self.limits.request(scope.principal, METHODS[scope.operation], scope.subscription, at)
         except ArmError as error:
             self.refused += 1
-            budget.learn_refusal(scope, float(error.headers.get("Retry-After", 0)) or 0.04)
+            headers = {name.lower(): value for name, value in error.headers.items()}
+            budget.learn_refusal(scope, retry_after(headers) or 0.0)
             return False
         self.sent.append(at)
         budget.learn(scope, int(next(iter(headers.values()))))
