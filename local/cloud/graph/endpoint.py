@@ -67,6 +67,8 @@ def query_resources(cloud: Cloud, request: ArmRequest, hidden: Sequence[Fault] =
     asked = request.document()
     try:
         query = kql.parse_query(str(asked.get("query") or ""))
+    except kql.TableError as error:
+        raise invalid_query(cloud, "DisallowedLogicalTableName", str(error)) from error
     except kql.QueryError as error:
         raise invalid_query(cloud, "InvalidQuery", _INVALID_QUERY, ("ParserFailure", str(error))) from error
     conditions = [

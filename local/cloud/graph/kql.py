@@ -71,6 +71,10 @@ class QueryError(Exception):
     """A query that cannot be parsed; the message says where."""
 
 
+class TableError(QueryError):
+    """A query of a table that is not there; the message is Resource Graph's."""
+
+
 @dataclass(frozen=True, slots=True)
 class KqlPath:
     """A column, or a member below it, with the function that converts it, if any.
@@ -125,7 +129,7 @@ class _Parser:
     def query(self) -> KqlQuery:
         table = self._word().lower()
         if table not in TABLES:
-            raise QueryError(f"'{table}' is not a table that can be read.")
+            raise TableError(f"Table {table} is invalid, unsupported or disallowed.")
         query = KqlQuery(table)
         while self._accept("|"):
             if query.by is not None:

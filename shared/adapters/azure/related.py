@@ -6,7 +6,7 @@ lags, and leaves out what may not be read. So ARM is asked about each resource t
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -168,8 +168,11 @@ class RelatedReader:
         Throttled passes through; for what else goes wrong, ARM is asked.
         """
         children: _Children = {}
-        for parent, kinds in self._wanted.items():
-            owners = [each.id for each in resources if each.type.lower() == parent]
+        owned: defaultdict[str, list[str]] = defaultdict(list)
+        for each in resources:
+            owned[each.type.lower()].append(each.id)
+        for parent, owners in owned.items():
+            kinds = self._wanted.get(parent, frozenset())
             # For one resource, its own list is one call as well, and never lags.
             if len(owners) > 1:
                 for kind in (each for each in sorted(kinds) if self._types.is_listed_child(each, parent)):

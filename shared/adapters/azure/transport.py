@@ -25,7 +25,7 @@ from azure.core.exceptions import (
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, ProxyManager, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -120,15 +120,15 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
 
     def __init__(self, *, connect_seconds: float, read_seconds: float) -> None:
         self._timeout = Timeout(connect=connect_seconds, read=read_seconds)
-        self._pools: dict[str | None, PoolManager] = {}
-        self._proxies: dict[str, str | None] = {}
+        self._pools: dict[str, PoolManager | HTTPConnectionPool] = {}
 
     def send(self, request: HttpRequest, **_options: Any) -> HttpResponse:  # noqa: ANN401 - the SDK's protocol
         """Send a request once, and read the response; AzureError, or Malformed when it exceeds a bound."""
+        pool, target = self._pool(request.url)
         try:
-            found: BaseHTTPResponse = self._pool(request.url).urlopen(
+            found: BaseHTTPResponse = pool.urlopen(
                 request.method,
-                request.url,
+                target,
                 body=request.content,
                 headers={**_DEFAULT_HEADERS, **request.headers},
                 timeout=self._timeout,
@@ -147,14 +147,15 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
             found.close()
         return WholeResponse(request, found, content)
 
-    def _pool(self, url: str) -> PoolManager:
+    def _pool(self, url: str) -> tuple[PoolManager | HTTPConnectionPool, str]:
+        """Return the connections to an address, and what to ask them for: the whole address where there is a proxy."""
         origin = "/".join(url.split("/", 3)[:3])
-        if origin not in self._proxies:
-            self._proxies[origin] = select_proxy(origin, get_environ_proxies(origin))
-        proxy = self._proxies[origin]
-        if proxy not in self._pools:
-            self._pools[proxy] = _made(proxy)
-        return self._pools[proxy]
+        if origin not in self._pools:
+            proxy = select_proxy(origin, get_environ_proxies(origin))
+            manager = _made(proxy)
+            self._pools[origin] = manager if proxy else manager.connection_from_url(origin)
+        pool = self._pools[origin]
+        return pool, url if isinstance(pool, PoolManager) else url[len(origin) :] or "/"
 
     def open(self) -> None:
         """Do nothing: connections are opened by the first request."""
@@ -162,7 +163,7 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
     def close(self) -> None:
         """Close the connections."""
         for each in self._pools.values():
-            each.clear()
+            each.clear() if isinstance(each, PoolManager) else each.close()
 
     def __enter__(self) -> Self:
         return self

@@ -194,6 +194,13 @@ def test_bad_queries_are_refused_with_details(look: Any) -> None:
     assert ask(look, "resources", version="2010-01-01").error == "InvalidApiVersionParameter"
 
 
+def test_a_table_that_is_not_there_is_refused_as_resource_graph_does(look: Any) -> None:
+    reply = ask(look, "spaceresources | take 1")
+    assert (reply.status, reply.error) == (400, "BadRequest")
+    message = "Table spaceresources is invalid, unsupported or disallowed."
+    assert reply.body["error"]["details"] == [{"code": "DisallowedLogicalTableName", "message": message}]
+
+
 def test_what_is_written_is_seen(http: Any, cloud: Sandbox) -> None:
     account = cloud.ids(STORAGE)[0]
     http("PATCH", account, {"tags": {"seen": "yes"}}, version="2025-06-01")
