@@ -16,6 +16,7 @@ from shared.authoring.policy_file import read_policies
 from shared.domain.error import CortexError, InvalidInput
 from shared.domain.test_case import PolicyTestResult, PolicyTestSuite
 from shared.engine import AliasCatalog
+from shared.engine.error import nearest
 
 EXIT_FAILED = 1
 WATCH_SECONDS = 0.5
@@ -94,12 +95,20 @@ def _files(places: list[Path], patterns: tuple[str, ...]) -> Iterator[Path]:
 def _suites(places: list[Path], aliases: AliasCatalog, only: str) -> Iterator[FileResults]:
     for path in _files(places, _CASE_PATTERNS):
         try:
-            table = test_case.read_suite(yaml_text.read(input_file.read_file_text(path)))
+            value = yaml_text.read(input_file.read_file_text(path))
+            if path not in places and _is_other(value):
+                continue
+            table = test_case.read_suite(value)
         except CortexError as error:
             yield path.as_posix(), [PolicyTestResult(name="the file", passed=False, problems=(str(error),))]
             continue
         own = AliasCatalog.from_rows(each.model_dump() for each in table.aliases)
         yield path.as_posix(), list(_run(table, path.parent, aliases.merge(own) if len(own) else aliases, only))
+
+
+def _is_other(value: object) -> bool:
+    """Return whether a YAML file of a folder is no table of cases: pipelines and workflows are YAML too."""
+    return isinstance(value, Mapping) and nearest("cases", map(str, value)) is None
 
 
 def _run(table: PolicyTestSuite, folder: Path, aliases: AliasCatalog, only: str) -> Iterator[PolicyTestResult]:
@@ -150,6 +159,11 @@ def _print(suites: list[FileResults], *, as_json: bool) -> None:
                 terminal.print_out("[bold red]✗[/] {}: [bold]{}[/]", name, each.name)
                 for problem in each.problems:
                     terminal.print_out("    {}", problem, soft_wrap=True)
+    if not suites:
+        terminal.print_out(
+            "[yellow]no cases found[/]: no YAML file here has a table of test cases; docs/test.md shows one"
+        )
+        return
     terminal.table("Test cases", ("file", "passed", "failed", "seconds"), map(_row, suites))
     total = sum(len(outcomes) for _, outcomes in suites)
     failed = sum(not each.passed for _, outcomes in suites for each in outcomes)

@@ -25,8 +25,8 @@ FINDING_STATES = frozenset({State.NON_COMPLIANT, State.UNKNOWN, State.EXEMPT, St
 class Evidence:
     """One clause that took part in the verdict.
 
-    `clause` is the JSON path of the condition in the definition (`$.policyRule.if.allOf[1]`), `field` the alias or
-    field as written, `path` the property path it was resolved to, `operator` and `expected` the right side,
+    `clause` is the JSON path of the condition in the definition (`$.policyRule.if.allOf[1]`), `field` the alias, field
+    or expression as written, `path` the property path it was resolved to, `operator` and `expected` the right side,
     `observed` what the resource holds, `result` true, false or None for unknown; `decided` marks deciding clauses.
     """
 

@@ -379,6 +379,11 @@ def test_what_is_without_fault_has_no_remarks(facts: LintFacts) -> None:
     ("wrong", "rule", "suggestion"),
     [
         (initiative(member("listd")), "reference-unknown", "use 'listed'"),
+        (
+            assignment(policyDefinitionId=f"{PREFIX}/policySetDefinitions/tls"),
+            "reference-unknown",
+            "it is a definition: use …/policyDefinitions/tls",
+        ),
         (initiative(member("zebra")), "reference-unknown", "lint it together with the file of the definition"),
         (initiative(member(given={"efect": "Audit"})), "argument-unknown", "use 'effect'"),
         (initiative(member(given={"zebra": "Audit"})), "argument-unknown", "it has effect"),

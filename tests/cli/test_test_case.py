@@ -57,6 +57,16 @@ def test_a_file_without_cases_is_a_failure(cortex: Any, folder: Path, text: str)
     assert (found["bad.yaml"]["name"], found["bad.yaml"]["passed"]) == ("the file", False)
 
 
+def test_yaml_of_another_kind_is_passed_over_in_a_folder_alone(cortex: Any, folder: Path) -> None:
+    workflow = folder / "workflow.yml"
+    workflow.write_text("name: CI\non: [push]\njobs: {}\n", "utf-8")
+    (folder / "typo.yaml").write_text("case: []\n", "utf-8")
+    found = {Path(each["file"]).name for each in json.loads(cortex("policy", "test", folder, "--json").output)}
+    assert "typo.yaml" in found
+    assert "workflow.yml" not in found
+    assert cortex("policy", "test", workflow).exit_code == 1
+
+
 def test_no_cases_at_all_is_no_success(cortex: Any, tmp_path: Path) -> None:
     answer = cortex("policy", "test", tmp_path)
     assert (answer.exit_code, "no cases found" in answer.output) == (1, True)

@@ -22,6 +22,11 @@ from shared.engine import InvalidDefinition
 from shared.engine.compile.initiative import Initiative, name_from_id
 from shared.engine.language.tree import Definition, Operand, ParameterDefinition
 
+_HELD = {
+    True: "a definition: use …/policyDefinitions",
+    False: "an initiative: use …/policySetDefinitions",
+}
+"""Whether an id is of an initiative -> what has its name instead."""
 _VERSION_PATTERN = re.compile(r"\d+\.(\*\.\*|\d+\.(\*|\d+))(-[a-z]+)?", re.IGNORECASE)
 
 
@@ -133,10 +138,12 @@ def unknown(subject: HasReferences) -> Iterator[LintFinding]:
     """
     for each in subject.references:
         if each.entry is None and _fits(each.identity, subject.shapes) and not is_built_in(each.identity):
+            name, of_initiative = name_from_id(each.identity)[:80], is_initiative_id(each.identity)
             near = subject.library.near(each.identity, *subject.shapes)
             hint = f"use {near!r}" if near else "lint it together with the file of the definition"
-            what = "initiative" if is_initiative_id(each.identity) else "definition"
-            message = f"there is no {what} {name_from_id(each.identity)[:80]!r}"
+            if near and near.lower() == name.lower():  # it is there, as the other of the two
+                hint = f"it is {_HELD[of_initiative]}/{near}"
+            message = f"there is no {'initiative' if of_initiative else 'definition'} {name!r}"
             yield LintFinding(f"{each.path}.policyDefinitionId", message, hint)
 
 

@@ -22,6 +22,7 @@ from shared.engine.compile.step_budget import EQUALITY_OPERATORS, budgeted_body_
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
 from shared.engine.language.comparison import OperatorCheck, operator_check
+from shared.engine.language.expression_text import operand_text
 from shared.engine.language.tree import AllOf, AnyOf, Condition, CountExpression, Field, Literal, Node, Not, Value
 from shared.engine.unknown import Unknown
 from shared.engine.value import expect_text
@@ -59,12 +60,13 @@ def _condition(node: Condition, scope: CompileScope) -> CompiledClause:
         case Field():
             return _field(node, node.left, right, scope)
         case Value():
-            return _value(node, compile_operand(node.left.value, scope), right, scope)
+            return _value(node, node.left, right, scope)
         case CountExpression():
             return compile_count(node, node.left, right, scope, compile_node)
 
 
-def _value(node: Condition, left: CompiledOperand, right: CompiledOperand, scope: CompileScope) -> CompiledClause:
+def _value(node: Condition, value: Value, right: CompiledOperand, scope: CompileScope) -> CompiledClause:
+    left = compile_operand(value.value, scope)
     test = _test(left.read, node, right)
     always = _constant_answer(test, scope) if left.fixed and right.fixed else None
     return CompiledClause(
@@ -72,6 +74,7 @@ def _value(node: Condition, left: CompiledOperand, right: CompiledOperand, scope
         path=node.path,
         test=test if always is None else constant_test(always),
         always=always,
+        field=operand_text(value.value),
         operator=node.operator,
         observe=left.read,
         expect=right.read,
@@ -281,7 +284,7 @@ def _named_later(node: Condition, name: CompiledOperand, right: CompiledOperand,
         kind="field",
         path=node.path,
         test=test,
-        field="(computed)",
+        field=operand_text(node.left.name) if isinstance(node.left, Field) else "",
         operator=node.operator,
         observe=observe,
         expect=right.read,

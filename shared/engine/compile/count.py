@@ -22,6 +22,7 @@ from shared.engine.compile.scope import CompileScope
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
 from shared.engine.language.comparison import OperatorCheck, operator_check
+from shared.engine.language.expression_text import operand_text
 from shared.engine.language.tree import UNNAMED_COUNT, Condition, CountExpression, Node
 from shared.engine.unknown import Partial, Unknown
 from shared.engine.value import is_number, kind, number_of
@@ -66,7 +67,7 @@ def _over_values(
     inner = scope.bind(count.name or UNNAMED_COUNT, None)
     where = compile_node(count.where, inner) if count.where else None
     level = (lambda body, frame: counted_members(values(body, frame))), inner.bindings[-1].slot
-    return replace(_clause(node, right, (level,), where), field=count.name or "value")
+    return replace(_clause(node, right, (level,), where), field=operand_text(count.value))
 
 
 def _array_levels(

@@ -12,7 +12,7 @@ from shared.engine.error import EvaluationError
 from shared.engine.explain.fix import describes
 from shared.engine.explain.place import member_name, member_paths, named_place, path_steps, value_at
 from shared.engine.explain.rule_source import IMMUTABLE_FIELDS
-from shared.engine.explain.sentence import and_text, condition_words, holding, observed_text, shortened
+from shared.engine.explain.sentence import and_text, condition_words, holding, observed_text, shortened, subject_text
 from shared.engine.explain.step import EXPLAINED_MEMBERS, ExplanationStep
 from shared.engine.language.comparison import operator_check
 
@@ -156,7 +156,7 @@ def azure_reason(operator: str, expected: Json) -> str:
 def _condition_text(step: ExplanationStep, prefix: str = "") -> str:
     """Return what a condition saw; properties below `prefix` are called as they are there."""
     operator, expected = holding(step.operator, step.expected, result=step.result)
-    subject = _below(step.path, prefix) if step.path else shortened(step.field)
+    subject = _below(step.path, prefix) if step.path else subject_text(step.field)
     if step.kind == "count":
         return _number_text(step, subject.removesuffix("[*]"), operator, expected)
     if "[*]" in (step.path or ""):  # the implicit all-of: where it is false, some members may meet it

@@ -11,9 +11,17 @@ from shared.engine.compile.policy import Policy
 from shared.engine.compile.scope import CompileScope
 from shared.engine.context import Frame
 from shared.engine.error import EvaluationError
-from shared.engine.explain.expression import operand_text
-from shared.engine.explain.sentence import OPPOSITE_OPERATORS, and_text, condition_words, is_set_wanted, shortened
+from shared.engine.explain.sentence import (
+    OPPOSITE_OPERATORS,
+    and_text,
+    condition_words,
+    expression_words,
+    is_set_wanted,
+    shortened,
+    subject_text,
+)
 from shared.engine.language.expression import FunctionCall, MemberAccess
+from shared.engine.language.expression_text import operand_text
 from shared.engine.language.traversal import function_calls, walk_conditions, walk_operand
 from shared.engine.language.tree import Condition, CountExpression, Field, Literal, Operand, Value
 from shared.engine.unknown import first_unknown
@@ -94,25 +102,28 @@ class RuleSource:
                     return f"{len(clause.parts)} conditions hold"
                 return and_text([self.phrase(each, frame, wanted=wanted) for each in clause.parts], word)
             case _:
-                return f"{self.subject(clause)} is {_words(clause, frame, wanted=wanted)}"
+                return f"{self.subject(clause)} is {self._words(clause, frame, wanted=wanted)}"
 
     def subject(self, clause: CompiledClause) -> str:
         """Return what a condition is about: a property below the nearest member, an expression, a number."""
-        name = clause.resolved or self.expression(clause.path) or clause.field
+        name = clause.resolved or subject_text(clause.field)
         below = name if name.startswith("[") else name.removesuffix("[*]").rpartition("[*]")[2].lstrip(".")
         if clause.kind == "count":
             return f"the number of {shortened(below)}"
         return "it" if name.endswith("[*]") else shortened(below)
 
-
-def _words(clause: CompiledClause, frame: Frame, *, wanted: bool) -> str:
-    assert clause.expect is not None
-    try:
-        expected = clause.expect(frame.body, frame)
-    except EvaluationError:
-        return "…"
-    if first_unknown(expected) is not None:
-        return "…"
-    if clause.operator == "exists":
-        return "set" if is_set_wanted(expected) is wanted else "not set"
-    return condition_words(clause.operator if wanted else OPPOSITE_OPERATORS[clause.operator], expected)
+    def _words(self, clause: CompiledClause, frame: Frame, *, wanted: bool) -> str:
+        assert clause.expect is not None
+        operator = clause.operator if wanted else OPPOSITE_OPERATORS.get(clause.operator, clause.operator)
+        right = self._conditions[clause.path].right if clause.path in self._conditions else None
+        if right is not None and any(function_calls(right, "current")):
+            return expression_words(operator, operand_text(right))
+        try:
+            expected = clause.expect(frame.body, frame)
+        except EvaluationError:
+            return "…"
+        if first_unknown(expected) is not None:
+            return "…"
+        if clause.operator == "exists":
+            return "set" if is_set_wanted(expected) is wanted else "not set"
+        return condition_words(operator, expected)

@@ -1,6 +1,7 @@
 """Values and conditions in plain English: values as JSON spells them, what is cut marked as cut."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -32,6 +33,7 @@ _WORDS = {
     "greater": "more than {}",
     "greaterOrEquals": "at least {}",
 }
+_CURRENT = re.compile(r"\[current\((?:'([^']*)')?\)\]", re.IGNORECASE)
 _ORDERS = ("less", "lessOrEquals", "greater", "greaterOrEquals")
 _NEGATED_OPERATORS = {
     "equals": "notEquals",
@@ -88,6 +90,12 @@ def shortened(text: str) -> str:
     return f"{text[: end + 1 if end > 0 else SHOWN_CHARACTERS].rstrip()}…"
 
 
+def subject_text(field: str) -> str:
+    """Return what a condition is about as it is called in a sentence: the value that a count stands at by its name."""
+    found = _CURRENT.fullmatch(field)
+    return shortened(field) if found is None else found[1] or "it"
+
+
 def and_text(texts: Sequence[str], word: str = "and") -> str:
     """Return texts as a list in a sentence: `a`, `a and b`, `a, b and c`."""
     *first, last = texts
@@ -111,6 +119,11 @@ def condition_words(operator: str, expected: Json) -> str:
     if listed and len(expected) == 1:
         return condition_words("equals" if operator == "in" else "notEquals", expected[0])
     return _WORDS[operator].format(list_text(expected) if listed else value_text(expected))
+
+
+def expression_words(operator: str, expression: str) -> str:
+    """Return what a condition asks of a value whose right side is another for each member: the expression, as it is."""
+    return _WORDS[operator].format(expression)
 
 
 def holding(operator: str, expected: Json, *, result: bool | None) -> tuple[str, Json]:

@@ -89,7 +89,7 @@ class TreeBuilder:
             kind=clause.kind,
             result=result,
             decided=decided,
-            field=self.source.expression(clause.path) or seen.field if clause.resolved is None else seen.field,
+            field=seen.field,
             path=seen.path,
             operator=seen.operator,
             expected=seen.expected,

@@ -12,6 +12,8 @@ from shared.engine.unknown import Unknown, first_unknown
 
 EVIDENCE_ENTRIES = 50
 EVIDENCE_MEMBERS = 3
+FIELD_CHARACTERS = 1000
+"""Characters that are kept of the expression that a condition is about."""
 
 
 def deciding_clauses(clause: CompiledClause, frame: Frame) -> Iterator[tuple[CompiledClause, bool | None]]:
@@ -66,7 +68,7 @@ def evidence_entry(
     """Return what a condition saw, as evidence."""
     return Evidence(
         clause=clause.path,
-        field=clause.field or clause.kind,
+        field=clause.field if len(clause.field) <= FIELD_CHARACTERS else f"{clause.field[:FIELD_CHARACTERS]}…",
         path=indexed_path(clause.resolved, at) if clause.resolved and at else clause.resolved,
         operator=clause.operator,
         expected=_plain(_read(clause, frame, "expect")),

@@ -95,7 +95,7 @@ PORT = {"field": "Test/items[*].port", "equals": 22}
                 "greater": 0,
             },
             {"list": [1]},
-            ["[current('it')] is 1"],
+            ["it is 1"],
         ),
     ],
 )
@@ -152,3 +152,22 @@ PARAMETERS = {"p": {"type": "String"}}
 def test_where_nothing_can_be_changed_the_explanation_says_why(rule: Any, why: str, catalog: AliasCatalog) -> None:
     found = explained(rule, catalog, a="x")
     assert found.unfixable == (f"no change is offered: {why}" if why else "")
+
+
+VALUES = {"value": ["n6", "n7"], "name": "part"}
+CURRENT = {**VALUES, "where": {"value": "[current('part')]", "equals": "n7"}}
+NAMED = {**VALUES, "where": {"field": "name", "like": "[concat(current('part'), '*')]"}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"),
+    [
+        ({"count": CURRENT, "equals": 1}, 'part is "n7"'),
+        ({"count": NAMED, "equals": 0}, f'["n6", "n7"] has no member where name is like {NAMED["where"]["like"]}'),
+        ({"count": {**VALUES, "where": {"value": "[current()]", "equals": "x"}}, "less": 1}, None),
+        ({"field": "[concat('Test/', 'a')]", "exists": False}, "properties.a is not set"),
+        ({"field": "[concat('tags.', field('name'))]", "exists": False}, "[concat('tags.', field('name'))] is not set"),
+    ],
+)  # fmt: skip
+def test_what_a_count_stands_at_is_called_by_its_name(rule: Any, wanted: str | None, catalog: AliasCatalog) -> None:
+    assert texts(explained(rule, catalog, n=1, b=1)) == [wanted or '["n6", "n7"] has no member where it is "x"']

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from shared.engine.explain.expression import operand_text
 from shared.engine.explain.place import member_paths, named_place, path_steps
 from shared.engine.explain.sentence import and_text, condition_words, observed_text, value_text
+from shared.engine.language.expression_text import operand_text
 from shared.engine.language.operand import parse_operand
 
 LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
