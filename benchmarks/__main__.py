@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("start", "engine", "alias", "storage", "importing", "host", "api", "scan", "peers")
+ALL = ("start", "engine", "alias", "storage", "importing", "host", "api", "scan", "change", "peers")
 
 
 def main() -> int:

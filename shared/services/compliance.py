@@ -15,12 +15,14 @@ from shared.services import finding, read_model
 from shared.services.estate import estate
 from shared.services.policy.effective_policy import EffectivePolicies
 from shared.services.read_model import Stored
+from shared.services.shared_run import SharedRun
 
 KIND = "summary"
 TENANT_ID = "tenant"
 MODEL = read_model.ReadModel(KIND, ComplianceSummary)
 LISTED_SCANS = 10
 """Scans that are searched for the last one that listed the subscriptions."""
+_REFRESHES = SharedRun[ComplianceSummary]()
 
 
 def refresh(*, store: Store, policies: EffectivePolicies) -> ComplianceSummary:
@@ -44,6 +46,11 @@ def refresh(*, store: Store, policies: EffectivePolicies) -> ComplianceSummary:
             return summary
     stored = store.documents.get(tenant=store.tenant, kind=KIND, id=TENANT_ID)
     return ComplianceSummary.model_validate(stored.body) if stored else summary
+
+
+def refresh_shared(*, store: Store, policies: EffectivePolicies) -> ComplianceSummary:
+    """Do as `refresh`, once for all threads of this process that ask before it begins: for bursts of changes."""
+    return _REFRESHES.do(store.documents, store.tenant, lambda: refresh(store=store, policies=policies))
 
 
 def _open_by_severity(store: Store, conditions: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
