@@ -31,7 +31,7 @@ def passing() -> Clock:
 @pytest.fixture
 def cloud(tmp_path: Path, passing: Clock) -> Iterator[Sandbox]:
     path = tmp_path / "cloud.db"
-    with sandbox(path, resources=300, clock=passing, throttle=True, limit_scale=0.1) as running:
+    with sandbox(path, resources=400, clock=passing, throttle=True, limit_scale=0.1) as running:
         yield running
 
 
