@@ -94,9 +94,10 @@ class ResourceTypes:
     def is_untold(self, kind: str, wanted: RelatedTypes, parents: Mapping[str, Sequence[str]]) -> bool:
         """Return whether something about resources of a type can change of which Resource Graph does not tell.
 
-        `parents` is `listed_under` of the same types.
+        Of children that it lists it tells. `parents` is `listed_under` of the same types.
         """
-        return kind.lower() in wanted or kind.lower() in parents
+        low = kind.lower()
+        return low in parents or not all(self.is_listed_child(each, low) for each in wanted.get(low, ()))
 
     def listed_under(self, wanted: Iterable[str]) -> Mapping[str, Sequence[str]]:
         """Map each parent type to what to list under its resources, to find all wanted types outside Resource Graph."""

@@ -58,3 +58,12 @@ def test_types_are_spelled_as_arm_does_where_known() -> None:
     assert TYPES["x.y/z"].type == "x.y/z"
     assert TYPES[STORAGE.upper()].type == STORAGE
     assert TYPES[BLOBS].action == f"{BLOBS}/read"
+
+
+def test_of_children_that_resource_graph_lists_it_tells() -> None:
+    types = ResourceTypes([*ROWS, {"type": f"{STORAGE}/listed", "resourceGraph": True}])
+    listed, settings = f"{STORAGE}/listed".lower(), SETTINGS.lower()
+    assert not types.is_untold(STORAGE, {STORAGE.lower(): frozenset({listed})}, {})
+    assert types.is_untold(STORAGE, {STORAGE.lower(): frozenset({listed, settings})}, {})
+    assert types.is_untold(STORAGE, {}, {STORAGE.lower(): [BLOBS.lower()]})
+    assert not types.is_untold(STORAGE, {}, {})

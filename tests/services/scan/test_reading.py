@@ -1,6 +1,7 @@
 """A verdict does not depend on how the resources were read."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from shared.adapters.local.documents import SqliteDocuments
 from shared.adapters.local.queue import SqliteQueue
 from shared.domain.scan import Scan, ScanStatus
 from shared.eventstore.store import Store
-from shared.ports.documents import Query, each_document
+from shared.ports.documents import Document, Query, each_document
+from shared.ports.queue import Queue
 from shared.services import finding
+from shared.services.estate import judgement
 from shared.services.policy import effective_policy
 from tests.fakes import scan_run
 from tests.fakes.caller import caller
@@ -36,21 +39,39 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running
 
 
-def scan(cloud: Sandbox, place: Path) -> tuple[Scan, dict[str, Any]]:
-    """Scan the estate into a store of its own: how the scan ended, and what each finding says."""
-    inventory = ArmInventory(
-        ArmConnection(TENANT, cloud.url, StaticToken(cloud.token)), resource_types=CATALOG.resource_types()
-    )
+@contextmanager
+def world(cloud: Sandbox, place: Path) -> Iterator[tuple[Store, Queue, ArmInventory]]:
+    """A store of its own, and the inventory of the cloud."""
+    connection = ArmConnection(TENANT, cloud.url, StaticToken(cloud.token))
+    inventory = ArmInventory(connection, resource_types=CATALOG.resource_types())
     place.mkdir()
     with SqliteDocuments(place / "d.db", indexes=INDEXES) as documents, SqliteQueue(place / "q.db") as queue:
-        store = Store(
-            documents, FileBlobs(place / "blobs"), Clock(datetime(2026, 11, 1, tzinfo=UTC)), caller(tenant=TENANT), "c1"
-        )
-        ended = scan_run.run("s1", store, queue, inventory, POLICIES)
-        found = each_document(finding.KIND, Query(), documents=documents, tenant=TENANT)
-        said = {each.id: (each.body["state"], each.body["evidence"]) for each in found}
+        blobs, now = FileBlobs(place / "blobs"), Clock(datetime(2026, 11, 1, tzinfo=UTC))
+        yield Store(documents, blobs, now, caller(tenant=TENANT), "c1"), queue, inventory
     inventory.close()
-    return ended, said
+
+
+def stored(store: Store, kind: str) -> Iterator[Document]:
+    return each_document(kind, Query(), documents=store.documents, tenant=TENANT)
+
+
+def scan(cloud: Sandbox, place: Path) -> tuple[Scan, dict[str, Any]]:
+    """Scan the estate into a store of its own: how the scan ended, and what each finding says."""
+    with world(cloud, place) as (store, queue, inventory):
+        ended = scan_run.run("s1", store, queue, inventory, POLICIES)
+        return ended, {each.id: (each.body["state"], each.body["evidence"]) for each in stored(store, finding.KIND)}
+
+
+def test_a_resource_that_is_read_by_itself_after_a_scan_has_not_changed(cloud: Sandbox, tmp_path: Path) -> None:
+    with world(cloud, tmp_path / "state") as (store, queue, inventory):
+        scan_run.run("s1", store, queue, inventory, POLICIES)
+        before = {each.id: each.body for each in stored(store, "resource")}
+        for row in {row["type"]: row for row in before.values()}.values():
+            judgement.judge_resource(row["resourceId"], store=store, inventory=inventory, policies=POLICIES)
+        after = {each.id: each.body for each in stored(store, "resource")}
+        told = {row["type"] for key, row in after.items() if row["hash"] != before[key]["hash"]}
+        assert told == set()
+        assert not list(stored(store, "change"))
 
 
 def test_single_reads_and_pages_judge_the_sample_estate_equally(
