@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("start", "engine", "alias", "storage", "importing", "host", "api", "scan", "change", "peers")
+ALL = ("start", "engine", "alias", "storage", "importing", "host", "api", "scan", "change", "call_budget", "peers")
 
 
 def main() -> int:
