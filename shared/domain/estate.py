@@ -58,6 +58,22 @@ class CollectionProgress(Model):
     difference_count: int = 0
     alarm_count: int = 0
 
+    def after_page(
+        self, phase: CollectionPhase, cursor: str | None, after: str | None, *, calls: int, read: int, total: int | None
+    ) -> "CollectionProgress":
+        """Return the progress after a page, without its gaps; `total` is None where the page does not tell it."""
+        return self.model_copy(
+            update={
+                "phase": phase,
+                "cursor": cursor,
+                "after": after,
+                "calls": calls,
+                "pages": self.pages + 1,
+                "read": self.read + read,
+                "expected": total if total is not None else self.expected,
+            }
+        )
+
 
 class JudgementProgress(Model):
     """The progress of a subscription's judgement. `cursor` is the key of the last resource judged.

@@ -26,11 +26,13 @@ class BulkEvent(Event):
     """The base of the events of an estate.
 
     The documents after it, the keys of the resources seen, and what came of each are its bulk: `body` while it is
-    small, else the blob of that name. `left_out` has what no store takes, or may not be read.
+    small, else the blob of that name. `kinds` are those of the documents, where that is told: who looks for one kind
+    need not open the others. `left_out` has what no store takes, or may not be read.
     """
 
     body: Mapping[str, Any] | None = None
     blob: str | None = None
+    kinds: tuple[str, ...] | None = None
     left_out: tuple[Gap, ...] = ()
 
 
@@ -255,19 +257,10 @@ def _page_collected(event: PageCollected, estate: Estate, _recorded: _EstateReco
     # A stopped scan has lost its collection; its late page still tells of resources that exist.
     if before is None or before.scan != event.scan:
         return changes
-    after = before.model_copy(
-        update={
-            "phase": event.phase,
-            "cursor": event.cursor,
-            "after": event.after,
-            "calls": event.calls,
-            "pages": before.pages + 1,
-            "read": before.read + event.read,
-            "expected": event.total if event.total is not None else before.expected,
-            **with_more(before, event.gaps),
-        }
+    after = before.after_page(
+        event.phase, event.cursor, event.after, calls=event.calls, read=event.read, total=event.total
     )
-    return {**changes, "collection": after}
+    return {**changes, "collection": after.model_copy(update=with_more(after, event.gaps))}
 
 
 @_changes.register

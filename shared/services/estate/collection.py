@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.domain.arm_id import parent_of, type_of
 from shared.domain.canonical import digest
-from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled
+from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled, Unavailable
 from shared.domain.estate import CollectionPhase, CollectionProgress, Estate
 from shared.domain.estate_event import CollectionEnded, CollectionStarted, PageCollected
 from shared.domain.finding import resource_key
@@ -27,6 +27,7 @@ from shared.services import finding
 from shared.services.estate import absence, collection_page, comparison, estate, resource
 from shared.services.estate.absence import MissingResources
 from shared.services.estate.collection_page import CHANGE_MARGIN, CollectedPage, CollectionSource
+from shared.services.estate.previous_judgement import PreviousJudgement
 from shared.services.estate.resource import PASSING_REASONS, document
 from shared.services.estate.resource_change import CHANGE_KIND, RESOURCE_KIND, changes_of
 
@@ -61,25 +62,46 @@ def collect(
     Overtaken when a scan with a higher `fence` has begun, or this one was stopped.
     """
     period = timedelta(days=asked.rhythm.related_days)
-    source = CollectionSource(subscription.id, store, inventory, asked.wanted, period)
     known = _begin(asked, subscription, store)
+    source = CollectionSource(subscription.id, store, inventory, asked.wanted, period, PreviousJudgement(known, store))
     while known.collection and known.collection.scan == asked.scan and known.collection.ended_at is None:
         at = known.collection
         if at.phase is CollectionPhase.DONE:  # all pages are here, whoever kept the last one
             return _finish(asked.scan, subscription.id, at, store=store, inventory=inventory, until=until)
         _keep_pace(at, known.progressed_at, asked.rhythm, store.now())
-        try:
-            found = collection_page.read(at, source)
-        except (Forbidden, InvalidInput, Malformed, NotFound) as error:
+        found, error = _read_pages(at, source, until)
+        if found:
+            known = keep_page(subscription.id, at, found, store=store, inventory=inventory, since=known.sequence)
+        if isinstance(error, Forbidden | InvalidInput | Malformed | NotFound):
             return give_up(asked.scan, subscription.id, error, store)
-        if any(each.related for each in found.page.resources):
-            page = _confirmed(found.page, store=store, inventory=inventory, until=until + CONFIRM_DURATION)
-            found = replace(found, page=page)
-        known = keep_page(subscription.id, at, found, store=store, inventory=inventory, since=known.sequence)
-        if found.phase is not CollectionPhase.DONE and store.now() >= until:
+        if error:
+            raise error
+        if found and found.phase is not CollectionPhase.DONE and store.now() >= until:
             return known
     known.admit(asked.scan, asked.fence)
     return known
+
+
+def _read_pages(
+    at: CollectionProgress, source: CollectionSource, until: datetime
+) -> tuple[CollectedPage | None, CortexError | None]:
+    """Read the next page, and those that follow on one that is small, as one; and the error that ended it, if any.
+
+    Where nothing has changed, all pages are small: to record each by itself would cost more than to read it again.
+    """
+    whole: CollectedPage | None = None
+    while whole is None or (whole.is_small and source.store.now() < until):
+        try:
+            found = collection_page.read(at, source)
+        except (Throttled, Unavailable, Forbidden, InvalidInput, NotFound) as error:
+            return whole, error
+        if any(each.related for each in found.page.resources):
+            page = _confirmed(
+                found.page, store=source.store, inventory=source.inventory, until=until + CONFIRM_DURATION
+            )
+            found = replace(found, page=page)
+        at, whole = found.progress(at), whole.then(found) if whole else found
+    return whole, None
 
 
 def _keep_pace(at: CollectionProgress, last: datetime | None, rhythm: ScanRhythm, now: datetime) -> None:

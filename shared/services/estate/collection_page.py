@@ -16,11 +16,16 @@ from shared.domain.scan_difference import ScanMode
 from shared.eventstore.store import Store
 from shared.ports.inventory import CHANGE_DELAY, Inventory, InventoryPage, RelatedTypes
 from shared.services.estate import resource
+from shared.services.estate.previous_judgement import PreviousJudgement
 
 CHANGE_MARGIN = 3 * CHANGE_DELAY
 """How far before a collection changes count as not seen by it: what it read was told late, or on another clock."""
 NAMED_RESOURCES = 500
 """Resources that are read by their ids at once: as many as a page has."""
+SMALL_RESOURCES = 250
+"""Resources in a page that is recorded together with the next."""
+SMALL_SEEN = 5000
+"""The same for those that were seen, and not read."""
 _KEY_RANGE = 16**8
 
 
@@ -40,16 +45,44 @@ class CollectedPage:
     count: int = 0
     total: int | None = None
 
+    @property
+    def is_small(self) -> bool:
+        """Return whether so little was read that it can be kept with the page that follows."""
+        goes_on = self.phase is CollectionPhase.IDS or self.phase is CollectionPhase.CHANGES
+        return goes_on and len(self.page.resources) <= SMALL_RESOURCES and len(self.seen) <= SMALL_SEEN
+
+    def then(self, other: "CollectedPage") -> "CollectedPage":
+        """Return this page and the one that follows it as one."""
+        last = {each.id.lower(): each for each in (*self.page.resources, *other.page.resources)}
+        gaps, calls = (*self.page.gaps, *other.page.gaps), self.page.calls + other.page.calls
+        return replace(
+            other,
+            page=replace(other.page, resources=tuple(last.values()), gaps=gaps, calls=calls),
+            seen=(*self.seen, *other.seen),
+            count=self.count + other.count,
+            total=self.total if other.total is None else other.total,
+        )
+
+    def progress(self, at: CollectionProgress) -> CollectionProgress:
+        """Return the progress of a collection after it."""
+        return at.after_page(
+            self.phase, self.cursor, self.after, calls=self.page.calls, read=self.count, total=self.total
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionSource:
-    """Where the pages of a subscription come from; `wanted` is what is read with each resource."""
+    """Where the pages of a subscription come from.
+
+    `wanted` is what is read with each resource, `known` what the last judgement came to.
+    """
 
     subscription: str
     store: Store
     inventory: Inventory
     wanted: RelatedTypes
     related_period: timedelta
+    known: PreviousJudgement
 
 
 def read(at: CollectionProgress, source: CollectionSource) -> CollectedPage:
@@ -102,12 +135,15 @@ def _ids(at: CollectionProgress, source: CollectionSource) -> CollectedPage:
         tenant=source.store.tenant, subscription=source.subscription, wanted=source.wanted, cursor=at.cursor
     )
     keys = {resource_key(each): each for each in listed.ids}
-    found = source.store.documents.get_many(tenant=source.store.tenant, kind=resource.KIND, ids=list(keys))
-    stored = {key for key, each in found.items() if not each.body["gone"]}
+    # To read the bodies of all resources only to learn that they are stored would cost more than all else here.
+    settled = source.known.settled(keys)
+    unsure = [key for key in keys if key not in settled]
+    found = source.store.documents.get_many(tenant=source.store.tenant, kind=resource.KIND, ids=unsure)
+    stored = settled | {key for key, each in found.items() if not each.body["gone"]}
     assert at.since is not None  # only what has been collected before is walked by its ids
     last, now, period = at.since + CHANGE_MARGIN, at.started_at, source.related_period
     again = {parent for each in at.again for parent in lineage(each)}
-    again |= {key for key in stored if found[key].body.get("unsettled")}
+    again |= {key for key, each in found.items() if each.body.get("unsettled")}
     wanted = [
         each
         for key, each in keys.items()

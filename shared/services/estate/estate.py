@@ -73,15 +73,19 @@ def _read(query: Query, store: Store) -> list[Estate]:
     return [Estate.model_validate(each.body) for each in found]
 
 
-def decide(store: Store, subscription: str, decision: Callable[[Estate], EstateChange | None]) -> Estate:
-    """Decide on a subscription; the documents of the change are kept where its event can find them.
+def decide(
+    store: Store, subscription: str, decision: Callable[[Estate], EstateChange | Sequence[EstateChange] | None]
+) -> Estate:
+    """Decide on a subscription; the documents of each change are kept where its event can find them.
 
-    A decision that returns None leaves the estate as it is.
+    Several changes are recorded together, in their order: all or none. A decision that returns none leaves the estate
+    as it is.
     """
 
     def with_documents(known: Estate | None) -> Sequence[EstateEvent]:
-        change = decision(known or Estate(subscription=subscription))
-        return (change.event.model_copy(update=_keep(store, subscription, change)),) if change else ()
+        found = decision(known or Estate(subscription=subscription)) or ()
+        changes = (found,) if isinstance(found, EstateChange) else found
+        return [each.event.model_copy(update=_keep(store, subscription, each)) for each in changes]
 
     return aggregate.decide(STREAM, subscription, with_documents, store=store)
 
@@ -165,6 +169,7 @@ def _keep(store: Store, subscription: str, change: EstateChange) -> dict[str, An
         raw = _json({**bulk, "documents": documents})
         told = {"left_out": tuple(gaps[:GAP_ITEMS])} if gaps else {}
     assert raw is not None  # what is not JSON has been left out
+    told["kinds"] = tuple(kind for kind, bodies in change.documents.items() if bodies)
     if len(raw) <= INLINE_BYTES:
         return {**told, "body": orjson.loads(raw)}
     name = content.keep(f"estate/{folder_of(subscription)}/", raw, blobs=store.blobs, tenant=store.tenant)

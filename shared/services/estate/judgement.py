@@ -1,13 +1,14 @@
 """Judge the stored estate of a subscription against the policies in force, page by page, and record what follows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 
 from shared.domain.arm_id import subscription_of
 from shared.domain.error import Forbidden
-from shared.domain.estate import Estate, JudgementProgress, add_numbers
+from shared.domain.estate import Estate, add_numbers
 from shared.domain.estate_event import FindingsChanged, JudgementEnded, JudgementStarted, PageJudged, ResourceJudged
 from shared.domain.exemption import Exemption
 from shared.domain.finding import resource_key
@@ -29,12 +30,16 @@ from shared.services.estate.assessment import (
     count_delta,
     count_states,
 )
+from shared.services.estate.previous_judgement import PreviousJudgement
 from shared.services.estate.resource_change import CHANGE_KIND, RESOURCE_KIND, changes_of
-from shared.services.estate.surroundings import Contexts, ResourceRows, Surroundings, parents_in
-from shared.services.estate.verdict_cache import PreviousJudgement
+from shared.services.estate.surroundings import Contexts, ResourceRows, Surroundings
+from shared.services.estate.verdict_cache import JudgedResource, ResourceContext
 from shared.services.policy.effective_policy import EffectivePolicies
 
 PAGE_RESOURCES = 250
+"""Resources that are read and judged at a time."""
+KEPT_RESOURCES = 2000
+"""Resources in a page of which most are as they were, and not read."""
 CONFIRM_DURATION = timedelta(seconds=60)
 """For confirming what is missing from the lists of one resource."""
 
@@ -55,22 +60,26 @@ def judge(
     the same, and what differs is recorded. Afterwards the estate's `last_scan` is this scan. Overtaken when a scan with
     a higher `fence` has begun, or this one was stopped.
     """
-    known = _begin(scan, subscription, fence, store)
-    before = PreviousJudgement(known, store)
-    contexts, parents = Contexts(subscription, store), parents_in(subscription, store)
-    while known.judgement and known.judgement.scan == scan:
-        # By key after the cursor, not by offset: resources that come and go meanwhile move no page.
-        live = Query(equals={"subscription": subscription, "gone": False}, after=known.judgement.cursor)
-        page = store.documents.query(tenant=store.tenant, kind=RESOURCE_KIND, query=live, limit=PAGE_RESOURCES)
-        rows = {each.id: each.body for each in page.items}
-        known = (
-            _judge_page(known, rows, before, lambda: Surroundings(contexts, store, policies, parents), compare=compare)
-            if rows
-            else _end(known.judgement, subscription, store, policies)
-        )
-        if store.now() >= until:
-            break
-    known.admit(scan, fence)
+    contexts, before = Contexts(subscription, store), PreviousJudgement(estate.current(store, subscription), store)
+
+    def decision(known: Estate) -> Sequence[estate.EstateChange]:
+        known.admit(scan, fence)
+        if known.last_scan == scan:
+            return ()
+        around = Surroundings(contexts, store, policies)  # for each attempt, as exemptions may begin meanwhile
+        at = known.judgement if known.judgement and known.judgement.scan == scan else None
+        changes = [] if at else [estate.EstateChange(JudgementStarted(scan=scan, fence=fence))]
+        after, evaluated = (at.cursor, at.evaluated) if at else ("", {})
+        page = (_stored_page if compare else _next_page)(after, subscription, before, around)
+        if page.rows or page.kept or not page.is_end:
+            judged, counted = _judge_page(scan, page, around, before if compare else None)
+            changes.append(judged)
+            evaluated = add_numbers(evaluated, counted)
+        # In one fact with its last page: what comes to the estate in between would be judged by nobody.
+        return [*changes, _ended(scan, evaluated, subscription, around)] if page.is_end else changes
+
+    while (known := estate.decide(store, subscription, decision)).last_scan != scan and store.now() < until:
+        pass
     return known
 
 
@@ -215,75 +224,89 @@ def _moves(shift: Any) -> bool:  # noqa: ANN401 - numbers in tables within table
     return any(map(_moves, shift.values())) if isinstance(shift, Mapping) else bool(shift)
 
 
-def _begin(scan: str, subscription: str, fence: int, store: Store) -> Estate:
-    def decision(known: Estate) -> estate.EstateChange | None:
-        known.admit(scan, fence)
-        if known.last_scan == scan or (known.judgement and known.judgement.scan == scan):
-            return None
-        return estate.EstateChange(JudgementStarted(scan=scan, fence=fence))
+@dataclass(frozen=True, slots=True)
+class JudgementPage:
+    """The resources that come next in a judgement: the rows of those to look at, and what came of those that are kept.
 
-    return estate.decide(store, subscription, decision)
+    `before` is what came of the rows in the last judgement, `last` the key of the last resource, `is_end` whether there
+    are no others.
+    """
+
+    rows: ResourceRows
+    kept: Mapping[str, JudgedResource]
+    before: Mapping[str, JudgedResource]
+    last: str
+    is_end: bool
+
+
+def _next_page(after: str, subscription: str, before: PreviousJudgement, around: Surroundings) -> JudgementPage:
+    """Return the page after a key: what has not changed is not read, where that is known."""
+    found = before.upcoming(
+        after, lambda context: _is_current(context, around), limit=KEPT_RESOURCES, reads=PAGE_RESOURCES
+    )
+    if found is None:
+        return _stored_page(after, subscription, before, around)
+    documents = around.store.documents
+    some = documents.get_many(tenant=around.store.tenant, kind=RESOURCE_KIND, ids=found.changed)
+    rows = {key: some[key].body for key in found.changed if key in some and not some[key].body["gone"]}
+    return JudgementPage(rows, found.kept, found.before, found.last, found.is_end)
+
+
+def _is_current(context: ResourceContext, around: Surroundings) -> bool:
+    return context.digest == around.context_digest(context.type, context.group)
+
+
+def _stored_page(after: str, subscription: str, before: PreviousJudgement, around: Surroundings) -> JudgementPage:
+    """Return the page after a key, with the rows of all resources that are stored."""
+    store = around.store
+    # By key after the cursor, not by offset: resources that come and go meanwhile move no page.
+    live = Query(equals={"subscription": subscription, "gone": False}, after=after)
+    page = store.documents.query(tenant=store.tenant, kind=RESOURCE_KIND, query=live, limit=PAGE_RESOURCES)
+    rows = {each.id: each.body for each in page.items}
+    last = max(rows, default=after)
+    known = before.between(min(rows), last) if rows else {}
+    return JudgementPage(rows, {}, known, last, not rows or page.cursor is None)
 
 
 def _judge_page(
-    begun: Estate,
-    rows: ResourceRows,
-    before: PreviousJudgement,
-    surroundings: Callable[[], Surroundings],
-    *,
-    compare: bool,
-) -> Estate:
-    """Judge one page and record it; `surroundings` are read for each attempt, as exemptions may begin meanwhile."""
-    last = max(rows)
-
-    def decision(known: Estate) -> estate.EstateChange | None:
-        at = known.judgement
-        if (
-            at is None
-            or begun.judgement is None
-            or (at.scan, at.cursor) != (begun.judgement.scan, begun.judgement.cursor)
-        ):
-            return None
-        around = surroundings()
-        digests = verdict_cache.digests(rows, around)
-        unchanged = verdict_cache.unchanged(digests, before.between(min(rows), last))
-        reused = {} if compare else unchanged
-        outcome = assess({key: row for key, row in rows.items() if key not in reused}, around)
-        judged = verdict_cache.outcomes(outcome, digests) | reused
-        differences = verdict_cache.compare(unchanged, judged, rows)
-        verdict_cache.add(outcome, reused, rows)
-        event = PageJudged(
-            scan=at.scan,
-            cursor=last,
-            judged=len(rows),
-            reused=len(reused),
-            evaluation_count=sum(pair.resources for pair in outcome.pairs),
-            finding_count=sum(pair.resources for pair in outcome.pairs if pair.state in FINDING_STATES),
-            unknown=count_causes(outcome),
-            gaps=tuple(outcome.gaps),
-            differences=tuple(differences[:SCAN_DIFFERENCE_ITEMS]),
-            difference_count=len(differences),
-            **count_states(outcome, around.policies),
-        )
-        return estate.EstateChange(event, {finding.KIND: outcome.findings}, verdicts=verdict_cache.to_json(judged))
-
-    return estate.decide(before.store, begun.subscription, decision)
+    scan: str, page: JudgementPage, around: Surroundings, compared: PreviousJudgement | None
+) -> tuple[estate.EstateChange, Mapping[str, int]]:
+    """Judge one page; return the change, and the pairs considered by policy. All of it, where it is compared."""
+    digests = verdict_cache.digests(page.rows, around)
+    unchanged = verdict_cache.unchanged(digests, page.before)
+    if compared:  # what would have been kept unread must come to the same, too
+        unread = {key: each for key, each in page.before.items() if key in page.rows and compared.has_kept(key)}
+        unchanged |= {key: each for key, each in unread.items() if _is_current(each.context, around)}
+    reused = {} if compared else unchanged
+    outcome = assess({key: row for key, row in page.rows.items() if key not in reused}, around)
+    judged = verdict_cache.outcomes(outcome, reused, page.rows, digests, around) | {**page.kept}
+    differences = verdict_cache.compare(unchanged, judged, page.rows)
+    verdict_cache.add(outcome, {**reused, **page.kept})
+    event = PageJudged(
+        scan=scan,
+        cursor=page.last,
+        judged=len(page.rows) + len(page.kept),
+        reused=len(reused) + len(page.kept),
+        evaluation_count=sum(pair.resources for pair in outcome.pairs),
+        finding_count=sum(pair.resources for pair in outcome.pairs if pair.state in FINDING_STATES),
+        unknown=count_causes(outcome),
+        gaps=tuple(outcome.gaps),
+        differences=tuple(differences[:SCAN_DIFFERENCE_ITEMS]),
+        difference_count=len(differences),
+        **count_states(outcome, around.policies),
+    )
+    documents = {finding.KIND: outcome.findings}
+    return estate.EstateChange(event, documents, verdicts=verdict_cache.to_json(judged)), event.evaluated
 
 
-def _end(begun: JudgementProgress, subscription: str, store: Store, policies: EffectivePolicies) -> Estate:
-    def decision(known: Estate) -> estate.EstateChange | None:
-        at = known.judgement
-        if at is None or at.scan != begun.scan:
-            return None
-        # A policy is incomplete that was not evaluated on every resource of the types it applies to.
-        incomplete = {
-            name: {"evaluated": at.evaluated.get(name, 0), "expected": number}
-            for name, number in _expected(subscription, store, policies).items()
-            if at.evaluated.get(name, 0) != number
-        }
-        return estate.EstateChange(JudgementEnded(scan=at.scan, incomplete_policies=incomplete))
-
-    return estate.decide(store, subscription, decision)
+def _ended(scan: str, evaluated: Mapping[str, int], subscription: str, around: Surroundings) -> estate.EstateChange:
+    # A policy is incomplete that was not evaluated on every resource of the types it applies to.
+    incomplete = {
+        name: {"evaluated": evaluated.get(name, 0), "expected": number}
+        for name, number in _expected(subscription, around.store, around.policies).items()
+        if evaluated.get(name, 0) != number
+    }
+    return estate.EstateChange(JudgementEnded(scan=scan, incomplete_policies=incomplete))
 
 
 def unjudged(subscription: str, *, store: Store, policies: EffectivePolicies) -> dict[str, Mapping[str, int]]:

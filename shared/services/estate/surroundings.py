@@ -1,5 +1,6 @@
 """What counts for a resource besides itself: its subscription and group, its children, exemptions, and policies."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import batched
@@ -56,6 +57,8 @@ class Contexts:
         # One time for all resources: verdicts of one page must not differ by the moment they were reached.
         self.at = store.now()
         self._plain = Context(resource_group=None, subscription=named, now=self.at)
+        self._subscription, self._store = subscription, store
+        self._parents: frozenset[str] | None = None
 
     def of(self, row: ResourceRow) -> Context:
         """Return the context of one row."""
@@ -64,32 +67,33 @@ class Contexts:
             return self._plain
         return replace(self._plain, resource_group=self._groups.get(name))
 
-    def digest(self, row: ResourceRow) -> str:
-        """Return what tells the context of one row from another, but for the time."""
-        group = self._hashes.get(f"{self._base}/resourcegroups/{row['resourceGroup']}")
-        return f"{self._hashes.get(self._base)} {group}"
+    def digest(self, group: str | None) -> str:
+        """Return what tells the context of what is in one group from another, but for the time."""
+        return f"{self._hashes.get(self._base)} {self._hashes.get(f'{self._base}/resourcegroups/{group}')}"
 
+    def parents(self) -> frozenset[str]:
+        """Return the keys of the resources of the subscription that have children stored as resources of their own."""
+        if self._parents is None:
+            live = Query(equals={"subscription": self._subscription, "gone": False})
+            found = self._store.documents.count(tenant=self._store.tenant, kind=KIND, query=live, by="parent")
+            self._parents = frozenset(found)
+        return self._parents
 
-def parents_in(subscription: str, store: Store) -> frozenset[str]:
-    """Return the keys of the resources of a subscription that have children stored as resources of their own."""
-    live = Query(equals={"subscription": subscription, "gone": False})
-    return frozenset(store.documents.count(tenant=store.tenant, kind=KIND, query=live, by="parent"))
+    def is_within(self, scope: str) -> bool:
+        """Return whether a scope may be, hold, or lie within the subscription."""
+        low = scope.lower().rstrip("/")
+        return not low.startswith("/subscriptions/") or f"{low}/".startswith(f"{self._base.lower()}/")
 
 
 class Surroundings:
-    """All that counts for resources of a subscription besides themselves, read once.
+    """All that counts for resources of a subscription besides themselves, read once."""
 
-    `parents` are the only ones with stored children, as `parents_in` counts them, for who judges a whole subscription:
-    to ask for those of every page costs more than all else of a page in which nothing has changed. None where it is not
-    known, as for a single resource, for which counting all of them would cost more.
-    """
-
-    def __init__(
-        self, contexts: Contexts, store: Store, policies: EffectivePolicies, parents: frozenset[str] | None = None
-    ) -> None:
+    def __init__(self, contexts: Contexts, store: Store, policies: EffectivePolicies) -> None:
         self.contexts, self.store, self.policies = contexts, store, policies
         self.exemptions = exemption.active(store)
-        self._parents = parents
+        scopes = {each.id: each.request.scope for each in self.exemptions if each.request.expires_at > contexts.at}
+        self._reaching = sorted(name for name, scope in scopes.items() if contexts.is_within(scope))
+        self._contexts: dict[tuple[str, str | None], str | None] = {}
         self._children: dict[str, list[ResourceRow]] = {}
         self._asked: set[str] = set()
 
@@ -98,7 +102,9 @@ class Surroundings:
         without = {key for key, row in rows.items() if not has_related(row)}
         fresh = without - self._asked
         self._asked |= fresh
-        self._children |= stored_children(fresh if self._parents is None else fresh & self._parents, self.store)
+        # To ask for the children of all would take many queries; for a few, counting all parents costs more.
+        asked = fresh & self.contexts.parents() if len(fresh) > finding.QUERY_KEYS else fresh
+        self._children |= stored_children(asked, self.store)
         return {key: self._children[key] for key in without if key in self._children}
 
     def digest(self, row: ResourceRow) -> str | None:
@@ -110,7 +116,20 @@ class Surroundings:
         policies = self.policies.digest(row["type"])
         identity, at = row["resourceId"].lower(), self.contexts.at
         reaching = sorted(each.id for each in self.exemptions if each.reaches(identity, at))
-        return policies and f"{policies} {self.contexts.digest(row)} {reaching}"
+        return policies and f"{policies} {self.contexts.digest(row['resourceGroup'])} {reaching}"
+
+    def context_digest(self, resource_type: str, group: str | None) -> str | None:
+        """Return what tells these surroundings of all rows of a type in a group from others.
+
+        All exemptions count that may reach any of them: a row need not be read to know that nothing around it has
+        changed. None where verdicts depend on the time.
+        """
+        named = resource_type, group
+        if named not in self._contexts:
+            policies = self.policies.digest(resource_type)
+            said = f"{policies} {self.contexts.digest(group)} {self._reaching}"
+            self._contexts[named] = policies and hashlib.sha256(said.encode()).hexdigest()[:32]
+        return self._contexts[named]
 
 
 def stored_children(parents: Iterable[str], store: Store) -> dict[str, list[ResourceRow]]:

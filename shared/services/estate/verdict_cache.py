@@ -4,27 +4,22 @@ A page of a judgement keeps it in the bulk of its event:
 
     {"policies": [key of a policy in force],
      "outcomes": [[[index of the policy, state, cause]]],
-     "resources": {key: [digest, index of the outcome]}}
+     "contexts": [what each of `ResourceContext` has],
+     "resources": {key: [digest, index of the outcome, index of the context]}}
 
-Equal outcomes are kept once: most resources of a type share theirs. The judgement after it goes through resources in
-the same order, by key, and so through these pages, of which it never holds more than the one or two that it needs.
+Equal outcomes and contexts are kept once: most resources of a type share theirs. The judgement after it goes through
+resources in the same order, by key, and so through these pages, of which it never holds more than it needs
+(`previous_judgement`).
 """
 
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from shared.domain.error import Damaged, UnknownEvent
-from shared.domain.estate import Estate
-from shared.domain.estate_event import JudgementEnded, PageJudged
 from shared.domain.scan_difference import ScanDifference, ScanDifferenceKind
 from shared.domain.verdict import State
-from shared.eventstore import stream
-from shared.eventstore.store import Store
-from shared.services.estate import estate
 from shared.services.estate.assessment import Assessment, Pair
 from shared.services.estate.resource import ResourceRow
 from shared.services.estate.surroundings import ResourceRows, Surroundings
@@ -33,7 +28,20 @@ PolicyOutcome = tuple[str, State, str]
 """The key of a policy in force, the state of the pair, and why the missing part of an unknown verdict was not read."""
 Outcome = tuple[PolicyOutcome, ...]
 """What came of a resource, in the order of the policies."""
-_LOG = logging.getLogger(__name__)
+
+
+class ResourceContext(NamedTuple):
+    """What counts for a resource besides its body, and what it counts for; many share it.
+
+    `settled` is whether all of it was read that a next attempt may read; `digest` is as `Surroundings.context_digest`
+    has it.
+    """
+
+    type: str
+    group: str | None
+    owner: str
+    settled: bool
+    digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class JudgedResource:
 
     digest: str | None
     outcome: Outcome
+    context: ResourceContext
 
 
 def digest(row: ResourceRow, children: Sequence[ResourceRow], surroundings: str | None) -> str | None:
@@ -111,37 +120,60 @@ def _cause(first: PolicyOutcome) -> str:
     )
 
 
-def outcomes(outcome: Assessment, now: Mapping[str, str | None]) -> dict[str, JudgedResource]:
-    """Return what came of the resources of an assessment."""
+def context_of(row: ResourceRow, around: Surroundings) -> ResourceContext:
+    """Return the context of a row."""
+    kind, group = row["type"], row["resourceGroup"]
+    digest = around.context_digest(kind, group)
+    return ResourceContext(kind, group, row["owner"] or "", not row.get("unsettled"), digest)
+
+
+def outcomes(
+    outcome: Assessment,
+    reused: Mapping[str, JudgedResource],
+    rows: ResourceRows,
+    now: Mapping[str, str | None],
+    around: Surroundings,
+) -> dict[str, JudgedResource]:
+    """Return what came of some rows: of those of an assessment, and of those that are reused."""
     found: dict[str, list[PolicyOutcome]] = {key: [] for key in outcome.types}
     for pair in outcome.pairs:
         found[pair.resource].append((pair.policy, pair.state, pair.cause))
-    return {key: JudgedResource(now[key], tuple(each)) for key, each in found.items()}
+    judged = {key: JudgedResource(now[key], tuple(each), context_of(rows[key], around)) for key, each in found.items()}
+    return judged | {key: replace(each, context=context_of(rows[key], around)) for key, each in reused.items()}
 
 
-def add(outcome: Assessment, reused: Mapping[str, JudgedResource], rows: ResourceRows) -> None:
+def add(outcome: Assessment, reused: Mapping[str, JudgedResource]) -> None:
     """Add resources with what came of them before to an assessment; those with equal outcomes as one."""
-    outcome.types |= {key: rows[key]["type"] for key in reused}
-    groups = Counter((id(each.outcome), rows[key]["owner"] or "") for key, each in reused.items())
+    outcome.types |= {key: each.context.type for key, each in reused.items()}
+    groups = Counter((id(each.outcome), each.context.owner) for each in reused.values())
     equal = {id(each.outcome): each.outcome for each in reused.values()}
     for (identity, owner), number in groups.items():
         outcome.pairs += (Pair("", policy, owner, state, cause, number) for policy, state, cause in equal[identity])
 
 
 def to_json(judged: Mapping[str, JudgedResource]) -> dict[str, Any]:
-    """Return what a page keeps of its resources: those that may be reused."""
+    """Return what a page keeps of its resources."""
     policies: dict[str, int] = {}
     outcomes: dict[Outcome, int] = {}
+    contexts: dict[ResourceContext, int] = {}
     resources = {
-        key: [each.digest, outcomes.setdefault(each.outcome, len(outcomes))]
+        key: [
+            each.digest,
+            outcomes.setdefault(each.outcome, len(outcomes)),
+            contexts.setdefault(each.context, len(contexts)),
+        ]
         for key, each in judged.items()
-        if each.digest is not None
     }
     listed = [
         [[policies.setdefault(policy, len(policies)), state, cause] for policy, state, cause in outcome]
         for outcome in outcomes
     ]
-    return {"policies": list(policies), "outcomes": listed, "resources": resources}
+    return {
+        "policies": list(policies),
+        "outcomes": listed,
+        "contexts": [[*each] for each in contexts],
+        "resources": resources,
+    }
 
 
 def from_json(page: Mapping[str, Any]) -> dict[str, JudgedResource]:
@@ -151,51 +183,8 @@ def from_json(page: Mapping[str, Any]) -> dict[str, JudgedResource]:
         tuple((policies[policy], State(state), cause) for policy, state, cause in outcome)
         for outcome in page["outcomes"]
     ]
-    return {key: JudgedResource(found, outcomes[index]) for key, (found, index) in page["resources"].items()}
-
-
-class PreviousJudgement:
-    """What came of the resources in the last judgement of a subscription, read in the order of their keys."""
-
-    def __init__(self, known: Estate, store: Store) -> None:
-        self._pages = _pages(known, store)
-        self.store = store
-        self._held: dict[str, JudgedResource] = {}
-        self._end = ""
-
-    def between(self, first: str, last: str) -> Mapping[str, JudgedResource]:
-        """Return what came of the resources from key `first` to `last`; nothing before `first` can be asked for again.
-
-        What is lost is left out: those resources are judged again.
-        """
-        self._held = {key: each for key, each in self._held.items() if key >= first}
-        while self._end < last and (page := next(self._pages, None)):
-            self._end = page.cursor
-            # Pages that end before are passed over unopened: a step goes on in the middle of a judgement.
-            if page.cursor >= first:
-                self._held |= self._opened(page)
-        return self._held
-
-    def _opened(self, page: PageJudged) -> Mapping[str, JudgedResource]:
-        try:
-            kept = estate.body_of(self.store, page).get("verdicts")
-        except Damaged as error:
-            _LOG.warning("what a page of resources came to is lost, they are judged again: %s", error.message)
-            return {}
-        return from_json(kept) if kept else {}
-
-
-def _pages(known: Estate, store: Store) -> Iterator[PageJudged]:
-    """Yield the pages of the last judgement that came to an end."""
-    done = known.last
-    if done is None:
-        return
-    try:
-        for each in stream.read(estate.STREAM, known.subscription, store=store, after=done.first):
-            if isinstance(each.event, PageJudged) and each.event.scan == done.scan:
-                yield each.event
-            elif isinstance(each.event, JudgementEnded) and each.event.scan == done.scan:
-                return
-    except UnknownEvent as error:
-        # Newer code, which runs during a deployment, has recorded it: it knows what it has judged, this judges again.
-        _LOG.warning("the last judgement of %s cannot be read: %s", known.subscription, error.message)
+    contexts = [ResourceContext(*each) for each in page["contexts"]]
+    return {
+        key: JudgedResource(found, outcomes[outcome], contexts[context])
+        for key, (found, outcome, context) in page["resources"].items()
+    }

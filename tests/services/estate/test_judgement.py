@@ -10,7 +10,7 @@ import pytest
 from shared.domain.error import Conflict, InvalidInput
 from shared.domain.estate import Estate
 from shared.domain.exemption import Exemption, ExemptionCategory, ExemptionRequest, ExemptionStatus
-from shared.domain.finding import OPEN_STATUSES, FindingStatus
+from shared.domain.finding import OPEN_STATUSES, FindingStatus, resource_key
 from shared.domain.verdict import State
 from shared.eventstore.store import Store
 from shared.ports.queue import Queue
@@ -83,17 +83,19 @@ def test_judging_twice_is_one_effect(
 
 
 def test_a_resource_changed_behind_a_running_scan_counts_as_it_is_now(
-    store: Store, inventory: MemoryInventory, policies: EffectivePolicies, run: Run
+    store: Store, inventory: MemoryInventory, policies: EffectivePolicies, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inventory.put(*(account(f"a{number}", https=False) for number in range(4)))
     run("s0")
+    monkeypatch.setattr(judgement, "KEPT_RESOURCES", 3)
+    passed = min((f"a{number}" for number in range(4)), key=lambda name: resource_key(account(name)["id"]))
     at_once = store.now()
     judgement.judge(
         "s1", SUBSCRIPTION, fence=1, store=store, policies=policies, until=at_once
     )  # the time is up after one page
     assert posture(store).judgement is not None
-    inventory.put(account("a1"))
-    judgement.judge_resource(account("a1")["id"], store=store, inventory=inventory, policies=policies)
+    inventory.put(account(passed))
+    judgement.judge_resource(account(passed)["id"], store=store, inventory=inventory, policies=policies)
     judgement.judge("s1", SUBSCRIPTION, fence=1, store=store, policies=policies, until=at_once + timedelta(days=1))
     assert totals(store) == {"compliant": 5, "nonCompliant": 3}
     assert posture(store).incomplete_policies == {}

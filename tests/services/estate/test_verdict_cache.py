@@ -17,15 +17,18 @@ from shared.adapters.local.blobs import FileBlobs
 from shared.adapters.local.documents import SqliteDocuments
 from shared.adapters.local.queue import SqliteQueue
 from shared.domain.estate import JudgementProgress
+from shared.domain.estate_event import FindingsChanged
 from shared.domain.exemption import ExemptionCategory, ExemptionRequest
 from shared.domain.finding import resource_key
 from shared.domain.policy import PolicyEntry
+from shared.domain.resource import Resource
 from shared.eventstore import stream
 from shared.eventstore.store import Store
-from shared.ports.documents import Query
+from shared.ports.documents import Document, DocumentPage, Documents, Query
 from shared.ports.queue import Queue
 from shared.services import finding
 from shared.services.estate import estate, judgement
+from shared.services.estate.resource import document
 from shared.services.estate.resource_change import RESOURCE_KIND
 from shared.services.policy import effective_policy
 from shared.services.policy.effective_policy import EffectivePolicies
@@ -132,6 +135,54 @@ def test_a_second_judgement_of_the_same_takes_all_over(scanned: Scanned, store: 
     assert estate.current(store, SUBSCRIPTION).counts == counts
 
 
+class WatchedDocuments:
+    """Documents that remember which resources were read."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents, self.read = documents, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.documents, name)
+
+    def get_many(self, *, tenant: str, kind: str, ids: Sequence[str]) -> dict[str, Document]:
+        self.read |= set(ids) if kind == RESOURCE_KIND else set()
+        return self.documents.get_many(tenant=tenant, kind=kind, ids=ids)
+
+    def query(self, **asked: Any) -> DocumentPage:
+        found = self.documents.query(**asked)
+        self.read |= {each.id for each in found.items} if asked["kind"] == RESOURCE_KIND else set()
+        return found
+
+
+def test_what_has_not_changed_is_not_read(store: Store, queue: Queue, inventory: MemoryInventory, clock: Clock) -> None:
+    for each in ("s0", "s1"):  # the first reads what was made shortly before it once more, as a change may be told late
+        scan_run.run(each, store, queue, inventory, ORDINARY)
+        clock.at += DAY / 2
+    watched: Any = WatchedDocuments(store.documents)
+    containers = {resource_key(group()["id"]), resource_key(subscription("")["id"])}
+    scan_run.run("s2", replace(store, documents=watched), queue, inventory, ORDINARY)
+    assert watched.read == containers  # which are read in each scan, as what is in them depends on them
+    clock.at += DAY / 2
+    inventory.put(account("a1", https=False))
+    watched.read.clear()
+    scan_run.run("s3", replace(store, documents=watched), queue, inventory, ORDINARY)
+    assert watched.read == {*containers, resource_key(account("a1")["id"])}
+    last = estate.current(store, SUBSCRIPTION).last
+    assert last is not None
+    assert (last.judged, last.reused) == (6, 5)
+
+
+def test_what_changes_under_a_resource_changes_what_it_comes_to(scanned: Scanned, store: Store) -> None:
+    scanned()
+    child = {"id": f"{account('a1')['id']}/blobServices/default", "name": "default", "type": f"{STORAGE}/blobServices"}
+    key = resource_key(child["id"])
+    row = document(Resource({**child, "properties": {}}), SUBSCRIPTION, None, store.now())
+    estate.decide(store, SUBSCRIPTION, lambda _: estate.EstateChange(FindingsChanged(), {RESOURCE_KIND: {key: row}}))
+    judged = judgement.judge("s9", SUBSCRIPTION, fence=9, store=store, policies=ORDINARY, until=store.now() + DAY).last
+    assert judged is not None
+    assert (judged.judged, judged.reused) == (7, 5)
+
+
 def test_a_changed_body_is_judged(scanned: Scanned, store: Store, inventory: MemoryInventory) -> None:
     scanned()
     inventory.put(account("a1", https=False))
@@ -226,9 +277,8 @@ def test_why_a_part_is_unread_counts(scanned: Scanned, store: Store, inventory: 
     row = store.documents.get(tenant=store.tenant, kind=RESOURCE_KIND, id=key)
     assert row is not None
     record = {**row.body["record"], "unread": {"properties": {"reason": "timeout"}}}
-    store.documents.put(tenant=store.tenant, kind=RESOURCE_KIND, id=key, body={**row.body, "record": record})
-    estate_before = estate.current(store, SUBSCRIPTION)
-    assert estate_before.last is not None
+    changed = estate.EstateChange(FindingsChanged(), {RESOURCE_KIND: {key: {**row.body, "record": record}}})
+    estate.decide(store, SUBSCRIPTION, lambda _: changed)
     found = judgement.judge(
         "s9", SUBSCRIPTION, fence=9, store=store, policies=ORDINARY, until=store.now() + DAY
     )  # without collecting, which would read it again

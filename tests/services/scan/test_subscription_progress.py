@@ -17,7 +17,7 @@ from shared.domain.scan_event import ScanStarted
 from shared.eventstore.aggregate import decide
 from shared.eventstore.store import Store
 from shared.ports.queue import Queue
-from shared.services.estate import estate
+from shared.services.estate import estate, judgement
 from shared.services.policy.effective_policy import EffectivePolicies
 from shared.services.scan import scan, subscription_progress
 from tests.fakes import event, scan_run
@@ -60,8 +60,9 @@ def test_a_scan_records_of_a_subscription_that_it_has_ended_and_nothing_else(
 
 
 def test_how_far_a_scan_is_in_between_is_read_from_the_estates(
-    begun: Store, inventory: MemoryInventory, policies: EffectivePolicies
+    begun: Store, inventory: MemoryInventory, policies: EffectivePolicies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(judgement, "PAGE_RESOURCES", 3)
     assert event.types(begun, "scan:s1") == ["scanRequested", "scanStarted"]
     assert (now(begun).collected, now(begun).expected, now(begun).unfinished) == (2, 5, 1)
     (part,) = parts(begun)
@@ -70,7 +71,7 @@ def test_how_far_a_scan_is_in_between_is_read_from_the_estates(
     while scan.step("s1", SUBSCRIPTION, store=begun, inventory=inventory, policies=policies).state != "done":
         seen.append((parts(begun)[0].status, now(begun).collected, now(begun).resources))
     assert seen[0] == (SubscriptionStatus.COLLECTING, 4, 0)
-    assert (SubscriptionStatus.JUDGING, 5, 5) in seen
+    assert (SubscriptionStatus.JUDGING, 5, 3) in seen
     assert now(begun).resources == 5, "what has ended counts once"
     listed = scan.list_(scan.ScanListing(), store=begun).items
     assert [each.resources for each in listed] == [5]
