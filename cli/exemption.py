@@ -16,7 +16,8 @@ EXEMPTIONS = Listing(
 )
 
 app = typer.Typer(
-    help="request, approve, reject, end, list, show: what is accepted until a day, and by whom", no_args_is_help=True
+    help="request, approve, reject, withdraw, end, list, show: what is accepted until a day, and by whom",
+    no_args_is_help=True,
 )
 ExemptionArgument = Annotated[str, typer.Argument(metavar="ID", help="id of an exemption")]
 
@@ -98,6 +99,13 @@ def reject_exemption(
     """Reject an exemption: it never begins."""
     with Client(role="approver") as api:
         _print(api.post(address("exemptions", exemption, "reject"), Exemption, {"reason": reason}), json=json)
+
+
+@app.command("withdraw")
+def withdraw_exemption(exemption: ExemptionArgument, json: listing.JsonOption = False) -> None:
+    """Withdraw your own request for an exemption, while nobody has decided on it."""
+    with Client() as api:
+        _print(api.post(address("exemptions", exemption, "withdraw"), Exemption), json=json)
 
 
 @app.command("end")

@@ -68,6 +68,8 @@ class JobStatus(TypedDict):
     waitingUntil: str | None
     endedAt: NotRequired[str | None]
     reason: str
+    request: NotRequired[dict[str, Any]]
+    alarmCount: NotRequired[WholeNumber]
 
 
 class FrameworkSummary(TypedDict):

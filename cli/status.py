@@ -1,6 +1,6 @@
 """`cortex status`: the compliance of the estate, the age of its data, and the jobs that are running."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from cli import terminal
 from cli.client import LARGE_RESPONSE_BYTES, Client
 from cli.finding_filter import SEVERITIES
 from cli.response import ComplianceSummary, JobStatus, Page
+from shared.domain.scan_difference import ScanMode
 
 GAP_ITEMS = 5
 """Gaps that are printed."""
@@ -27,7 +28,8 @@ def status(json: Annotated[bool, typer.Option("--json", help="print JSON")] = Fa
     """Show the compliance of the estate: score, age of the data, gaps, findings, frameworks, and the running jobs."""
     with Client() as api:
         summary = api.get("/compliance/summary", ComplianceSummary, most=LARGE_RESPONSE_BYTES)
-        active = [] if json else list(_active_jobs(api))
+        jobs = {} if json else _newest_jobs(api)
+        active = [] if json else [*_active_jobs(jobs), *_alias_listing(api)]
     if json:
         terminal.print_json(summary)
         return
@@ -54,6 +56,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="print JSON")] = Fa
     )
     for kind, thing in active:
         _print_job(kind, thing, now)
+    _print_alarms(jobs["scan"])
 
 
 def _by_severity(counts: Mapping[str, int]) -> str:
@@ -100,12 +103,38 @@ def _print_job(kind: str, thing: JobStatus, now: datetime) -> None:
         terminal.print_out("[yellow]waiting:[/] {} until {}: {}", name, until, thing["reason"])
 
 
-def _active_jobs(api: Client) -> Iterator[tuple[str, JobStatus]]:
-    """Yield the jobs that are running or waiting, and the alias listing when it could not be read."""
-    for path, kind in JOB_PATHS.items():
-        newest = api.get(path, Page[JobStatus], most=LARGE_RESPONSE_BYTES, query={"limit": JOB_ITEMS})["items"]
-        active = (each for each in newest if each.get("waitingUntil") or each.get("status") in ACTIVE_STATUSES)
+def _print_alarms(scans: Iterable[JobStatus]) -> None:
+    """Print how many differences the newest verification raised an alarm for, and where they are told."""
+    ended = (each for each in scans if each.get("endedAt"))
+    checked = next((each for each in ended if each.get("request", {}).get("mode") == ScanMode.VERIFICATION), None)
+    if checked is not None and (alarms := checked.get("alarmCount", 0)):
+        found = terminal.count(alarms, "resource")
+        terminal.print_out(
+            "[bold red]alarm:[/] the last verification found {} that no scan of changes would have found: "
+            "cortex scan show {}",
+            found,
+            checked.get("id", ""),
+        )
+
+
+def _newest_jobs(api: Client) -> dict[str, list[JobStatus]]:
+    """Return the newest jobs of each kind."""
+    asked = {"limit": JOB_ITEMS}
+    return {
+        kind: api.get(path, Page[JobStatus], most=LARGE_RESPONSE_BYTES, query=asked)["items"]
+        for path, kind in JOB_PATHS.items()
+    }
+
+
+def _active_jobs(newest: Mapping[str, Iterable[JobStatus]]) -> Iterator[tuple[str, JobStatus]]:
+    """Yield the jobs that are running or waiting."""
+    for kind, jobs in newest.items():
+        active = (each for each in jobs if each.get("waitingUntil") or each.get("status") in ACTIVE_STATUSES)
         yield from ((kind, each) for each in active if not each.get("endedAt"))
+
+
+def _alias_listing(api: Client) -> Iterator[tuple[str, JobStatus]]:
+    """Yield the alias listing when it could not be read."""
     listing = api.get("/aliases", JobStatus)
     if listing["reason"]:
         yield "alias listing", listing

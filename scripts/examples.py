@@ -116,12 +116,13 @@ def record(api: Recorder) -> None:
         api.call(name)
     _estate(api)
     _remediation(api)
-    first, second = (_exempted(api) for _ in range(2))
+    first, second, third = (_exempted(api) for _ in range(3))
     api.call("exemption_approve", id=first)
     api.until("exemption_get", lambda now: now["status"] == "active", id=first)
     api.call("exemption_list", limit="2")
     api.call("exemption_revoke", id=first)
     api.call("exemption_reject", id=second)
+    api.call("exemption_withdraw", id=third)
     api.call("change_accept")
 
 

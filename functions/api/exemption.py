@@ -89,6 +89,15 @@ async def exemption_reject(
     )
 
 
+@router.post("/exemptions/{id}/withdraw", status_code=202, response_model=Exemption)
+async def exemption_withdraw(idempotent: Idempotent, id: str) -> Response:
+    """Withdraw an own request for an exemption. 409 unless it is pending."""
+    caller = idempotent.caller
+    return await idempotent.start(
+        lambda _: exemption.withdraw(id, store=caller.store, queue=caller.ports.queue), _location(id)
+    )
+
+
 @router.post("/exemptions/{id}/revoke", status_code=202, response_model=Exemption)
 async def exemption_revoke(idempotent: Idempotent, id: str) -> Response:
     """End an exemption early; what it covered is evaluated again. 409 unless it is active."""

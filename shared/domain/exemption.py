@@ -70,6 +70,7 @@ class ExemptionStatus(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
     REVOKED = "revoked"
     EXPIRED = "expired"
 
@@ -134,7 +135,7 @@ class Exemption(Model):
     created_at: AwareDatetime
     approved_by: str | None = None
     approved_at: AwareDatetime | None = None
-    ended_by: str | None = Field(default=None, description="who rejected or revoked it")
+    ended_by: str | None = Field(default=None, description="who rejected, withdrew or revoked it")
     ended_at: AwareDatetime | None = None
     rejection_reason: str = ""
     applied: bool = Field(default=True, description="whether what it covers was evaluated since it began or ended")
@@ -184,6 +185,13 @@ class ExemptionRejected(Event):
     reason: str
 
 
+class ExemptionWithdrawn(Event):
+    """Whoever asked for it asks for it no more."""
+
+    type: Literal["exemptionWithdrawn"] = "exemptionWithdrawn"
+    version: Literal[1] = 1
+
+
 class ExemptionRevoked(Event):
     """Somebody ends it before its day."""
 
@@ -206,7 +214,13 @@ class ExemptionApplied(Event):
 
 
 type ExemptionEvent = Annotated[
-    ExemptionRequested | ExemptionApproved | ExemptionRejected | ExemptionRevoked | ExemptionExpired | ExemptionApplied,
+    ExemptionRequested
+    | ExemptionApproved
+    | ExemptionRejected
+    | ExemptionWithdrawn
+    | ExemptionRevoked
+    | ExemptionExpired
+    | ExemptionApplied,
     Field(discriminator="type"),
 ]
 
@@ -215,6 +229,7 @@ TRANSITIONS: Mapping[tuple[ExemptionStatus | None, type[Event]], ExemptionStatus
     (None, ExemptionRequested): ExemptionStatus.PENDING,
     (ExemptionStatus.PENDING, ExemptionApproved): ExemptionStatus.ACTIVE,
     (ExemptionStatus.PENDING, ExemptionRejected): ExemptionStatus.REJECTED,
+    (ExemptionStatus.PENDING, ExemptionWithdrawn): ExemptionStatus.WITHDRAWN,
     (ExemptionStatus.PENDING, ExemptionExpired): ExemptionStatus.EXPIRED,
     (ExemptionStatus.ACTIVE, ExemptionRevoked): ExemptionStatus.REVOKED,
     (ExemptionStatus.ACTIVE, ExemptionExpired): ExemptionStatus.EXPIRED,

@@ -6,7 +6,7 @@ from typing import Any
 from shared.domain import approval
 from shared.domain.approval import ApprovableAction, same_person
 from shared.domain.arm_id import resource_group_of, subscription_of, type_of
-from shared.domain.error import Conflict, InvalidInput, NotFound
+from shared.domain.error import Conflict, Forbidden, InvalidInput, NotFound
 from shared.domain.exemption import (
     Exemption,
     ExemptionApplied,
@@ -19,6 +19,7 @@ from shared.domain.exemption import (
     ExemptionRequested,
     ExemptionRevoked,
     ExemptionStatus,
+    ExemptionWithdrawn,
     apply,
 )
 from shared.domain.finding import resource_key
@@ -92,6 +93,24 @@ def reject(exemption_id: str, reason: str, *, store: Store, queue: Queue) -> Exe
     def decision(now: Exemption | None) -> list[ExemptionEvent]:
         _check_pending(_require(exemption_id, now))
         return [ExemptionRejected(reason=reason)]
+
+    return _decide(exemption_id, decision, store, queue)
+
+
+def withdraw(exemption_id: str, *, store: Store, queue: Queue) -> Exemption:
+    """Take back a request for an exemption; done again, it changes nothing.
+
+    Errors: Forbidden for anybody but whoever asked for it; Conflict when it does not await approval.
+    """
+
+    def decision(now: Exemption | None) -> list[ExemptionEvent]:
+        known = _require(exemption_id, now)
+        if not same_person(known.created_by, store.actor.name):
+            raise Forbidden("only who asked for this exemption can withdraw it; an approver can reject it")
+        if known.status == ExemptionStatus.WITHDRAWN:
+            return []
+        _check_pending(known)
+        return [ExemptionWithdrawn()]
 
     return _decide(exemption_id, decision, store, queue)
 

@@ -198,6 +198,7 @@ COMMANDS = (
     ("exemption", "list"),
     ("exemption", "request", "x", "--reason", "an accepted risk", "--owner", "ada", "--until", "90d"),
     ("exemption", "end", "x"),
+    ("exemption", "withdraw", "x"),
     ("resource", "show", "x"),
     ("resource", "history", "x"),
     ("scan", "start"),

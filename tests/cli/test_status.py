@@ -91,6 +91,19 @@ def test_work_that_goes_on_is_printed_with_its_last_progress_and_how_it_resumes(
     assert "i77" not in status(summary(), imports={**known, "status": "completed", "endedAt": "2026-02-26T12:00:00Z"})
 
 
+@pytest.mark.parametrize(("alarms", "told"), [(3, True), (0, False)])
+def test_an_alarm_of_the_last_verification_is_printed(status: Any, alarms: int, *, told: bool) -> None:
+    ended = {"id": "s7", "status": "completed", "endedAt": "2026-03-01T12:00:00Z", "waitingUntil": None, "reason": ""}
+    text = " ".join(
+        status(summary(), scans={**ended, "request": {"mode": "verification"}, "alarmCount": alarms}).split()
+    )
+    found = (
+        "alarm: the last verification found 3 resources that no scan of changes would have found: cortex scan show s7"
+    )
+    assert (found in text) is told
+    assert "alarm" not in status(summary(), scans={**ended, "request": {"mode": "changes"}, "alarmCount": alarms})
+
+
 def test_work_that_waits_is_printed_with_until_when_and_why(status: Any) -> None:
     waiting = {"id": "i77", "status": "running", "waitingUntil": "2026-03-01T13:00:00Z", "reason": "asked to wait"}
     text = status(summary(), scans={**waiting, "endedAt": None})

@@ -15,7 +15,7 @@ VERBS = frozenset(
     plan poll post prepare print project purge put queue raise rank read rebuild receive reconcile record refresh
     refuse reject remember remove render renew replace report request require reserve resolve respond return roll round
     run save see send serve set show spell split start step stop store stream summarize supervise take tell
-    terminate translate try turn upload wait wake write yield
+    terminate translate try turn upload wait wake withdraw write yield
     """.split()  # noqa: SIM905 - words read better than a list of them
 )
 """The verbs that docstrings begin with; another verb of the field is added here."""

@@ -82,6 +82,25 @@ def test_approving_twice_has_one_effect(store: Store, queue: Queue, made: Exempt
         exemption.approve("e1", store=by("hedy", store), queue=queue)
 
 
+def test_who_asked_withdraws_a_request_once_and_nobody_else_does(
+    store: Store, queue: Queue, pending: Exemption
+) -> None:
+    with pytest.raises(Forbidden, match="only who asked"):
+        exemption.withdraw(pending.id, store=by("grace", store), queue=queue)
+    first, again = (exemption.withdraw("e1", store=by("ADA", store), queue=queue) for _ in range(2))
+    assert (first.status, first.ended_by, first.applied) == (ExemptionStatus.WITHDRAWN, "ADA", True)
+    assert again == first
+    with pytest.raises(Conflict, match="withdrawn; only one that is pending"):
+        exemption.approve("e1", store=by("grace", store), queue=queue)
+    assert exemption.expire(store=store, queue=queue) == []
+    assert lose(queue) == 0
+
+
+def test_what_was_decided_on_is_not_withdrawn(store: Store, queue: Queue, made: Exemption) -> None:
+    with pytest.raises(Conflict, match="active by grace"):
+        exemption.withdraw(made.id, store=store, queue=queue)
+
+
 def test_a_request_that_nobody_decided_on_ends_on_its_day(store: Store, queue: Queue, pending: Exemption) -> None:
     clock: Any = store.now
     clock.at = pending.request.expires_at

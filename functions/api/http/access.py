@@ -58,6 +58,7 @@ OPERATION_ROLES: Mapping[str, Role | None] = {
     "exemption_list": Role.READER,
     "exemption_get": Role.READER,
     "exemption_create": Role.OPERATOR,
+    "exemption_withdraw": Role.OPERATOR,
     "exemption_approve": Role.APPROVER,
     "exemption_reject": Role.APPROVER,
     "exemption_revoke": Role.APPROVER,

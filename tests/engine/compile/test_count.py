@@ -102,9 +102,9 @@ def test_an_unknown_alias_is_named() -> None:
     assert found.expect({}, frame()) == 2
 
 
-def test_counts_of_values_are_called_by_their_name() -> None:
-    assert clause({"value": [1, 2], "name": "each"}).field == "each"
-    assert clause({"value": [1, 2]}).field == "value"
+def test_counts_of_values_are_called_by_what_they_count() -> None:
+    assert clause({"value": [1, 2], "name": "each"}).field == "[1, 2]"
+    assert clause({"value": "[parameters('list')]"}).field == "[parameters('list')]"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,16 @@ def test_an_exemption_that_is_turned_down_never_begins(api: Api) -> None:
     assert api.ports.queue.length(exemption.QUEUE) == 0
 
 
+def test_a_request_is_withdrawn_by_who_made_it_without_an_approver(api: Api) -> None:
+    path = f"/exemptions/{api.post('/exemptions', ASKED, Role.OPERATOR).json()['id']}"
+    problem(api.post(f"{path}/withdraw", None, Role.OPERATOR, name="grace"), 403)
+    for _ in range(2):
+        answer = api.post(f"{path}/withdraw", None, Role.OPERATOR)
+        assert (answer.status_code, answer.json()["status"], answer.json()["endedBy"]) == (202, "withdrawn", "ada")
+    problem(api.post(f"{path}/approve", None, Role.APPROVER, name="grace"), 409)
+    problem(api.post("/exemptions/absent/withdraw", None, Role.OPERATOR), 404)
+
+
 @pytest.mark.parametrize(
     "scope",
     [
