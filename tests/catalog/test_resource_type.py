@@ -13,6 +13,13 @@ PREVIEW_ONLY = {
     "Microsoft.Security/autoProvisioningSettings",
     "Microsoft.Security/securityContacts",
 }
+LISTED_CHILDREN = frozenset({
+    "microsoft.cdn/profiles/afdendpoints", "microsoft.cdn/profiles/endpoints",
+    "microsoft.compute/virtualmachines/extensions", "microsoft.network/networkwatchers/flowlogs",
+    "microsoft.sql/servers/databases", "microsoft.sql/servers/elasticpools", "microsoft.web/sites/slots",
+})  # fmt: skip
+"""The children of the catalog that the table `resources` has. Source: Azure Resource Graph table and resource type
+reference, read on 2026-11-30."""
 
 
 def test_types_are_many_and_unique(catalog: PackagedCatalog) -> None:
@@ -56,3 +63,9 @@ def test_types_that_policies_look_up_are_known(catalog: PackagedCatalog) -> None
         details = entry.definition["properties"]["policyRule"]["then"].get("details")
         if isinstance(details, dict) and "type" in details:
             assert details["type"].lower() in known, entry.name
+
+
+def test_children_are_read_from_resource_graph_where_its_reference_has_them(catalog: PackagedCatalog) -> None:
+    rows = [row for row in catalog.resource_types() if row["type"].count("/") > 1]
+    listed = {row["type"].lower() for row in rows if row["resourceGraph"]}
+    assert listed - {"microsoft.resources/subscriptions/resourcegroups"} == LISTED_CHILDREN

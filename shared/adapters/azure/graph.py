@@ -56,7 +56,7 @@ def named_query(ids: Sequence[str]) -> str:
 def children_query(kind: str, parents: Sequence[str]) -> str:
     """Return the query for the children of a type under these resources, whatever the spelling of their ids.
 
-    Source: Azure Resource Graph, sample "List virtual machine extensions", which finds the owner in the id.
+    Source: Azure Resource Graph, sample query "List all extensions installed on a virtual machine".
     """
     parent = f"tolower(substring(id, 0, indexof(id, '/{kind.rpartition('/')[2].lower()}/')))"
     return (
