@@ -70,6 +70,7 @@ class Arm:
         self.endpoint = connection.endpoint.rstrip("/")
         self._credential = connection.credential
         host = self.endpoint.partition("://")[2].partition("/")[0]
+        self._turns = CallBudgetPolicy(connection.budget, sleep) if connection.budget else None
         self._pipeline: Any = Pipeline(
             BoundedTransport(connect_seconds=min(timeout, 5.0), read_seconds=timeout),
             [
@@ -79,12 +80,17 @@ class Arm:
                 QuotaPolicy(sleep),
                 JsonDecodingPolicy(),
                 AuthenticationPolicy(connection.credential, _SCOPES.get(host, _SCOPE), endpoint=self.endpoint),
-                *([CallBudgetPolicy(connection.budget, sleep)] if connection.budget else []),
+                *([self._turns] if self._turns else []),
             ],
         )
         self._versions: dict[str, tuple[float, Mapping[str, Sequence[str]]]] = {}
         self._clients: dict[str, ResourceManagementClient] = {}
         self._lock = threading.Lock()
+
+    @property
+    def waited(self) -> float:
+        """Return the seconds that calls have waited for their turn in the budget, of all threads together."""
+        return self._turns.waited if self._turns else 0.0
 
     def resources(self, subscription: str) -> ResourceManagementClient:
         """Return the SDK's client of resources, groups and providers of one subscription."""
@@ -140,7 +146,7 @@ class Arm:
         """Yield the objects of a page, and of the pages that it leads to."""
         # Pages of a broken or hostile service may lead in a circle or never end: both are bounded.
         links: set[str] = set()
-        until = time.monotonic() + LIST_SECONDS
+        until = time.monotonic() + LIST_SECONDS - self.waited
         while True:
             found, link = response_validation.page(body, path)
             yield from found
@@ -148,7 +154,7 @@ class Arm:
                 return
             if link in links:
                 raise Malformed(f"the list at {path} leads to a page that was read before")
-            if len(links) == _LIST_PAGES or time.monotonic() > until:
+            if len(links) == _LIST_PAGES or time.monotonic() > until + self.waited:
                 raise Malformed(f"the list at {path} did not end after {len(links) + 1} pages")
             links.add(link)
             body = self._ask(path, HttpRequest("GET", link))

@@ -227,8 +227,9 @@ class RelatedReader:
     def _read[T](self, kind: str, scope: str, call: Callable[[str], T]) -> tuple[T, str] | Unread:
         """Return the answer of a call and its api-version, or why there is none; Throttled passes through."""
         # The time of a type starts with its first call on the page, not with the page.
-        since = self._since.setdefault(kind, self._clock())
-        if self._clock() - since > TYPE_SECONDS:
+        # Nor does it include what calls waited for their turn: a full budget does not make a provider slow.
+        since = self._since.setdefault(kind, self._clock() - self._arm.waited)
+        if self._clock() - self._arm.waited - since > TYPE_SECONDS:
             self.hung.add(kind)
         if kind in self.hung:
             return self._miss(

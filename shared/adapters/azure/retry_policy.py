@@ -141,6 +141,13 @@ class CallBudgetPolicy(HTTPPolicy[Any, Any]):
         super().__init__()
         self._budget = budget
         self._sleep = sleep
+        self._waited = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def waited(self) -> float:
+        """Return the seconds that calls have waited for their turn, of all threads together."""
+        return self._waited
 
     def send(self, request: _Request) -> _Response:
         """Send when it is the call's turn; Throttled when that is too far off."""
@@ -149,6 +156,8 @@ class CallBudgetPolicy(HTTPPolicy[Any, Any]):
             return self.next.send(request)
         if (wait := self._budget.take(scope)) > 0:
             self._sleep(wait)
+            with self._lock:
+                self._waited += wait
         response = self.next.send(request)
         self._learn(scope, response.http_response)
         return response
@@ -203,7 +212,7 @@ def call_scope(request: _Request) -> CallScope | None:
     return CallScope(principal, found[1].lower() if found else "", operation)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=4)
 def principal_of(authorization: str) -> str:
     """Return the object id in a bearer token of Entra ID; a digest of the token where it has none.
 

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from shared.adapters.azure.arm import Arm, ArmConnection, StaticToken
+from shared.adapters.azure.inventory import ArmInventory
+from shared.adapters.azure.related import TYPE_SECONDS
 from shared.adapters.azure.retry_policy import principal_of
 from shared.domain.call_budget import CallScope
 from shared.domain.error import CortexError, Throttled
 from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Answer, Cloud, error
+from tests.adapters.inventory.conftest import ROWS, TENANT, WANTED, Reading, fill
 
 V = "2021-04-01"
 READS = "x-ms-ratelimit-remaining-subscription-reads"
@@ -134,6 +138,28 @@ def test_a_refusal_of_a_provider_is_not_one_of_resource_manager(arm: Arm, cloud:
     cloud.once(SCOPE, Answer(429, {"error": {"code": "TooManyRequests", "message": ""}}, headers))
     arm.get(SCOPE, V)
     assert budget.learned == [("reads", 240)]
+
+
+def test_a_type_is_not_given_up_for_the_turns_of_its_calls(cloud: Cloud, budget: KeptBudget) -> None:
+    """A page that takes minutes because the budget is used up has all that belongs to it."""
+    at = [0.0]
+    lock = threading.Lock()
+
+    def sleep(seconds: float) -> None:
+        with lock:
+            at[0] += seconds
+
+    ids = fill(cloud, 40)
+    budget.wait = 5.0
+    connection = ArmConnection(TENANT, cloud.endpoint, StaticToken(token(oid="p1")), budget)
+    inventory = ArmInventory(connection, resource_types=ROWS, sleep=sleep, clock=lambda: at[0], timeout=5.0)
+    try:
+        read = Reading(WANTED).to_end(inventory)
+    finally:
+        inventory.close()
+    assert at[0] > 6 * TYPE_SECONDS
+    assert read.ids == [SCOPE, *ids]
+    assert not read.gaps
 
 
 def test_a_token_names_its_principal() -> None:
