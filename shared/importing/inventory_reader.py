@@ -355,11 +355,10 @@ def _resource(value: Mapping[str, Any], *, listed: bool) -> Resource:
 
     So does one that has them flattened: `az … show` writes them next to the name, in a spelling of its own.
     """
-    body = {
-        name: each
-        for name, each in value.items()
-        if not listed or (name not in _GRAPH_COLUMNS and each is not None and each != "")
-    }
+    if listed:
+        body = {name: each for name, each in value.items() if name not in _GRAPH_COLUMNS and each not in (None, "")}
+    else:  # nobody writes properties that are null but a command that has none to write
+        body = {name: each for name, each in value.items() if name != "properties" or each is not None}
     whole = "properties" in body or type_of(str(body.get("id"))) == SUBSCRIPTION_TYPE  # which has none
     return Resource(body, unread={} if whole else _NOT_COLLECTED)
 

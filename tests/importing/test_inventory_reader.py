@@ -501,3 +501,15 @@ def test_an_id_that_no_store_takes_costs_its_own_record_alone(identity: str, rea
     assert isinstance(bad, RecordError)
     assert (bad.position, bad.line) == (2, 2)
     assert reason in bad.reason
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_properties_that_are_null_say_nothing_of_them(order: int) -> None:
+    whole = {"id": f"{GROUP}/providers/{STORAGE}/a", "type": STORAGE, "name": "a", "properties": {"a": 1}}
+    empty = {**whole, "properties": None}
+    (alone,) = read_resources([json.dumps(empty).encode()])
+    assert isinstance(alone, Resource)
+    assert ("properties" in alone.body, list(alone.unread)) == (False, ["properties"])
+    (kept,) = read_resources(["\n".join(map(json.dumps, [whole, empty][::order])).encode()])
+    assert isinstance(kept, Resource)
+    assert (kept.body["properties"], kept.unread) == ({"a": 1}, {})
