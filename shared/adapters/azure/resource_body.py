@@ -6,7 +6,7 @@ so that it is left out; what changes by itself is left out of all.
 Sources: Azure Resource Graph REST API, "Resources"; Azure Resource Manager RPC, "Common API details" (systemData).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from shared.domain.body import VOLATILE
 from shared.domain.resource import Json, JsonObject
@@ -31,16 +31,17 @@ COLUMNS = (
 
 def listed(found: Mapping[str, Json], kind: str) -> JsonObject:
     """Return the body of a resource that Resource Graph lists, with its type in this spelling."""
-    return {**{name: found[name] for name in COLUMNS if _says(name, found.get(name))}, "type": kind}
+    return _kept(((name, found.get(name)) for name in COLUMNS), kind)
 
 
 def unlisted(found: Mapping[str, Json], kind: str) -> JsonObject:
     """Return the body of a resource that only Resource Manager has, with its type in this spelling."""
-    return {
-        **{name: value for name, value in found.items() if name.lower() not in VOLATILE and _says(name, value)},
-        "type": kind,
-    }
+    return _kept((each for each in found.items() if each[0].lower() not in VOLATILE), kind)
 
 
-def _says(name: str, value: Json) -> bool:
-    return value not in (None, "") and not (name == "tags" and not value)
+def _kept(members: Iterable[tuple[str, Json]], kind: str) -> JsonObject:
+    body = {name: value for name, value in members if value is not None and value != ""}
+    if not body.get("tags", True):  # no tags, written as an empty object
+        del body["tags"]
+    body["type"] = kind
+    return body

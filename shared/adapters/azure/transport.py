@@ -10,7 +10,6 @@ from collections.abc import Iterator, MutableMapping
 from http import HTTPStatus
 from typing import Any, Self
 
-import certifi
 import urllib3
 from azure.core.exceptions import (
     AzureError,
@@ -24,7 +23,7 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
-from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, get_environ_proxies, select_proxy
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -173,7 +172,7 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
 
 
 def _made(proxy: str | None) -> PoolManager:
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
     place = "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs"  # noqa: PTH112 - a variable of the environment
     options: dict[str, Any] = {"maxsize": POOL_CONNECTIONS, "cert_reqs": "CERT_REQUIRED", place: bundle}
     if proxy is None:
