@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ def denied(action: str, scope: str) -> Answer:
 class Cloud:
     """Resources by id, children by list path, and scripts that answer before anything else does."""
 
-    def __init__(self) -> None:
+    def __init__(self, secure: ssl.SSLContext | None = None) -> None:
         self.rows: list[dict[str, Any]] = []
         self.bodies: dict[str, dict[str, Any]] = {
             SCOPE: {"id": SCOPE, "subscriptionId": SUBSCRIPTION, "displayName": "Dev", "state": "Enabled"}
@@ -82,6 +83,8 @@ class Cloud:
         self._lock = threading.Lock()
         self._server = Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        if secure:
+            self._server.socket = secure.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 

@@ -1,8 +1,11 @@
 """The transport to Resource Manager: what it sends, what it reads, and what its failures are called."""
 
 import gzip
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,13 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 from azure.core.rest import HttpRequest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from shared.adapters.azure.transport import BoundedTransport
-from tests.adapters.cloud import Answer, Cloud
+from tests.adapters.cloud import SCOPE, Answer, Cloud
 
 PLACE = "/subscriptions"
 
@@ -130,6 +137,38 @@ def test_the_environment_names_the_proxy(cloud: Cloud, monkeypatch: pytest.Monke
     (call,) = cloud.calls
     assert call.headers["host"] == "management.invalid"
     assert call.headers["proxy-authorization"].startswith("Basic ")
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of the cloud over TLS, and the certificate that proves it."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloud")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    kept = tmp_path / "cloud.pem"
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    kept.write_bytes(made.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(kept, tmp_path / "key.pem")
+    with Cloud(context) as running:
+        yield running.endpoint.replace("http://", "https://"), kept
+
+
+def test_a_certificate_has_to_be_known(secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    address, certificate = secure
+    request = HttpRequest("GET", f"{address}{SCOPE}")
+    with BoundedTransport(connect_seconds=2.0, read_seconds=2.0) as transport, pytest.raises(ServiceRequestError):
+        transport.send(request)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with BoundedTransport(connect_seconds=2.0, read_seconds=2.0) as transport:
+        assert transport.send(request).status_code == 200
 
 
 def test_many_threads_share_it(cloud: Cloud, transport: BoundedTransport) -> None:
