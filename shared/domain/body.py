@@ -158,9 +158,16 @@ def is_outcome(now: Body, target: Body) -> bool:
 
 
 def _equal(left: Json, right: Json) -> bool:
+    if left is right:
+        return True
     if isinstance(left, str) and isinstance(right, str):
         return left.casefold() == right.casefold()
-    # Canonical digests: the order of members does not count, 1 and 1.0 are one number, and true is none.
+    # Text, truth and null equal nothing of another kind; truth and null are only equal where they are the same object.
+    if isinstance(left, str | bool | None) or isinstance(right, str | bool | None):
+        return False
+    if type(left) is int and type(right) is int:
+        return left == right
+    # Canonical digests, which cost most: the order of members does not count, and 1 and 1.0 are one number.
     return digest(left) == digest(right)
 
 

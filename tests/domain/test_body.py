@@ -23,6 +23,12 @@ from shared.domain.merge_patch import merged
 STORAGE = "Microsoft.Storage/storageAccounts"
 NSG = "Microsoft.Network/networkSecurityGroups"
 
+numbers = st.integers(-(2**63), 2**64 - 1) | st.integers(-2, 2) | st.floats(allow_nan=False, allow_infinity=False)
+parts = st.recursive(
+    st.none() | st.booleans() | numbers | st.text("abAB\u0131\u0130\u017f\u00df", max_size=2),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=4,
+)
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.text("abAB", max_size=3)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
@@ -203,3 +209,30 @@ def test_the_outcome_of_a_write_is_its_target_and_what_the_service_adds(now: Any
 )
 def test_an_id_names_a_type(identity: str, expected: str) -> None:
     assert type_of(identity) == expected
+
+
+def is_same(left: Any, right: Any) -> bool:
+    """Compare two values by what they mean: text without regard to case, all else by its canonical text."""
+    if isinstance(left, str) and isinstance(right, str):
+        return left.casefold() == right.casefold()
+    return digest(left) == digest(right)
+
+
+@given(parts, parts)
+def test_what_is_told_apart_without_a_digest_is_told_apart_as_by_one(one: Any, other: Any) -> None:
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        assert contradicts("~", one, other) is not is_same(one, other)
+    if not isinstance(other, dict | list):
+        assert holds(one, "~", other) is is_same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("now", "after", "expected"),
+    [
+        (1, 1.0, True), (1, True, False), (0, False, False), (0, None, False), ("TLS1_2", "tls1_2", True),
+        (2**60, 2**60, True), (2**60, 2**60 + 1, False), ("1", 1, False), (-0.0, 0, True), ([], "", False),
+    ],
+)  # fmt: skip
+def test_a_leaf_holds_where_it_means_the_same(now: Any, after: Any, *, expected: bool) -> None:
+    assert holds(now, "before", after) is expected
+    assert is_same(now, after) is expected
