@@ -13,6 +13,8 @@ import orjson
 from shared.domain.error import Malformed
 from shared.domain.resource import JsonObject
 
+_TEXT_OR_NONE = (str, type(None))
+_OBJECT_OR_NONE = (dict, type(None))
 _SHOWN_CHARACTERS = 200
 
 
@@ -46,12 +48,12 @@ def resource(found: object, call: str) -> JsonObject:
     if not isinstance(identity, str) or not identity.startswith("/"):
         raise Malformed(f"the cloud answered {call} with an object that has no id")
     for name in ("name", "type", "location"):
-        if not isinstance(body.get(name), str | None):
+        if not isinstance(body.get(name), _TEXT_OR_NONE):
             raise Malformed(
                 f"the cloud answered {call} with a {name} that is not text, in {identity[:_SHOWN_CHARACTERS]}"
             )
     for name in ("tags", "properties"):
-        if not isinstance(body.get(name), dict | None):
+        if not isinstance(body.get(name), _OBJECT_OR_NONE):
             raise Malformed(
                 f"the cloud answered {call} with {name} that are not an object, in {identity[:_SHOWN_CHARACTERS]}"
             )

@@ -67,7 +67,7 @@ def collect(
     while known.collection and known.collection.scan == asked.scan and known.collection.ended_at is None:
         at = known.collection
         if at.phase is CollectionPhase.DONE:  # all pages are here, whoever kept the last one
-            return _finish(asked.scan, subscription.id, at, store=store, inventory=inventory, until=until)
+            return _finish(asked.scan, at, source, until=until)
         _keep_pace(at, known.progressed_at, asked.rhythm, store.now())
         found, error = _read_pages(at, source, until)
         if found:
@@ -210,15 +210,14 @@ def give_up(scan: str, subscription: str, error: CortexError, store: Store) -> E
     return _end(scan, subscription, MissingResources(gaps=[gap]), store, whole=False)
 
 
-def _finish(
-    scan: str, subscription: str, at: CollectionProgress, *, store: Store, inventory: Inventory, until: datetime
-) -> Estate:
+def _finish(scan: str, at: CollectionProgress, source: CollectionSource, *, until: datetime) -> Estate:
     """End a collection whose pages are all here; what a whole one did not see is confirmed, one by one."""
+    subscription, store, inventory = source.subscription, source.store, source.inventory
     whole = at.expected is None or at.read >= at.expected
     found: list[ScanDifference] = []
     if at.mode is ScanMode.VERIFICATION:
         found = comparison.differences(subscription, at, store=store, inventory=inventory)
-    missing = _missing(at, subscription, store, inventory) if whole else []
+    missing = _missing(at, source) if whole else []
     absent = MissingResources()
     if missing:
         absent = absence.confirm_missing(missing, store=store, inventory=inventory, until=until + CONFIRM_DURATION)
@@ -263,10 +262,9 @@ def _end(
     return estate.decide(store, subscription, decision)
 
 
-def _missing(
-    at: CollectionProgress, subscription: str, store: Store, inventory: Inventory
-) -> list[tuple[str, Mapping[str, Any]]]:
+def _missing(at: CollectionProgress, source: CollectionSource) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the stored resources that a complete collection did not see."""
+    subscription, store, inventory = source.subscription, source.store, source.inventory
     # From the events of this collection, not from the times of documents: clocks may differ, events have an order.
     seen: set[str] = set()
     read: set[str] = set()
@@ -276,9 +274,14 @@ def _missing(
             seen.update(bulk.get("seen", ()))
             read.update(bulk.get("read", ()))
     live = Query(equals={"subscription": subscription, "gone": False})
-    known = store.documents.count(tenant=store.tenant, kind=RESOURCE_KIND, query=live)[""]
-    # Counting is cheap; only where a count says that some are missing are all of them read.
-    left = [] if known <= len(seen) else [each for each in resource.stored(live, store) if each[0] not in seen]
+    others = source.known.others(seen)
+    if others is None:
+        # Counting is cheap; only where a count says that some are missing are all of them read.
+        known = store.documents.count(tenant=store.tenant, kind=RESOURCE_KIND, query=live)[""]
+        left = [] if known <= len(seen) else [each for each in resource.stored(live, store) if each[0] not in seen]
+    else:
+        stored = store.documents.get_many(tenant=store.tenant, kind=RESOURCE_KIND, ids=others) if others else {}
+        left = [(key, stored[key].body) for key in others if key in stored and not stored[key].body["gone"]]
     return [(key, row) for key, row in left if at.since is None or not _is_kept(row, seen, read, store, inventory)]
 
 

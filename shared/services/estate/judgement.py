@@ -33,7 +33,7 @@ from shared.services.estate.assessment import (
 from shared.services.estate.previous_judgement import PreviousJudgement
 from shared.services.estate.resource_change import CHANGE_KIND, RESOURCE_KIND, changes_of
 from shared.services.estate.surroundings import Contexts, ResourceRows, Surroundings
-from shared.services.estate.verdict_cache import JudgedResource, ResourceContext
+from shared.services.estate.verdict_cache import JudgedResource
 from shared.services.policy.effective_policy import EffectivePolicies
 
 PAGE_RESOURCES = 250
@@ -241,19 +241,13 @@ class JudgementPage:
 
 def _next_page(after: str, subscription: str, before: PreviousJudgement, around: Surroundings) -> JudgementPage:
     """Return the page after a key: what has not changed is not read, where that is known."""
-    found = before.upcoming(
-        after, lambda context: _is_current(context, around), limit=KEPT_RESOURCES, reads=PAGE_RESOURCES
-    )
+    found = before.upcoming(after, around, limit=KEPT_RESOURCES, reads=PAGE_RESOURCES)
     if found is None:
         return _stored_page(after, subscription, before, around)
     documents = around.store.documents
     some = documents.get_many(tenant=around.store.tenant, kind=RESOURCE_KIND, ids=found.changed)
     rows = {key: some[key].body for key in found.changed if key in some and not some[key].body["gone"]}
     return JudgementPage(rows, found.kept, found.before, found.last, found.is_end)
-
-
-def _is_current(context: ResourceContext, around: Surroundings) -> bool:
-    return context.digest == around.context_digest(context.type, context.group)
 
 
 def _stored_page(after: str, subscription: str, before: PreviousJudgement, around: Surroundings) -> JudgementPage:
@@ -276,7 +270,7 @@ def _judge_page(
     unchanged = verdict_cache.unchanged(digests, page.before)
     if compared:  # what would have been kept unread must come to the same, too
         unread = {key: each for key, each in page.before.items() if key in page.rows and compared.has_kept(key)}
-        unchanged |= {key: each for key, each in unread.items() if _is_current(each.context, around)}
+        unchanged |= {key: each for key, each in unread.items() if each.has_same_surroundings(around)}
     reused = {} if compared else unchanged
     outcome = assess({key: row for key, row in page.rows.items() if key not in reused}, around)
     judged = verdict_cache.outcomes(outcome, reused, page.rows, digests, around) | {**page.kept}

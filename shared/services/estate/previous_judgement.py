@@ -5,8 +5,9 @@ name all resources that may have changed; none of the others has to be read to k
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared.domain.error import Damaged, UnknownEvent
 from shared.domain.estate import Estate
@@ -14,7 +15,8 @@ from shared.domain.estate_event import EstateEvent, JudgementEnded, PageJudged
 from shared.eventstore import stream
 from shared.eventstore.store import Store
 from shared.services.estate import estate, resource, verdict_cache
-from shared.services.estate.verdict_cache import JudgedResource, ResourceContext
+from shared.services.estate.surroundings import Surroundings
+from shared.services.estate.verdict_cache import JudgedResource
 
 _LOG = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class PreviousJudgement:
         self._next = 0
         self._held: dict[str, JudgedResource] = {}
         self._end = ""
-        self._settled: set[str] | None = None
+        self._keys: dict[str, bool] = {}
 
     def between(self, first: str, last: str) -> Mapping[str, JudgedResource]:
         """Return what came of the resources from key `first` to `last`; nothing before `first` can be asked for again.
@@ -69,9 +71,7 @@ class PreviousJudgement:
         """Return whether no event since the last judgement can have changed a resource, as far as that is known."""
         return self._is_known and key not in self._changed
 
-    def upcoming(
-        self, after: str, is_current: Callable[[ResourceContext], bool], *, limit: int, reads: int
-    ) -> UpcomingResources | None:
+    def upcoming(self, after: str, around: Surroundings, *, limit: int, reads: int) -> UpcomingResources | None:
         """Return at most `limit` resources with keys after one, of which at most `reads` have to be read.
 
         None where it is not known what there is, or what came of it: then all that is stored has to be looked at.
@@ -85,16 +85,18 @@ class PreviousJudgement:
         is_all = self._next == len(self._pages)
         fresh = (key for key in self._changed if key > after and (is_all or key <= self._end))
         ahead = sorted({*(key for key in self._held if key > after), *fresh})
-        current: dict[ResourceContext, bool] = {}
         kept: dict[str, JudgedResource] = {}
         changed: list[str] = []
         last = after
         for key in ahead[:limit]:
             last = key
             before = self._held.get(key)
-            if before is not None and before.context not in current:
-                current[before.context] = is_current(before.context)
-            if before is None or before.digest is None or key in self._changed or not current[before.context]:
+            if (
+                before is None
+                or before.digest is None
+                or key in self._changed
+                or not before.has_same_surroundings(around)
+            ):
                 changed.append(key)
             else:
                 kept[key] = before
@@ -105,11 +107,24 @@ class PreviousJudgement:
 
     def settled(self, keys: Collection[str]) -> set[str]:
         """Return those of some keys whose resources are stored for certain, are there, and were read whole."""
+        self._read_keys()
+        return {key for key in keys if self._keys.get(key) and key not in self._changed}
+
+    def others(self, seen: Collection[str]) -> list[str] | None:
+        """Return the keys of all resources that may be stored but for those of some; None where that is not known."""
+        self._read_keys()
+        if not self._is_known:
+            return None
+        return sorted(key for key in self._keys.keys() | self._changed if key not in seen)
+
+    def _read_keys(self) -> None:
         self._read_on()
-        if self._settled is None:
-            opened = (self._opened(each) or {} for each in self._pages)
-            self._settled = {key for page in opened for key, each in page.items() if each.context.settled}
-        return {key for key in keys if key in self._settled and key not in self._changed}
+        if self._keys or not self._is_known:
+            return
+        for each in self._pages:
+            page = self._verdicts(each)
+            self._is_known = self._is_known and page is not None
+            self._keys |= verdict_cache.keys_in(page) if page else {}
 
     def _open_next(self, first: str) -> None:
         """Hold the next page, of which nothing before `first` is needed."""
@@ -119,17 +134,18 @@ class PreviousJudgement:
         # Pages that end before are passed over unopened: a step goes on in the middle of a judgement.
         if page.cursor < first:
             return
-        opened = self._opened(page)
-        if opened is None:
-            self._is_known = False
-        self._held |= opened or {}
+        found = self._verdicts(page)
+        self._is_known = self._is_known and found is not None
+        self._held |= verdict_cache.from_json(found) if found else {}
 
-    def _opened(self, page: PageJudged) -> Mapping[str, JudgedResource] | None:
+    def _verdicts(self, page: PageJudged) -> Mapping[str, Any] | None:
+        """Return what a page kept; None where that is lost."""
         try:
-            return verdict_cache.from_json(estate.body_of(self.store, page)["verdicts"])
+            found: Mapping[str, Any] = estate.body_of(self.store, page)["verdicts"]
         except Damaged as error:
             _LOG.warning("what a page of resources came to is lost, they are judged again: %s", error.message)
             return None
+        return found
 
     def _read_on(self) -> None:
         """Read the events since the judgement, or since they were read last."""
@@ -160,4 +176,4 @@ class PreviousJudgement:
 
     def _forget(self) -> None:
         self._scan, self._is_known, self._pages, self._next = None, False, [], 0
-        self._settled = set()
+        self._keys = {}

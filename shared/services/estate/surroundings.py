@@ -93,7 +93,7 @@ class Surroundings:
         self.exemptions = exemption.active(store)
         scopes = {each.id: each.request.scope for each in self.exemptions if each.request.expires_at > contexts.at}
         self._reaching = sorted(name for name, scope in scopes.items() if contexts.is_within(scope))
-        self._contexts: dict[tuple[str, str | None], str | None] = {}
+        self._groups: dict[str | None, str] = {}
         self._children: dict[str, list[ResourceRow]] = {}
         self._asked: set[str] = set()
 
@@ -118,18 +118,16 @@ class Surroundings:
         reaching = sorted(each.id for each in self.exemptions if each.reaches(identity, at))
         return policies and f"{policies} {self.contexts.digest(row['resourceGroup'])} {reaching}"
 
-    def context_digest(self, resource_type: str, group: str | None) -> str | None:
-        """Return what tells these surroundings of all rows of a type in a group from others.
+    def group_digest(self, group: str | None) -> str:
+        """Return what tells what lies around what is in a group from other surroundings, but for the policies.
 
-        All exemptions count that may reach any of them: a row need not be read to know that nothing around it has
-        changed. None where verdicts depend on the time.
+        All exemptions count that may reach any of it: a row need not be read to know that nothing around it has
+        changed.
         """
-        named = resource_type, group
-        if named not in self._contexts:
-            policies = self.policies.digest(resource_type)
-            said = f"{policies} {self.contexts.digest(group)} {self._reaching}"
-            self._contexts[named] = policies and hashlib.sha256(said.encode()).hexdigest()[:32]
-        return self._contexts[named]
+        if group not in self._groups:
+            said = f"{self.contexts.digest(group)} {self._reaching}"
+            self._groups[group] = hashlib.sha256(said.encode()).hexdigest()[:32]
+        return self._groups[group]
 
 
 def stored_children(parents: Iterable[str], store: Store) -> dict[str, list[ResourceRow]]:

@@ -4,10 +4,12 @@ A page of a judgement keeps it in the bulk of its event:
 
     {"policies": [key of a policy in force],
      "outcomes": [[[index of the policy, state, cause]]],
-     "contexts": [what each of `ResourceContext` has],
-     "resources": {key: [digest, index of the outcome, index of the context]}}
+     "types": [[resource type, digest of the policies that can be about it]],
+     "groups": [[resource group, digest of what lies around what is in it]],
+     "owners": [owner],
+     "resources": {key: [digest, indexes of the outcome, the type, the group and the owner, settled]}}
 
-Equal outcomes and contexts are kept once: most resources of a type share theirs. The judgement after it goes through
+Equal outcomes are kept once: most resources of a type share theirs. The judgement after it goes through
 resources in the same order, by key, and so through these pages, of which it never holds more than it needs
 (`previous_judgement`).
 """
@@ -15,7 +17,6 @@ resources in the same order, by key, and so through these pages, of which it nev
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from shared.domain.scan_difference import ScanDifference, ScanDifferenceKind
@@ -30,27 +31,24 @@ Outcome = tuple[PolicyOutcome, ...]
 """What came of a resource, in the order of the policies."""
 
 
-class ResourceContext(NamedTuple):
-    """What counts for a resource besides its body, and what it counts for; many share it.
+class JudgedResource(NamedTuple):
+    """What came of a resource, and the digest of what that depends on; None for what may not be reused.
 
-    `settled` is whether all of it was read that a next attempt may read; `digest` is as `Surroundings.context_digest`
-    has it.
+    `type` and `group` are those of the resource, each with the digest that its `Surroundings` had for it. `settled` is
+    whether all of it was read that a next attempt may read.
     """
-
-    type: str
-    group: str | None
-    owner: str
-    settled: bool
-    digest: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedResource:
-    """What came of a resource, and the digest of what that depends on; None for what may not be reused."""
 
     digest: str | None
     outcome: Outcome
-    context: ResourceContext
+    type: tuple[str, str | None]
+    group: tuple[str | None, str]
+    owner: str
+    settled: bool
+
+    def has_same_surroundings(self, around: Surroundings) -> bool:
+        """Return whether nothing around it has changed."""
+        (kind, policies), (group, context) = self.type, self.group
+        return policies == around.policies.digest(kind) and context == around.group_digest(group)
 
 
 def digest(row: ResourceRow, children: Sequence[ResourceRow], surroundings: str | None) -> str | None:
@@ -120,13 +118,6 @@ def _cause(first: PolicyOutcome) -> str:
     )
 
 
-def context_of(row: ResourceRow, around: Surroundings) -> ResourceContext:
-    """Return the context of a row."""
-    kind, group = row["type"], row["resourceGroup"]
-    digest = around.context_digest(kind, group)
-    return ResourceContext(kind, group, row["owner"] or "", not row.get("unsettled"), digest)
-
-
 def outcomes(
     outcome: Assessment,
     reused: Mapping[str, JudgedResource],
@@ -138,14 +129,20 @@ def outcomes(
     found: dict[str, list[PolicyOutcome]] = {key: [] for key in outcome.types}
     for pair in outcome.pairs:
         found[pair.resource].append((pair.policy, pair.state, pair.cause))
-    judged = {key: JudgedResource(now[key], tuple(each), context_of(rows[key], around)) for key, each in found.items()}
-    return judged | {key: replace(each, context=context_of(rows[key], around)) for key, each in reused.items()}
+    states = {key: tuple(each) for key, each in found.items()} | {key: each.outcome for key, each in reused.items()}
+    return {key: _judged(now[key], each, rows[key], around) for key, each in states.items()}
+
+
+def _judged(digest: str | None, outcome: Outcome, row: ResourceRow, around: Surroundings) -> JudgedResource:
+    kind, group = row["type"], row["resourceGroup"]
+    named = (kind, around.policies.digest(kind)), (group, around.group_digest(group))
+    return JudgedResource(digest, outcome, *named, row["owner"] or "", not row.get("unsettled"))
 
 
 def add(outcome: Assessment, reused: Mapping[str, JudgedResource]) -> None:
     """Add resources with what came of them before to an assessment; those with equal outcomes as one."""
-    outcome.types |= {key: each.context.type for key, each in reused.items()}
-    groups = Counter((id(each.outcome), each.context.owner) for each in reused.values())
+    outcome.types |= {key: each.type[0] for key, each in reused.items()}
+    groups = Counter((id(each.outcome), each.owner) for each in reused.values())
     equal = {id(each.outcome): each.outcome for each in reused.values()}
     for (identity, owner), number in groups.items():
         outcome.pairs += (Pair("", policy, owner, state, cause, number) for policy, state, cause in equal[identity])
@@ -155,36 +152,43 @@ def to_json(judged: Mapping[str, JudgedResource]) -> dict[str, Any]:
     """Return what a page keeps of its resources."""
     policies: dict[str, int] = {}
     outcomes: dict[Outcome, int] = {}
-    contexts: dict[ResourceContext, int] = {}
+    types: dict[tuple[str, str | None], int] = {}
+    groups: dict[tuple[str | None, str], int] = {}
+    owners: dict[str, int] = {}
     resources = {
         key: [
-            each.digest,
-            outcomes.setdefault(each.outcome, len(outcomes)),
-            contexts.setdefault(each.context, len(contexts)),
+            digest,
+            outcomes.setdefault(outcome, len(outcomes)),
+            types.setdefault(kind, len(types)),
+            groups.setdefault(group, len(groups)),
+            owners.setdefault(owner, len(owners)),
+            settled,
         ]
-        for key, each in judged.items()
+        for key, (digest, outcome, kind, group, owner, settled) in judged.items()
     }
     listed = [
         [[policies.setdefault(policy, len(policies)), state, cause] for policy, state, cause in outcome]
         for outcome in outcomes
     ]
-    return {
-        "policies": list(policies),
-        "outcomes": listed,
-        "contexts": [[*each] for each in contexts],
-        "resources": resources,
-    }
+    shared = {"types": list(types), "groups": list(groups), "owners": list(owners)}
+    return {"policies": list(policies), "outcomes": listed, **shared, "resources": resources}
 
 
 def from_json(page: Mapping[str, Any]) -> dict[str, JudgedResource]:
     """Read what a page kept."""
-    policies = page["policies"]
+    policies, owners = page["policies"], page["owners"]
     outcomes = [
         tuple((policies[policy], State(state), cause) for policy, state, cause in outcome)
         for outcome in page["outcomes"]
     ]
-    contexts = [ResourceContext(*each) for each in page["contexts"]]
+    types: list[Any] = [tuple(each) for each in page["types"]]
+    groups: list[Any] = [tuple(each) for each in page["groups"]]
     return {
-        key: JudgedResource(found, outcomes[outcome], contexts[context])
-        for key, (found, outcome, context) in page["resources"].items()
+        key: JudgedResource(digest, outcomes[outcome], types[kind], groups[group], owners[owner], settled)
+        for key, (digest, outcome, kind, group, owner, settled) in page["resources"].items()
     }
+
+
+def keys_in(page: Mapping[str, Any]) -> dict[str, bool]:
+    """Read only which resources a page has, and whether each was settled."""
+    return {key: settled for key, (*_, settled) in page["resources"].items()}
