@@ -141,7 +141,8 @@ def _arrange(definition: Mapping[str, Json]) -> dict[str, Json]:
     if "if" in outer:
         return _rule(outer)
     if "properties" in outer:
-        return outer | {"properties": _properties(outer["properties"])}
+        inner = outer["properties"]  # of a template, it may be an expression
+        return outer | {"properties": _properties(inner)} if isinstance(inner, Mapping) else outer
     return _properties(outer) if "policyRule" in outer else dict(definition)
 
 

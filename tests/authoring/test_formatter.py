@@ -246,3 +246,19 @@ def test_public_initiatives_keep_their_values() -> None:
         arranged = formatter.format_policy(each)
         assert lowered(arranged) == lowered(each)
         assert formatter.write_json(formatter.format_policy(arranged)) == formatter.write_json(arranged)
+
+
+def test_a_policy_of_a_template_whose_properties_are_an_expression_keeps_it() -> None:
+    inner = {"properties": {"policyRule": {"then": {"effect": "audit"}, "if": {"field": "name", "equals": "x"}}}}
+    resource = {
+        "properties": "[variables('all')[copyIndex()].properties]",
+        "copy": {"count": 1, "name": "each"},
+        "name": "[concat('p', copyIndex())]",
+        "type": "Microsoft.Authorization/policyDefinitions",
+        "apiVersion": "2021-06-01",
+    }
+    schema = "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#"
+    template = {"$schema": schema, "contentVersion": "1.0.0.0", "variables": {"all": [inner]}, "resources": [resource]}
+    once = formatter.format_text(json.dumps(template))
+    assert json.loads(once) == template
+    assert formatter.format_text(once) == once

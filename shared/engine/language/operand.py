@@ -24,6 +24,12 @@ POLICY_FUNCTIONS: Mapping[str, tuple[str, int, int]] = {
 }
 RESOURCE_FUNCTIONS = POLICY_FUNCTIONS.keys() - {"parameters"}
 """Functions (lower case) that only the evaluation of a resource can answer."""
+# Source: "Azure Policy definition structure policy rule", policy functions: what templates have and rules do not.
+_TEMPLATE_FUNCTIONS = frozenset({
+    "copyindex", "deployer", "deployment", "environment", "extensionresourceid", "managementgroup",
+    "managementgroupresourceid", "newguid", "pickzones", "providers", "reference", "references", "resourceid",
+    "subscriptionresourceid", "tenant", "tenantresourceid", "variables",
+})  # fmt: skip
 _OPERAND_LEVELS = 64
 _PATH_STEP_CHARACTERS = 60
 _FUNCTION_ARGUMENTS = 128
@@ -67,17 +73,21 @@ def check_functions(node: Expression, path: str) -> Expression:
         known = FUNCTIONS.get(low)
         name, least, most = (known.name, known.least, known.most) if known else POLICY_FUNCTIONS.get(low, ("", 0, 0))
         if not name:
-            functions = [
-                *(function.name for function in FUNCTIONS.values()),
-                *(row[0] for row in POLICY_FUNCTIONS.values()),
-            ]
-            raise unknown_word("function", each.name, functions, path=path)
+            raise _no_function(each.name, path)
         if len(each.arguments) > _FUNCTION_ARGUMENTS:
             message = f"{name}() has more than {_FUNCTION_ARGUMENTS} arguments"
             raise InvalidDefinition(message, path=path, offending=each.name)
         if len(each.arguments) < least or (most is not None and len(each.arguments) > most):
             raise InvalidDefinition(_arity(name, least, most, len(each.arguments)), path=path, offending=each.name)
     return node
+
+
+def _no_function(name: str, path: str) -> InvalidDefinition:
+    if name.lower() in _TEMPLATE_FUNCTIONS or name.lower().startswith("list"):
+        message = f"{name}() is for deployment templates, and not allowed in a policy rule"
+        return InvalidDefinition(message, path=path, offending=name)
+    known = [*(each.name for each in FUNCTIONS.values()), *(row[0] for row in POLICY_FUNCTIONS.values())]
+    return unknown_word("function", name, known, path=path)
 
 
 def _arity(name: str, least: int, most: int | None, found: int) -> str:

@@ -229,7 +229,7 @@ class _Parser:
         if "field" in keys and (not isinstance(field, str) or "[*]" not in field):
             raise InvalidDefinition("a counted field must have [*]", path=f"{path}.field", offending=_text(field))
         if "name" in keys and (field is not None or not isinstance(keys["name"], str)):
-            raise InvalidDefinition("only a value count has a name, a string", path=f"{path}.name")
+            raise InvalidDefinition("only a count of values has a name, which is a string", path=f"{path}.name")
         value = parse_operand(keys["value"], f"{path}.value") if "value" in keys else None
         if isinstance(value, Literal) and not isinstance(value.value, list):
             raise InvalidDefinition(
