@@ -15,7 +15,7 @@ import typer
 
 from cli import context_index, input_file, origin, pool, resource_file, terminal
 from cli.context_index import ContextIndex
-from cli.explanation import print_explanation
+from cli.explanation import policy_title, print_explanation
 from cli.remark import Remarks
 from cli.resource_file import ResourceFile
 from shared.domain.error import InvalidInput
@@ -259,7 +259,7 @@ def _json(value: object) -> bytes:
 
 def _text(effective: EffectivePolicy, resource: Resource, explained: Explanation, *, named: bool, full: bool) -> bytes:
     state, message = terminal.state(explained.verdict.state), effective.message(explained.verdict)
-    by = terminal.styled(" [bold]{}[/]", effective.name) if named else ""
+    by = terminal.styled(" [bold]{}[/]", policy_title(effective)) if named else ""
     more = terminal.styled(" [dim]·[/] {}", message) if message else ""
     with terminal.console.capture() as captured:
         if full:

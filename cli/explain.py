@@ -10,7 +10,7 @@ import typer
 
 from cli import context_index, input_file, members, origin, resource_file, terminal
 from cli.context_index import ContextIndex
-from cli.explanation import Place, no_place, print_explanation
+from cli.explanation import Place, no_place, policy_title, print_explanation
 from shared.authoring.library import DocumentShape, Library
 from shared.domain.inventory import RecordError
 from shared.domain.resource import Resource
@@ -93,6 +93,9 @@ def _print(effective: EffectivePolicy, explained: Explanation, place: Place, *, 
         return
     verdict = explained.verdict
     terminal.print_out(
-        "{} [bold]{}[/] on {}", terminal.state(verdict.state), effective.name, terminal.shorten_id(verdict.resource)
+        "{} [bold]{}[/] on {}",
+        terminal.state(verdict.state),
+        policy_title(effective),
+        terminal.shorten_id(verdict.resource),
     )
     print_explanation(told, place, verbose=verbose)

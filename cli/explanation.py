@@ -1,5 +1,6 @@
 """Explanations in the terminal: what is wrong, where, why it matters, the controls, the fix; then the tree."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -7,12 +8,21 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli import terminal
+from shared.engine import EffectivePolicy
 
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LABEL_COLUMNS = 9
 _MARK = {True: Text("true", "green"), False: Text("false", "red"), None: Text("unknown", "yellow")}
 _VIOLATED = frozenset({"nonCompliant", "exempt"})
 Place = Callable[[str], str]
 """Returns where people find a JSON path of the definition, as `file:line`; "" where that is not known."""
+
+
+def policy_title(effective: EffectivePolicy) -> str:
+    """Return what people call a policy: its name with what brings it; of one named by a GUID, the display name."""
+    outer, _, name = effective.name.rpartition("/")
+    title = effective.policy.definition.display_name
+    return "/".join(filter(None, (outer, title if title and _GUID.fullmatch(name) else name)))
 
 
 def no_place(_clause: str) -> str:

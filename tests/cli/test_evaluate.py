@@ -177,3 +177,12 @@ def test_a_count_of_more_members_than_azure_takes_is_told(cortex: Any, tmp_path:
     many = json.dumps({"names": [f"n{number}" for number in range(101)]})
     told = cortex("evaluate", "--policy", file, "--parameters", many, stdin=lines(GOOD))
     assert "long: the count goes through 101 members, 100 are documented; Azure may refuse it" in told.stderr
+
+
+def test_a_policy_that_is_named_by_a_guid_is_called_by_its_display_name(cortex: Any, tmp_path: Path) -> None:
+    rule = {"if": {"field": "type", "equals": BAD["type"]}, "then": {"effect": "audit"}}
+    for name in ("f0b4a01d-f65e-4a49-91e3-bf87831fb207", "plain"):
+        inner = {"displayName": f"Accounts of {name[:5]}", "mode": "All", "policyRule": rule}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"name": name, "properties": inner}), "utf-8")
+    told = cortex("evaluate", "--policy", tmp_path, stdin=lines(BAD)).stdout
+    assert [each.split(": ")[0].split("/bad ")[1] for each in told.splitlines()] == ["Accounts of f0b4a", "plain"]
