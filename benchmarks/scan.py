@@ -39,15 +39,21 @@ TAGS_VERSION = "2021-04-01"
 
 @dataclass(frozen=True)
 class Measured:
-    """One scan: how it ended, in how many seconds, and its calls by what they were for."""
+    """One scan: how it ended, in how many seconds, those of the processor among them, and its calls by purpose."""
 
     scan: Scan
     seconds: float
+    processor_seconds: float
     calls: Counter[str]
 
     def line(self, name: str, first: "Measured | None" = None) -> str:
         """Return a line about it, with its share of the time of the first."""
-        share = f" ({100 * self.seconds / first.seconds:.1f} % of the first)" if first else ""
+        share = (
+            f" ({100 * self.seconds / first.seconds:.1f} % of the first,"
+            f" {100 * self.processor_seconds / first.processor_seconds:.1f} % of its processor time)"
+            if first
+            else ""
+        )
         rate, pairs = self.scan.resources / self.seconds, self.scan.evaluation_count / self.seconds
         calls = ", ".join(f"{number} {kind}" for kind, number in sorted(self.calls.items()))
         took = f"{self.scan.status} in {self.seconds:.2f} s{share}"
@@ -94,7 +100,7 @@ def _kind(path: str) -> str:
 def run(name: str, ports: Ports) -> Measured:
     """Run the steps of the workflow, one subscription after the other."""
     store, policies = sample.store(ports), sample.policies(ports)
-    began = time.perf_counter()
+    began, processor = time.perf_counter(), time.process_time()
     with counted() as calls:
         scan.request(name, ScanRequest(), ScanTrigger.HTTP, store=store, queue=ports.queue)
         scan.prepare(name, store=store, inventory=ports.inventory)
@@ -104,7 +110,7 @@ def run(name: str, ports: Ports) -> Measured:
                 time.sleep(step.wait)
                 step = scan.step(name, each.subscription, store=store, inventory=ports.inventory, policies=policies)
         ended = scan.finish(name, store=store, policies=policies)
-    return Measured(ended, time.perf_counter() - began, calls)
+    return Measured(ended, time.perf_counter() - began, time.process_time() - processor, calls)
 
 
 def change(ports: Ports, found: dict[str, str]) -> int:
