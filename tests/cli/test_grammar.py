@@ -62,7 +62,7 @@ def test_what_is_no_command_is_answered_with_those_there_are(cortex: Any) -> Non
     assert "Did you mean 'finding'?" in cortex("findings").stderr
     told = cortex("import", "estate.json")
     assert told.exit_code == exit_code.WRONG_USAGE
-    assert "There are: list, show, start." in " ".join(told.stderr.replace("│", " ").split())
+    assert "There are: list, show, cancel, start." in " ".join(told.stderr.replace("│", " ").split())
 
 
 def test_the_exit_codes_are_in_the_help_and_in_the_guide(cortex: Any) -> None:
