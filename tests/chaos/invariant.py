@@ -155,7 +155,7 @@ def of_remediations(product: Product, account: Account) -> Iterator[Violation]:
 def _of_item(name: str, item: Json) -> Iterator[Violation]:
     if item["outcome"] == "pending":
         yield "stuck", f"item {item['number']} of remediation {name}"
-    elif item["outcome"] != "done" and not item["reason"]:
+    elif item["outcome"] not in {"done", "rolledBack"} and not item["reason"]:
         yield "unexplained", f"item {item['number']} of remediation {name} is {item['outcome']}"
 
 

@@ -119,7 +119,7 @@ class Workload:
             return
         approver.post(f"{path}/approve", {"planHash": now["planHash"]})
         now = self._awaited(operator, path, lambda each: each.get("endedAt"))
-        undo = now is not None and now["status"] == "resolved" and chance.random() < 0.3
+        undo = now is not None and now["status"] == "succeeded" and chance.random() < 0.5
         if undo and operator.post(f"{path}/rollback").status_code == ACCEPTED:
             approver.post(f"{path}/rollback/approve")
             self.account.rolled_back.add(asked["id"])
