@@ -82,7 +82,7 @@ class Engine:
         self.client.schedule_new_orchestration(
             f"{workflow}_workflow", input=given, instance_id=instance, version=version
         )
-        self.client.wait_for_orchestration_start(instance, timeout=20)
+        self.client.wait_for_orchestration_start(instance, timeout=90)
 
     def ended(self, instance: str) -> OrchestrationStatus:
         """How a workflow ended; waits for that."""

@@ -291,7 +291,7 @@ class Product:
 
     def fire(self, function: str) -> None:
         """Run a timer's function now."""
-        httpx2.post(f"{self.url}/admin/functions/{function}", json={}, timeout=10).raise_for_status()
+        httpx2.post(f"{self.url}/admin/functions/{function}", json={}, timeout=60).raise_for_status()
 
     def get(self, path: str, **query: Any) -> Json:
         return self._json(self.call("GET", path, **query))

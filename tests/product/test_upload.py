@@ -68,7 +68,7 @@ def test_an_import_killed_and_delivered_again_and_again_keeps_each_record_once(t
 
 def again(product: Product, path: str, message: str) -> Json:
     """Have the import delivered once more and reconciled, and look at it."""
-    answer = httpx2.post(f"{product.url}/admin/functions/import_run", json={"input": message}, timeout=10)
+    answer = httpx2.post(f"{product.url}/admin/functions/import_run", json={"input": message}, timeout=60)
     assert answer.is_success, answer.text
     product.fire("import_reconcile")
     time.sleep(DELIVERY_SECONDS)

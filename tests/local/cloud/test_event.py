@@ -25,7 +25,7 @@ class Hook:
     answers: list[int] = field(default_factory=list)
 
     def next(self) -> list[dict[str, Any]]:
-        return self.batches.get(timeout=20)[1]
+        return self.batches.get(timeout=90)[1]
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_every_write_is_posted(start: Callable[..., Sandbox], connect: Any, hook
     cloud = start(events=hook.url, events_token="secret")
     account = cloud.ids("Microsoft.Storage/storageAccounts")[0]
     connect(cloud)("PATCH", account, {"tags": {}}, version=V, x_ms_correlation_request_id="c-1")
-    headers, (event,) = hook.batches.get(timeout=20)
+    headers, (event,) = hook.batches.get(timeout=90)
     assert headers["aeg-event-type"] == "Notification"
     assert headers["authorization"] == "Bearer secret"
     assert (event["eventType"], event["subject"]) == ("Microsoft.Resources.ResourceWriteSuccess", account)

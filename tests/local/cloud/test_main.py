@@ -36,7 +36,7 @@ def test_it_prints_its_address_and_stops_on_a_signal(tmp_path: Path) -> None:
     assert json.loads(connection.getresponse().read())["tables"]["resources"] == 30
     connection.close()
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=90)
     assert process.returncode == 0
     assert "generated an estate of 30 resources" in errors
     assert str(place) in line
@@ -50,7 +50,7 @@ def test_an_estate_is_kept_until_reset(tmp_path: Path) -> None:
         assert process.stdout
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=90)
         with ResourceStore(tmp_path / "cloud.db") as store:
             seeds.append(store.fact("seed"))
     assert seeds == ["1", "1", "2"]

@@ -134,7 +134,7 @@ class TestCommand:
             url = ready["message"].rpartition(" ")[2]
             answer = httpx2.get(f"{url}/api/hello/Ada", headers={"x-correlation-id": "abc-1"})
             process.send_signal(signal.SIGTERM)
-            rest, errors = process.communicate(timeout=20)
+            rest, errors = process.communicate(timeout=90)
         assert answer.json()["name"] == "Ada"
         lines = [json.loads(line) for line in rest.splitlines()]
         (line,) = [each for each in lines if each.get("correlationId") == "abc-1"]
@@ -149,7 +149,7 @@ class TestCommand:
             asking.start()
             assert any("stuck begins" in line for line in process.stdout)
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=90)
             asking.join()
         assert process.returncode == 0
 
@@ -157,7 +157,7 @@ class TestCommand:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             with self.start(tmp_path, PORT=port) as process:
-                _, errors = process.communicate(timeout=20)
+                _, errors = process.communicate(timeout=90)
         assert process.returncode == 1
         assert errors.startswith(f"The host cannot start: cannot listen on 127.0.0.1:{port}")
         assert "--port" in errors
@@ -165,7 +165,7 @@ class TestCommand:
     def test_an_app_that_cannot_be_loaded_ends_the_process_with_1(self, tmp_path: Path) -> None:
         (tmp_path / "function_app.py").write_text("import no_such_package")
         with self.start(tmp_path, "--port", "0", "--app", str(tmp_path)) as process:
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=90)
         assert process.returncode == 1
         assert "No module named 'no_such_package'" in errors
 
