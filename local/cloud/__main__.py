@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from local.cloud.server import Sandbox, sandbox
 from shared.domain.error import Damaged
 
 _PARENT_SECONDS = 0.5
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         _generate(options)
+        # Before the first thread, which inherits it: a signal that comes before the wait is kept for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         with sandbox(
             options.state,
             port=options.port,
@@ -105,14 +107,13 @@ def _announce(cloud: Sandbox, options: argparse.Namespace) -> None:
 
 def _wait(*, with_parent: bool) -> None:
     """Wait until a signal comes or the parent has ended."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    if not with_parent:
+        signal.sigwait(_STOP_SIGNALS)
+        return
     # The parent of an orphan is another process: that the number changes is all there is to see of the parent's end.
     parent = os.getppid()
-    while not stop.wait(_PARENT_SECONDS if with_parent else None):
-        if os.getppid() != parent:
-            return
+    while signal.sigtimedwait(_STOP_SIGNALS, _PARENT_SECONDS) is None and os.getppid() == parent:
+        pass
 
 
 if __name__ == "__main__":
