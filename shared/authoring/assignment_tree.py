@@ -2,7 +2,9 @@
 
 Each leaf makes one assignment for each definition and scope of its branch. Scopes stand under the names of
 environments; all of them count here.
-Source: "Policy Assignments" of Enterprise Policy as Code, and its policy-assignment-schema.json.
+A node with `ignoreBranch` is not deployed, nor is anything below it.
+Sources: "Policy Assignments" of Enterprise Policy as Code, its policy-assignment-schema.json, and
+Build-AssignmentDefinitionNode.ps1 (`ignoreBranch`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,12 +46,18 @@ def is_tree(low: Mapping[str, Json]) -> bool:
 
 def assignments(source: Mapping[str, Json], steps: Steps = ()) -> Iterator[FiledPolicy]:
     """Yield the assignments of a tree; a branch that lacks something has that as its problem."""
-    for branch in _branches((_Node(source, steps),)):
+    branches = list(_branches((_Node(source, steps),)))
+    if not branches:
+        yield FiledPolicy({}, steps, unknown="ignoreBranch leaves out all of its assignments")
+    for branch in branches:
         yield from _of_branch(branch)
 
 
 def _branches(around: tuple[_Node, ...]) -> Iterator[tuple[_Node, ...]]:
-    """Yield the nodes from the root to each leaf."""
+    """Yield the nodes from the root to each leaf that is deployed."""
+    ignored, _ = around[-1].get("ignoreBranch")
+    if ignored is True:
+        return
     children, steps = around[-1].get("children")
     inner = [
         _Node(each, (*steps, at))

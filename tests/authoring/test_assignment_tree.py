@@ -10,6 +10,7 @@ from shared.authoring.lint import lint_policies
 from shared.authoring.lint.subject import LintFacts
 from shared.authoring.policy_file import has_policy, policies_of, read_policies
 from shared.authoring.resolution import resolve_all
+from shared.domain.lint import LintLevel
 from shared.engine import AliasCatalog
 
 GROUPS = "/providers/Microsoft.Management/managementGroups"
@@ -127,3 +128,14 @@ def test_what_other_files_or_patterns_decide_is_not_known() -> None:
     assert "effects.csv" in by_file.unknown
     (by_pattern,) = read({"nodeName": "a", **leaf, "notScopes": {"*": ["/subscriptions/s/resourceGroups/rg*"]}})
     assert "rg*" in by_pattern.unknown
+
+
+def test_an_ignored_branch_makes_no_assignment() -> None:
+    leaf = {**_entry("policyName", "absent"), "assignment": {"name": "n"}, "scope": {"e": [f"{GROUPS}/g"]}}
+    ignored = {"nodeName": "c", "ignoreBranch": True, "children": [{"nodeName": "d", "ignoreBranch": False, **leaf}]}
+    (kept,) = read({"nodeName": "a", "children": [{"nodeName": "b", "ignoreBranch": False, **leaf}, ignored]})
+    assert kept.at == "$.children[0]"
+    for whole in ({"nodeName": "a", "children": [ignored]}, {"nodeName": "a", "IgnoreBranch": True, **leaf}):
+        (remark,) = lint_policies(read(whole), LintFacts(AliasCatalog.from_rows([])))
+        assert (remark.level, remark.path) == (LintLevel.NOTE, "$")
+        assert "ignoreBranch" in remark.message
