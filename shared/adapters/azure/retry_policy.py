@@ -5,6 +5,7 @@ import functools
 import hashlib
 import ipaddress
 import json
+import math
 import re
 import threading
 import time
@@ -99,36 +100,65 @@ class ArmRetryPolicy(HTTPPolicy[Any, Any]):
 
 
 class QuotaPolicy(HTTPPolicy[Any, Any]):
-    """Waits before a query that would exceed Resource Graph's quota, as its headers have it."""
+    """Waits before a query that would exceed Resource Graph's quota, as its headers have it.
+
+    The quota is of a window of some seconds. Calls in flight may be counted already or not: they are taken as if not.
+    """
 
     def __init__(self, sleep: Sleep, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._sleep = sleep
         self._clock = clock
-        self._free_at = 0.0
+        self._left = 0
+        self._in_flight = 0
+        self._resets_at = -math.inf
         self._lock = threading.Lock()
 
     def send(self, request: _Request) -> _Response:
         """Send when the quota allows it; Throttled when that is too far off."""
-        if _is_reading_post(request):
-            self._hold()
-        response = self.next.send(request)
-        headers = response.http_response.headers
+        if not _is_reading_post(request):
+            return self.next.send(request)
+        self._hold()
+        try:
+            response = self.next.send(request)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
         if response.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             throttling.record_throttling("cloud")
-        if headers.get("x-ms-user-quota-remaining") == "0":
-            with self._lock:
-                self._free_at = self._clock() + clock_seconds(headers.get("x-ms-user-quota-resets-after", ""))
+        self._learn(response.http_response.headers)
         return response
 
     def _hold(self) -> None:
-        with self._lock:
-            # Only the first of several threads waits; the others find the quota renewed, or a new wait in the headers.
-            wait, self._free_at = self._free_at - self._clock(), 0.0
-        if wait > WAIT_SECONDS:
-            raise Throttled(f"the quota of Resource Graph is used up for {wait:.0f} s", retry_after=wait)
-        if wait > 0:
+        waited, since = 0.0, -math.inf
+        # Each thread waits for itself, and looks again: others may have been told of a new wait meanwhile.
+        while (wait := self._take(since)) > 0:
+            waited += wait
+            if waited > WAIT_SECONDS:
+                raise Throttled(f"the quota of Resource Graph is used up for {wait:.0f} s", retry_after=wait)
+            since = self._clock() + wait
             self._sleep(wait)
+
+    def _take(self, since: float) -> float:
+        """Count a call as in flight and return 0, or return the seconds to wait; the time is `since` or later."""
+        with self._lock:
+            wait = self._resets_at - max(self._clock(), since)
+            if wait > 0 and self._left <= self._in_flight:
+                return wait
+            self._in_flight += 1
+            return 0.0
+
+    def _learn(self, headers: Any) -> None:  # noqa: ANN401 - the SDK's header mapping
+        left = _count(headers.get("x-ms-user-quota-remaining"))
+        if left is None:
+            return
+        with self._lock:
+            now = self._clock()
+            at = now + clock_seconds(headers.get("x-ms-user-quota-resets-after", ""))
+            # Responses come in any order, so that the lowest count of a window is right. Its end has whole seconds.
+            same = now < self._resets_at and at <= self._resets_at + 1
+            self._left = min(self._left, left) if same else left
+            self._resets_at = max(self._resets_at, at)
 
 
 class CallBudgetPolicy(HTTPPolicy[Any, Any]):
