@@ -274,7 +274,14 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
         )
     ],
     "group-undeclared": [
-        (initiative(member(groupNames=["A", "B"])), f"{FIRST}.groupNames[1]", initiative(member(groupNames=["a"])))
+        (initiative(member(groupNames=["A", "B"])), f"{FIRST}.groupNames[1]", initiative(member(groupNames=["a"]))),
+        (
+            initiative(member(groupNames=["A", "B"]), importPolicyDefinitionGroups=[]),
+            f"{FIRST}.groupNames[1]",
+            initiative(
+                member(groupNames=["A", "B"]), importPolicyDefinitionGroups=[f"{PREFIX}/policySetDefinitions/x"]
+            ),
+        ),
     ],
     "group-unused": [
         (

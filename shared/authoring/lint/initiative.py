@@ -159,8 +159,11 @@ def fixed_effect(subject: InitiativeSubject) -> Iterator[LintFinding]:
 def unknown_group(subject: InitiativeSubject) -> Iterator[LintFinding]:
     """Find a group of a member that `policyDefinitionGroups` does not declare.
 
-    Declare the group, or correct its name: Azure refuses the initiative.
+    Declare the group, or correct its name: Azure refuses the initiative. With EPAC's `importPolicyDefinitionGroups`
+    it may come from elsewhere.
     """
+    if subject.properties.get("importpolicydefinitiongroups"):
+        return
     known = {each.lower() for each in subject.tree.groups}
     for each in subject.tree.members:
         for at, name in enumerate(each.groups):
