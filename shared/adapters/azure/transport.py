@@ -28,15 +28,17 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict, PoolMa
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationParseError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
     ReadTimeoutError,
     SSLError,
 )
+from urllib3.util import parse_url
 
 from shared.adapters.azure import response_validation
-from shared.domain.error import Malformed
+from shared.domain.error import Malformed, Misconfigured
 
 RESPONSE_BYTES = 64 * 1024 * 1024
 """Bytes of the largest response read. Resource Graph sends up to 16 MiB, ARM all providers with aliases at once."""
@@ -45,6 +47,7 @@ RESPONSE_SECONDS = 60.0
 CHUNK_BYTES = 64 * 1024
 POOL_CONNECTIONS = 64
 """Connections kept open: eight subscriptions are collected at a time, with eight threads each."""
+_PROXY_FORM = "it takes http://host:port or https://host:port"
 _DEFAULT_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 
 
@@ -122,7 +125,7 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
         self._pools: dict[str, PoolManager | HTTPConnectionPool] = {}
 
     def send(self, request: HttpRequest, **_options: Any) -> HttpResponse:  # noqa: ANN401 - the SDK's protocol
-        """Send a request once, and read the response; AzureError, or Malformed when it exceeds a bound."""
+        """Send a request once, and read the response; AzureError, Malformed beyond a bound, or Misconfigured."""
         pool, target = self._pool(request.url)
         try:
             found: BaseHTTPResponse = pool.urlopen(
@@ -150,7 +153,7 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
         """Return the connections to an address, and what to ask them for: the whole address where there is a proxy."""
         origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._pools:
-            proxy = select_proxy(origin, get_environ_proxies(origin))
+            proxy = _proxy(origin)
             manager = _made(proxy)
             self._pools[origin] = manager if proxy else manager.connection_from_url(origin)
         pool = self._pools[origin]
@@ -169,6 +172,29 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _proxy(origin: str) -> str | None:
+    """Return the address of the proxy that the environment names; Misconfigured when it cannot be one."""
+    proxies = get_environ_proxies(origin)
+    found = select_proxy(origin, proxies)
+    if not found:
+        return None
+    scheme = origin.partition(":")[0]
+    name = f"{scheme if scheme in proxies else 'all'}_proxy".upper()
+    # Without a scheme it is one of HTTP, as curl and requests take it.
+    address = found if "://" in found else f"http://{found.removeprefix('//')}"
+    try:
+        parts = parse_url(address)
+    except LocationParseError:
+        raise Misconfigured(
+            f"the environment's {name} is not the address of a proxy: {_PROXY_FORM}"
+        ) from None  # it has the password
+    if parts.scheme not in {"http", "https"}:
+        raise Misconfigured(f"the environment's {name} names a proxy of the scheme {parts.scheme}: {_PROXY_FORM}")
+    if not parts.host:
+        raise Misconfigured(f"the environment's {name} names no host: {_PROXY_FORM}")
+    return address
 
 
 def _made(proxy: str | None) -> PoolManager:

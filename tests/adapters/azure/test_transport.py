@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from shared.adapters.azure.transport import BoundedTransport
+from shared.domain.error import Misconfigured
 from tests.adapters.cloud import SCOPE, Answer, Cloud
 
 PLACE = "/subscriptions"
@@ -128,15 +129,41 @@ def test_a_token_is_not_replaced_by_what_a_file_says(
     assert cloud.calls[0].headers["authorization"] == "Bearer token"
 
 
-def test_the_environment_names_the_proxy(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", cloud.endpoint.replace("http://", "http://ada:secret@"))
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names no proxy."""
+    for name in ("no", "http", "https", "all"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("prefix", ["http://", "//", ""])
+def test_the_environment_names_the_proxy(cloud: Cloud, environment: pytest.MonkeyPatch, prefix: str) -> None:
+    environment.setenv("http_proxy", cloud.endpoint.replace("http://", f"{prefix}ada:secret@"))
     with BoundedTransport(connect_seconds=2.0, read_seconds=2.0) as transport:
         transport.send(HttpRequest("GET", "http://management.invalid/subscriptions"))
     (call,) = cloud.calls
     assert call.headers["host"] == "management.invalid"
     assert call.headers["proxy-authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("https_proxy", "socks5h://ada:secret@127.0.0.1:1080", "HTTPS_PROXY names a proxy of the scheme socks5h"),
+        ("ALL_PROXY", "ftp://ada:secret@127.0.0.1", "ALL_PROXY names a proxy of the scheme ftp"),
+        ("HTTPS_PROXY", "ada:secret@127.0.0.1:port", "HTTPS_PROXY is not the address of a proxy"),
+        ("HTTPS_PROXY", "http://", "HTTPS_PROXY names no host"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told(
+    transport: BoundedTransport, environment: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    environment.setenv(variable, value)
+    with pytest.raises(Misconfigured, match=told) as raised:
+        transport.send(HttpRequest("GET", "https://management.invalid/subscriptions"))
+    assert "secret" not in raised.value.message
 
 
 @pytest.fixture
