@@ -112,6 +112,10 @@ def valued(name: str, value: Json, where: Json = None) -> Json:
     return {"count": {"value": value, "name": name, "where": inside}, "greater": 0}
 
 
+def counted_rules(where: Json) -> Json:
+    return {"count": {"field": f"{STORE}/rules[*]", "where": where}, "greater": 0}
+
+
 def counted(where: Json, operator: str = "greater", number: Json = 0) -> Json:
     return both({"count": {"field": f"{STORE}/rules[*]", "where": where}, operator: number})
 
@@ -486,6 +490,16 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
             ),
             "policyRule.if.allOf[1].count.value",
             definition(both(valued("i", "[parameters('tier')]")), declared=parameter(type="Array", defaultValue=["a"])),
+        ),
+        (
+            definition(both(valued("i", ["a"] * 20, {"not": valued("j", ["b"] * 20)}))),
+            "policyRule.if.allOf[1].count.where.not.count.value",
+            definition(both(valued("i", ["a"] * 20, valued("j", ["b"] * 5)), valued("k", ["c"] * 20))),
+        ),
+        (
+            definition(both(valued("i", ["a"] * 5, valued("j", ["b"] * 5, valued("k", ["c"] * 5))))),
+            "policyRule.if.allOf[1].count.where.count.where.count.value",
+            definition(both(valued("i", ["a"] * 5, counted_rules(valued("j", ["b"] * 20))))),
         ),
     ],
     "like-plain": [

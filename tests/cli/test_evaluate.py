@@ -177,6 +177,12 @@ def test_a_count_of_more_members_than_azure_takes_is_told(cortex: Any, tmp_path:
     many = json.dumps({"names": [f"n{number}" for number in range(101)]})
     told = cortex("evaluate", "--policy", file, "--parameters", many, stdin=lines(GOOD))
     assert "long: the count goes through 101 members, 100 are documented; Azure may refuse it" in told.stderr
+    rule["if"] = {"count": {**counted, "name": "m", "where": rule["if"]}, "greater": 0}
+    file.write_text(json.dumps({"properties": {"mode": "All", "parameters": parameters, "policyRule": rule}}), "utf-8")
+    few = json.dumps({"names": [f"n{number}" for number in range(20)]})
+    told = cortex("evaluate", "--policy", file, "--parameters", few, stdin=lines(GOOD))
+    message = "the count goes through 20 members for each of 20 around it, 100 in all are documented"
+    assert f"long: {message}; Azure may refuse it" in told.stderr
 
 
 def test_a_policy_that_is_named_by_a_guid_is_called_by_its_display_name(cortex: Any, tmp_path: Path) -> None:

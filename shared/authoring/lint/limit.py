@@ -58,29 +58,34 @@ def count_name(subject: DefinitionSubject) -> Iterator[LintFinding]:
 
 
 def count_size(subject: DefinitionSubject) -> Iterator[LintFinding]:
-    """Find a value count over more than 100 members, the documented limit.
+    """Find a value count over more than 100 members, the documented limit; those of value counts around it multiply.
 
     Shorten the list, or split the policy: Azure may refuse the definition. The default of a parameter counts.
     """
+    defaults = {name: each.default for name, each in subject.parameters.items()}
     for root, _ in subject.nodes:
-        for count in _counts(root):
-            defaults = {name: each.default for name, each in subject.parameters.items()}
-            if message := _size_message(count, defaults):
-                yield LintFinding(f"{count.path}.value", message, "shorten the list")
+        for count, message in _sizes(root, defaults):
+            yield LintFinding(f"{count.path}.value", message, "shorten the list")
 
 
 def long_counts(policy: Policy) -> Iterator[str]:
     """Yield what is to be said of each value count that goes through more members than Azure takes."""
-    roots = (policy.definition.condition, policy.details.existence)
-    counts = (count for root in roots for count in _counts(root))
-    yield from filter(None, (_size_message(count, policy.parameters) for count in counts))
+    for root in (policy.definition.condition, policy.details.existence):
+        yield from (message for _, message in _sizes(root, policy.parameters))
 
 
-def _size_message(count: CountExpression, values: Mapping[str, Json]) -> str:
-    size = len(_listed(count.value, values))
-    if size <= VALUE_COUNT_ITERATIONS:
-        return ""
-    return f"the count goes through {size:,} members, {VALUE_COUNT_ITERATIONS} are documented"
+def _sizes(root: Node | None, values: Mapping[str, Json]) -> Iterator[tuple[CountExpression, str]]:
+    """Yield the counts that go through too many members, each with what is to be said of it."""
+    around: dict[str, int] = {}
+    for count in _counts(root):
+        outer, own = around.get(count.path, 1), len(_listed(count.value, values))
+        # The counts come from the outside in, so that the nearest one around decides. What is not known is one.
+        around |= {inner.path: outer * max(own, 1) for inner in _counts(count.where)}
+        if own > VALUE_COUNT_ITERATIONS:
+            yield count, f"the count goes through {own:,} members, {VALUE_COUNT_ITERATIONS} are documented"
+        elif outer <= VALUE_COUNT_ITERATIONS < outer * own:
+            how = f"{own:,} members for each of {outer:,} around it"
+            yield count, f"the count goes through {how}, {VALUE_COUNT_ITERATIONS} in all are documented"
 
 
 def _counts(root: Node | None) -> Iterator[CountExpression]:
