@@ -11,7 +11,8 @@ from shared.ports.documents import Documents
 class SharedRun[T]:
     """Does work for each tenant of a store, one run at a time; who asks while one is under way shares the next.
 
-    What a run returns is as new as each call that gets it: the run began after the call.
+    What a run returns is as new as each call that gets it: the run began after the call. Work must not ask for itself:
+    it would wait for its own end.
     """
 
     def __init__(self) -> None:

@@ -60,7 +60,8 @@ def judge(
     the same, and what differs is recorded. Afterwards the estate's `last_scan` is this scan. Overtaken when a scan with
     a higher `fence` has begun, or this one was stopped.
     """
-    contexts, before = Contexts(subscription, store), PreviousJudgement(estate.current(store, subscription), store)
+    contexts = Contexts(subscription, store)
+    before = PreviousJudgement(estate.current(store, subscription), store, running=scan)
 
     def decision(known: Estate) -> Sequence[estate.EstateChange]:
         known.admit(scan, fence)

@@ -39,16 +39,19 @@ class UpcomingResources:
 class PreviousJudgement:
     """What came of the resources in the last judgement of a subscription, read in the order of their keys.
 
-    No more than the pages that are needed next are held.
+    No more than the pages that are needed next are held. `running` is the scan whose judgement is under way: what any
+    other began and did not end has left findings that the last judgement does not know of.
     """
 
-    def __init__(self, known: Estate, store: Store) -> None:
+    def __init__(self, known: Estate, store: Store, *, running: str = "") -> None:
         self.store = store
+        self._running = running
         self._subscription = known.subscription
         self._scan = known.last.scan if known.last else None
         self._sequence = known.last.first if known.last else 0
         self._is_known = known.last is not None
         self._changed: set[str] = set()
+        self._judged_since: set[str] = set()
         self._pages: list[PageJudged] = []
         self._ended = False
         self._next = 0
@@ -65,7 +68,7 @@ class PreviousJudgement:
         self._held = {key: each for key, each in self._held.items() if key >= first}
         while self._end < last and self._next < len(self._pages):
             self._open_next(first)
-        return self._held
+        return {key: each for key, each in self._held.items() if key not in self._judged_since}
 
     def has_kept(self, key: str) -> bool:
         """Return whether no event since the last judgement can have changed a resource, as far as that is known."""
@@ -102,7 +105,7 @@ class PreviousJudgement:
                 kept[key] = before
             if len(changed) == reads:
                 break
-        known = {key: self._held[key] for key in changed if key in self._held}
+        known = {key: self._held[key] for key in changed if key in self._held and key not in self._judged_since}
         return UpcomingResources(kept, changed, known, last, is_all and (not ahead or last == ahead[-1]))
 
     def settled(self, keys: Collection[str]) -> set[str]:
@@ -145,7 +148,7 @@ class PreviousJudgement:
         except Damaged as error:
             _LOG.warning("what a page of resources came to is lost, they are judged again: %s", error.message)
             return None
-        return found
+        return found if verdict_cache.is_readable(found) else None
 
     def _read_on(self) -> None:
         """Read the events since the judgement, or since they were read last."""
@@ -168,6 +171,14 @@ class PreviousJudgement:
             self._pages.append(event)
         elif isinstance(event, JudgementEnded) and event.scan == self._scan:
             self._ended = True
+        elif isinstance(event, PageJudged) and event.scan != self._running:
+            # Its findings stand although its judgement never ended, and nothing of the resources shows it.
+            page = self._verdicts(event)
+            if page is None:
+                self._forget()
+                return
+            self._judged_since |= verdict_cache.keys_in(page).keys()
+            self._changed |= self._judged_since
         if event.kinds is None or resource.KIND in event.kinds:
             documents = estate.body_of(self.store, event).get("documents", {})
             for key, row in documents.get(resource.KIND, {}).items():
@@ -176,4 +187,4 @@ class PreviousJudgement:
 
     def _forget(self) -> None:
         self._scan, self._is_known, self._pages, self._next = None, False, [], 0
-        self._keys = {}
+        self._keys, self._held = {}, {}

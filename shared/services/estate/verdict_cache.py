@@ -2,7 +2,8 @@
 
 A page of a judgement keeps it in the bulk of its event:
 
-    {"policies": [key of a policy in force],
+    {"form": FORM,
+     "policies": [key of a policy in force],
      "outcomes": [[[index of the policy, state, cause]]],
      "types": [[resource type, digest of the policies that can be about it]],
      "groups": [[resource group, digest of what lies around what is in it]],
@@ -25,6 +26,8 @@ from shared.services.estate.assessment import Assessment, Pair
 from shared.services.estate.resource import ResourceRow
 from shared.services.estate.surroundings import ResourceRows, Surroundings
 
+FORM = 1
+"""The form of what a page keeps. It changes with any change of it: a page of another form is judged again."""
 PolicyOutcome = tuple[str, State, str]
 """The key of a policy in force, the state of the pair, and why the missing part of an unknown verdict was not read."""
 Outcome = tuple[PolicyOutcome, ...]
@@ -171,7 +174,12 @@ def to_json(judged: Mapping[str, JudgedResource]) -> dict[str, Any]:
         for outcome in outcomes
     ]
     shared = {"types": list(types), "groups": list(groups), "owners": list(owners)}
-    return {"policies": list(policies), "outcomes": listed, **shared, "resources": resources}
+    return {"form": FORM, "policies": list(policies), "outcomes": listed, **shared, "resources": resources}
+
+
+def is_readable(page: Mapping[str, Any]) -> bool:
+    """Return whether a page is in the form that this code reads; another version may have written it."""
+    return page.get("form") == FORM
 
 
 def from_json(page: Mapping[str, Any]) -> dict[str, JudgedResource]:

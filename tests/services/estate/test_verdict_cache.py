@@ -27,7 +27,7 @@ from shared.eventstore.store import Store
 from shared.ports.documents import Document, DocumentPage, Documents, Query
 from shared.ports.queue import Queue
 from shared.services import finding
-from shared.services.estate import estate, judgement
+from shared.services.estate import estate, judgement, verdict_cache
 from shared.services.estate.resource import document
 from shared.services.estate.resource_change import RESOURCE_KIND
 from shared.services.policy import effective_policy
@@ -133,6 +133,32 @@ def test_a_second_judgement_of_the_same_takes_all_over(scanned: Scanned, store: 
         first.model_copy(update={"first": 0, "cursor": "", "reused": 6})
     )
     assert estate.current(store, SUBSCRIPTION).counts == counts
+
+
+def test_what_a_stopped_judgement_wrote_is_judged_again(
+    scanned: Scanned, store: Store, inventory: MemoryInventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its findings stand, although all that verdicts depend on is as it was when the last whole one ended."""
+    monkeypatch.setattr(judgement, "PAGE_RESOURCES", 4)
+    monkeypatch.setattr(judgement, "KEPT_RESOURCES", 4)
+    inventory.put(*(vault(f"w{each}", owner="x") for each in range(12)))
+    scanned()
+    found, known = open_findings(store), estate.current(store, SUBSCRIPTION)
+    given = {"fence": known.fence, "store": store, "policies": STRICTER, "until": store.now()}
+    for _ in range(3):
+        judgement.judge("stopped", SUBSCRIPTION, **given)
+    assert open_findings(store) > found
+    estate.fence_off("stopped", known.fence, SUBSCRIPTION, store=store)
+    last = scanned()
+    assert (open_findings(store), estate.current(store, SUBSCRIPTION).counts) == (found, known.counts)
+    assert 0 < last.reused < last.judged, "what it did not come to is taken over"
+    assert scanned().reused == last.judged
+
+
+def test_pages_that_another_version_kept_are_judged_again(scanned: Scanned, monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned()
+    monkeypatch.setattr(verdict_cache, "FORM", verdict_cache.FORM + 1)
+    assert (scanned().reused, scanned().reused) == (0, 6)
 
 
 class WatchedDocuments:
