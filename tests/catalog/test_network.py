@@ -33,6 +33,7 @@ def judged(policies: Mapping[str, Policy], **changes: Any) -> State:
         {"sourceAddressPrefix": "Internet"},
         {"sourceAddressPrefix": "0.0.0.0/0"},
         {"sourceAddressPrefix": None, "sourceAddressPrefixes": ["10.0.0.0/8", "::/0"]},
+        {"sourceAddressPrefix": None, "sourceAddressPrefixes": ["0.0.0.0/1", "128.0.0.0/1"]},
         {"destinationPortRange": "*"},
         {"destinationPortRange": "3389"},
         {"destinationPortRange": "20-25"},
