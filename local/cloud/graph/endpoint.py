@@ -28,6 +28,16 @@ API_VERSIONS = frozenset({
 })  # fmt: skip
 _DYNAMIC = frozenset({"sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation"})
 """Columns that cannot be sorted: a query for nothing else has no further pages."""
+_SHOWN_PROPERTIES: Mapping[str, Mapping[str, Json]] = {
+    "microsoft.compute/virtualmachines": {
+        "extended": {
+            "instanceView": {
+                "powerState": {"code": "PowerState/running", "displayStatus": "VM running", "level": "Info"}
+            }
+        }
+    },
+}
+"""Properties that only rows have, by type. Source: Azure Resource Graph, "Summarize virtual machine by power state"."""
 _QUERY_MEMBERS = ("query", "subscriptions", "managementGroups")
 _INVALID_QUERY = (
     "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error."
@@ -176,6 +186,8 @@ def _cursor(cloud: Cloud, options: Mapping[str, Json]) -> _Cursor:
 
 def _row(cloud: Cloud, query: kql.KqlQuery, found: tuple[Json, ...]) -> dict[str, Json]:
     body = container.container_row(cloud, found[1], orjson.loads(found[4]))
+    if query.table == "resources" and (shown := _SHOWN_PROPERTIES.get(str(found[1]))):
+        body["properties"] = {**(body.get("properties") or {}), **shown}
     if query.columns is None:
         return {name: cell(found, body) for name, cell in _CELLS.items()}
     row = {}

@@ -3,7 +3,8 @@
 Resource Manager answers more than Resource Graph has columns for, such as `etag` and `systemData`, and writes `null`
 or `""` where the other has nothing. What only one of them shows would differ from scan to scan though nothing changed,
 so that it is left out; what changes by itself is left out of all.
-Sources: Azure Resource Graph REST API, "Resources"; Azure Resource Manager RPC, "Common API details" (systemData).
+Sources: Azure Resource Graph REST API, "Resources"; "Summarize virtual machine by power state" (extended);
+Azure Resource Manager RPC, "Common API details" (systemData).
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,10 +29,17 @@ COLUMNS = (
 )
 """The members of a body that Resource Graph has columns for."""
 
+GRAPH_PROPERTIES: Mapping[str, frozenset[str]] = {"microsoft.compute/virtualmachines": frozenset({"extended"})}
+"""Properties that only Resource Graph shows, by type. `extended` has the power state: stopping a machine changes it."""
+
 
 def listed(found: Mapping[str, Json], kind: str) -> JsonObject:
     """Return the body of a resource that Resource Graph lists, with its type in this spelling."""
-    return _kept(((name, found.get(name)) for name in COLUMNS), kind)
+    body = _kept(((name, found.get(name)) for name in COLUMNS), kind)
+    hidden = GRAPH_PROPERTIES.get(kind.lower(), frozenset())
+    if hidden and isinstance(properties := body.get("properties"), Mapping):
+        body["properties"] = {name: value for name, value in properties.items() if name not in hidden}
+    return body
 
 
 def unlisted(found: Mapping[str, Json], kind: str) -> JsonObject:

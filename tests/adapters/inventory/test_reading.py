@@ -11,8 +11,10 @@ from shared.adapters.azure.inventory import ArmInventory
 from shared.bootstrap import catalog
 from shared.domain.resource import Resource
 from shared.services.estate.resource import fingerprint
-from tests.adapters.cloud import SUBSCRIPTION, Cloud
+from tests.adapters.cloud import SCOPE, SUBSCRIPTION, Cloud
 from tests.adapters.inventory.conftest import STORAGE, TENANT, Reading, account
+
+MACHINES = "Microsoft.Compute/virtualMachines"
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +90,22 @@ def test_a_state_that_a_policy_can_look_at_is_a_change(cloud: Cloud, inventory: 
     alone = inventory.read(tenant=TENANT, resource_id=account(1), wanted={})
     assert alone is not None
     assert _hash(alone) != _hash(bulk)
+
+
+def test_what_runs_and_what_is_stopped_is_one_machine(cloud: Cloud, inventory: ArmInventory) -> None:
+    """Rows tell the power state of virtual machines, which Resource Manager tells in an address of its own."""
+    machine = f"{SCOPE}/resourceGroups/rg/providers/{MACHINES}/vm1"
+    cloud.add(machine, MACHINES, properties={"vmId": "1"})
+    hashes = set()
+    for state in (None, "running", "deallocated"):
+        view = {"instanceView": {"powerState": {"code": f"PowerState/{state}"}}}
+        cloud.rows[0]["properties"] = {"vmId": "1", **({"extended": view} if state else {})}
+        (found,) = (each for each in Reading().to_end(inventory).resources if each.id == machine)
+        hashes.add(_hash(found))
+    assert len(hashes) == 1
+
+
+def test_other_types_may_have_a_property_of_that_name(cloud: Cloud, inventory: ArmInventory) -> None:
+    cloud.add(account(1), STORAGE, properties={"extended": {"x": 1}})
+    found = Reading().to_end(inventory).resources[-1]
+    assert found.body["properties"] == {"extended": {"x": 1}}

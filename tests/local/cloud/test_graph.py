@@ -37,6 +37,16 @@ def test_a_row_looks_as_resource_graph_shows_it(look: Any, still: Sandbox) -> No
     assert row["tenantId"]
 
 
+def test_a_row_of_a_virtual_machine_has_its_power_state(look: Any, still: Sandbox) -> None:
+    machine = next(name for name in still.ids("Microsoft.Compute/virtualMachines"))
+    (row,) = rows(look, f"resources | where id =~ '{machine}' | project id, properties")
+    stored = still.read(machine)
+    assert stored
+    extended = row["properties"].pop("extended")
+    assert extended["instanceView"]["powerState"]["code"] == "PowerState/running"
+    assert row["properties"] == stored["properties"]
+
+
 def test_an_envelope_tells_counts_and_truncation(look: Any, still: Sandbox) -> None:
     reply = ask(look, "resources", options={"$top": 10})
     assert reply.body["totalRecords"] == still.count()
