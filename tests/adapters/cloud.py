@@ -79,6 +79,7 @@ class Cloud:
         self.answers: dict[tuple[str, str], Any] = {}
         self.scripts: list[Script] = []
         self.calls: list[Call] = []
+        self.connections = 0
         self.released = threading.Event()
         self._lock = threading.Lock()
         self._server = Server(("127.0.0.1", 0), _handler(self))
@@ -168,6 +169,10 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = 65536
+
+        def setup(self) -> None:
+            super().setup()
+            cloud.connections += 1
 
         def _serve(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -25,6 +25,7 @@ control               `Control`: reads and guarded writes by id
 Requests to Azure Resource Manager:
 arm                   one pipeline per tenant; single reads and lists
 retry_policy          retries, call budget, Resource Graph's quota, authentication
+address               addresses, parsed in one way by all who check or use them
 transport             HTTP over kept connections; responses are bounded in size and time
 decoding              response bodies as JSON
 response_validation   what a response must look like

@@ -3,7 +3,6 @@
 import base64
 import functools
 import hashlib
-import ipaddress
 import json
 import math
 import re
@@ -14,7 +13,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
@@ -31,6 +29,7 @@ from azure.core.pipeline.policies import HTTPPolicy
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from shared.adapters import throttling
+from shared.adapters.azure import address
 from shared.domain.call_budget import CallScope, Operation
 from shared.domain.error import InvalidInput, Malformed, Throttled
 from shared.ports.call_budget import CallBudget
@@ -207,9 +206,12 @@ class AuthenticationPolicy(ARMChallengeAuthenticationPolicy):
     """Adds the bearer token, renews it once when it is refused, and never shows it to another address."""
 
     def __init__(self, credential: TokenCredential, scope: str, *, endpoint: str) -> None:
-        super().__init__(credential, scope, enable_cae=not is_loopback(endpoint))
-        self._origin = origin(endpoint)
-        if self._origin[0] != "https" and not is_loopback(endpoint):
+        try:
+            loopback, self._origin = is_loopback(endpoint), origin(endpoint)
+        except Malformed as error:
+            raise InvalidInput(error.message, path="cloudEndpoint") from error
+        super().__init__(credential, scope, enable_cae=not loopback)
+        if self._origin[0] != "https" and not loopback:
             raise InvalidInput(f"{endpoint} would send the token in clear text: use https", path="cloudEndpoint")
 
     def on_request(self, request: _Request) -> None:
@@ -233,7 +235,7 @@ class AuthenticationPolicy(ARMChallengeAuthenticationPolicy):
 
 def call_scope(request: _Request) -> CallScope | None:
     """Return the bucket that a request is counted in; None for Resource Graph, which has a quota of its own."""
-    path = urlsplit(request.http_request.url).path
+    path = address.parse(request.http_request.url).path
     if path.lower().endswith(_GRAPH_PATH):
         return None
     found = _SUBSCRIPTION.match(path)
@@ -303,20 +305,14 @@ def clock_seconds(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port, with the port that the scheme implies."""
-    parts = urlsplit(url)
-    implied = {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", parts.port or implied
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port, with the port that the scheme implies; Malformed when it is no address."""
+    return address.parse(url).origin
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether the address is this machine's own."""
-    host = origin(url)[1]
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Return whether the address is this machine's own; Malformed when it is no address."""
+    return address.parse(url).is_loopback
 
 
 def _is_read(request: _Request) -> bool:
@@ -325,4 +321,4 @@ def _is_read(request: _Request) -> bool:
 
 def _is_reading_post(request: _Request) -> bool:
     """Return whether a request is a POST that only reads."""
-    return str(urlsplit(request.http_request.url).path).lower().endswith(_READING_POST_PATHS)
+    return address.parse(request.http_request.url).path.lower().endswith(_READING_POST_PATHS)

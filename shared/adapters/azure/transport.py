@@ -38,6 +38,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from shared.adapters.azure import response_validation
+from shared.adapters.azure.address import parse
 from shared.domain.error import Malformed, Misconfigured
 
 RESPONSE_BYTES = 64 * 1024 * 1024
@@ -122,7 +123,7 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
 
     def __init__(self, *, connect_seconds: float, read_seconds: float) -> None:
         self._timeout = Timeout(connect=connect_seconds, read=read_seconds)
-        self._pools: dict[str, PoolManager | HTTPConnectionPool] = {}
+        self._pools: dict[tuple[str, str, int], PoolManager | HTTPConnectionPool] = {}
 
     def send(self, request: HttpRequest, **_options: Any) -> HttpResponse:  # noqa: ANN401 - the SDK's protocol
         """Send a request once, and read the response; AzureError, Malformed beyond a bound, or Misconfigured."""
@@ -151,13 +152,16 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
 
     def _pool(self, url: str) -> tuple[PoolManager | HTTPConnectionPool, str]:
         """Return the connections to an address, and what to ask them for: the whole address where there is a proxy."""
-        origin = "/".join(url.split("/", 3)[:3])
-        if origin not in self._pools:
-            proxy = _proxy(origin)
+        # Connects to the host as parsed: a second parser might take another part of the text for it.
+        asked = parse(url)
+        if asked.origin not in self._pools:
+            proxy = _proxy(asked.url)
             manager = _made(proxy)
-            self._pools[origin] = manager if proxy else manager.connection_from_url(origin)
-        pool = self._pools[origin]
-        return pool, url if isinstance(pool, PoolManager) else url[len(origin) :] or "/"
+            self._pools[asked.origin] = (
+                manager if proxy else manager.connection_from_host(asked.host, asked.port, asked.scheme)
+            )
+        pool = self._pools[asked.origin]
+        return pool, asked.url if isinstance(pool, PoolManager) else asked.target
 
     def open(self) -> None:
         """Do nothing: connections are opened by the first request."""

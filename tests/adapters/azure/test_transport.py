@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from shared.adapters.azure.transport import BoundedTransport
-from shared.domain.error import Misconfigured
+from shared.domain.error import Malformed, Misconfigured
 from tests.adapters.cloud import SCOPE, Answer, Cloud
 
 PLACE = "/subscriptions"
@@ -196,6 +196,31 @@ def test_a_certificate_has_to_be_known(secure: tuple[str, Path], monkeypatch: py
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with BoundedTransport(connect_seconds=2.0, read_seconds=2.0) as transport:
         assert transport.send(request).status_code == 200
+
+
+def test_a_link_without_a_path_keeps_its_query(cloud: Cloud, transport: BoundedTransport) -> None:
+    for link in ("?$skip=1", "?$skip=2#part", "/a b?c=d e"):
+        transport.send(HttpRequest("GET", cloud.endpoint + link))
+    assert [(call.path, dict(call.query)) for call in cloud.calls] == [
+        ("/", {"$skip": "1"}),
+        ("/", {"$skip": "2"}),
+        ("/a%20b", {"c": "d e"}),
+    ]
+
+
+def test_a_host_has_one_connection_whatever_its_spelling(cloud: Cloud, transport: BoundedTransport) -> None:
+    port = cloud.endpoint.rpartition(":")[2]
+    for origin in ("http://localhost", "HTTP://LocalHost"):
+        for link in ("/a", "?b=c"):
+            transport.send(HttpRequest("GET", f"{origin}:{port}{link}"))
+    assert len({call.headers["host"] for call in cloud.calls}) == 1
+    assert cloud.connections == 1
+
+
+def test_what_is_no_address_is_not_asked(cloud: Cloud, transport: BoundedTransport) -> None:
+    with Cloud() as other, pytest.raises(Malformed, match="is not an address"):
+        transport.send(HttpRequest("GET", f"{other.endpoint}\\@{cloud.endpoint.partition('://')[2]}{PLACE}"))
+    assert (cloud.calls, other.calls) == ([], [])
 
 
 def test_many_threads_share_it(cloud: Cloud, transport: BoundedTransport) -> None:

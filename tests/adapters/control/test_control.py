@@ -123,6 +123,19 @@ def test_a_status_link_to_another_address_is_not_followed(cloud: Cloud, control:
         assert stranger.calls == []
 
 
+@pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
+@pytest.mark.parametrize("between", ["\\@", "/\\@", "@", " @", "#@", "?@"])
+def test_a_status_link_that_names_two_hosts_sends_the_token_to_neither(
+    cloud: Cloud, control: ArmControl, header: str, between: str
+) -> None:
+    with Cloud() as stranger:
+        link = stranger.endpoint + between + cloud.endpoint.partition("://")[2] + "/operations/1"
+        cloud.once(ACCOUNT, Answer(202, None, {header: link}), method="DELETE")
+        with pytest.raises(Malformed, match="address"):
+            _write(control, "DELETE")
+        assert (len(cloud.calls), stranger.calls) == (1, [])
+
+
 def test_the_locks_of_a_subscription_are_those_of_all_scopes_in_it(cloud: Cloud, control: ArmControl) -> None:
     listed = f"{SCOPE}/providers/Microsoft.Authorization/locks"
     group = ACCOUNT.partition("/providers/")[0]

@@ -164,6 +164,16 @@ def test_a_link_to_another_address_is_refused(listing: Listing, inventory: ArmIn
         names(inventory)
 
 
+def test_a_link_that_names_two_hosts_sends_the_token_to_neither(
+    cloud: Cloud, listing: Listing, inventory: ArmInventory
+) -> None:
+    with Cloud() as stranger:
+        listing.links[0] = f"{stranger.endpoint}\\@{cloud.endpoint.partition('://')[2]}{PATH}"
+        with pytest.raises(Malformed, match="address"):
+            names(inventory)
+        assert stranger.calls == []
+
+
 def test_a_page_with_anything_but_objects_is_malformed(listing: Listing, inventory: ArmInventory) -> None:
     listing.faults[0] = [Answer(200, {"value": [1, None, provider("Contoso.Only"), "x"], "nextLink": None})]
     with pytest.raises(Malformed, match="does not hold objects alone"):

@@ -58,7 +58,7 @@ def test_a_clock_reading_in_seconds(text: str, seconds: float) -> None:
 def test_an_origin_has_the_port_that_its_scheme_implies() -> None:
     assert origin("https://management.azure.com/x") == origin("https://MANAGEMENT.azure.com:443")
     assert origin("https://management.azure.com.evil.example") != origin("https://management.azure.com")
-    assert origin("https://user@management.azure.com") == origin("https://management.azure.com")
+    assert origin("http://management.azure.com:443") != origin("https://management.azure.com")
 
 
 @pytest.mark.parametrize(
