@@ -461,6 +461,11 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
             deploying(deployment={"properties": {"mode": "incremental", "template": {"x": "[dateTimeAdd('a', 'b')]"}}}),
         ),
         (
+            definition(both({"value": "[dateTimeToEpoch(utcNow())]", "greater": 1})),
+            "policyRule.if.allOf[1].value",
+            definition(both({"value": "[utcNow()]", "greater": "2026-01-31T10:00:00Z"})),
+        ),
+        (
             definition(both(field("tier", "less", "[utcNow('yyyy-MM-dd')]"))),
             "policyRule.if.allOf[1].less",
             definition(both(field("tier", "less", "[utcNow()]"))),

@@ -19,6 +19,7 @@ VALUE_COUNT_ITERATIONS = 100
 _FORBIDDEN_FUNCTIONS = {
     "datetimeadd": "use addDays(utcNow(), …)",
     "datetimefromepoch": "compare with a date written as text",
+    "datetimetoepoch": "compare the dates themselves, with less or greater",
 }
 _COUNT_NAME = re.compile(r"\w(?:[\w. -]*\w)?")
 
