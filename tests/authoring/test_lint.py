@@ -483,6 +483,14 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
             definition(both(valued("a b", []))),
         ),
     ],
+    "count-name-plain": [
+        (
+            definition(both(valued(name, ["a"]))),
+            "policyRule.if.allOf[1].count.name",
+            definition(both(valued("Name1", ["a"]))),
+        )
+        for name in ("a b", "a.b", "a-b", "a_b", "é")
+    ],
     "count-size": [
         (
             definition(both(valued("i", ["a"] * 101))),

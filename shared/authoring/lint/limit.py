@@ -22,6 +22,7 @@ _FORBIDDEN_FUNCTIONS = {
     "datetimetoepoch": "compare the dates themselves, with less or greater",
 }
 _COUNT_NAME = re.compile(r"\w(?:[\w. -]*\w)?")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]+")
 
 
 def forbidden_function(subject: DefinitionSubject) -> Iterator[LintFinding]:
@@ -56,6 +57,19 @@ def count_name(subject: DefinitionSubject) -> Iterator[LintFinding]:
                     yield LintFinding(
                         f"{inner.path}.name", f"a count around this one is called {name!r} too", "use another name"
                     )
+
+
+def count_name_plain(subject: DefinitionSubject) -> Iterator[LintFinding]:
+    """Find the name of a value count that has other characters than English letters and digits.
+
+    Leave the others out: Azure's documentation names letters and digits only.
+    """
+    for root, _ in subject.nodes:
+        for count in _counts(root):
+            name = count.name or ""
+            if _COUNT_NAME.fullmatch(name) and not _PLAIN_NAME.fullmatch(name):
+                message = f"the name {name!r} of a count has more than English letters and digits"
+                yield LintFinding(f"{count.path}.name", message, "use letters and digits")
 
 
 def count_size(subject: DefinitionSubject) -> Iterator[LintFinding]:
@@ -106,5 +120,6 @@ def _listed(value: Operand | None, values: Mapping[str, Json]) -> list[Json]:
 RULES = (
     LintRule("function-forbidden", LintLevel.ERROR, forbidden_function),
     LintRule("count-name", LintLevel.ERROR, count_name),
+    LintRule("count-name-plain", LintLevel.NOTE, count_name_plain),
     LintRule("count-size", LintLevel.WARNING, count_size),
 )
