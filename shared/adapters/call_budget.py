@@ -55,6 +55,18 @@ class _Held:
     remaining: int | None = None
     told_at: float = 0.0
     refused: bool = False
+    ahead: float = 0.0
+    """Seconds by which the time of the bucket is ahead of this process's clock."""
+    latest: float = 0.0
+
+    def time(self, now: float) -> float:
+        """Return the time of the bucket, which goes on from the latest known one where the clock is behind it.
+
+        So neither a clock that was set back nor an instance whose clock is ahead makes calls wait for as long.
+        """
+        self.ahead = max(self.ahead, self.latest - now)
+        self.latest = now + self.ahead
+        return self.latest
 
     def has_call(self, at: float) -> bool:
         """Return whether there is a call to take; not where others have to be told of a refusal first."""
@@ -83,7 +95,8 @@ class _Held:
 class StoredCallBudget:
     """Keeps the `CallBudget` port in one document for each bucket, which is written once for each lease.
 
-    `instance` names this process among all that share the store. Their clocks may differ by some seconds.
+    `instance` names this process among all that share the store. Their clocks may differ: those behind follow the one
+    furthest ahead, by what is stored.
     """
 
     def __init__(self, documents: Documents, *, tenant: str, instance: str, now: Now) -> None:
@@ -98,10 +111,11 @@ class StoredCallBudget:
         """See `CallBudget.take`."""
         held = self._held(scope)
         with held.lock:
-            at = self._now().timestamp()
+            at = held.time(self._seconds())
             if not held.has_call(at):
                 _check(scope, held.paused_until - at)
                 self._renew(scope, held, at)
+                at = held.time(self._seconds())
             schedule = held.schedule
             wait = schedule.wait(at) if schedule else held.paused_until - at
             _check(scope, wait)
@@ -119,7 +133,7 @@ class StoredCallBudget:
     def _learn(self, scope: CallScope, remaining: int, after: float, *, refused: bool) -> None:
         held = self._held(scope)
         with held.lock:
-            now = self._now().timestamp()
+            now = held.time(self._seconds())
             # What is refused right after a lease began was sent before.
             held.refused |= refused and now - held.granted_at >= RENEWAL_SECONDS_MIN
             at = now + after
@@ -129,15 +143,20 @@ class StoredCallBudget:
             if held.schedule:
                 held.schedule = held.schedule.lower(remaining, at)
 
+    def _seconds(self) -> float:
+        return self._now().timestamp()
+
     def _held(self, scope: CallScope) -> _Held:
         # One that loses the race of two first calls is not kept by either.
         return self._buckets.get(scope) or self._buckets.setdefault(scope, _Held())
 
     def _renew(self, scope: CallScope, held: _Held, at: float) -> None:
         """Return the lease and take the next one, in the store or, while it does not answer, in this process."""
-        if at < self._store_free_at or not self._renew_stored(scope, held, at):
+        # Further ahead than it was ever set: the clock was set back since.
+        left_alone = 0 < self._store_free_at - self._seconds() <= STORE_RETRY_SECONDS
+        if left_alone or not self._renew_stored(scope, held, at):
             held.alone = False
-            self._hold(held, *self._next(scope, held, held.bucket or full_bucket(LIMITS[scope.operation], at), at), at)
+            self._hold(held, *self._next(scope, held, held.bucket or full_bucket(LIMITS[scope.operation], at), at))
 
     def _renew_stored(self, scope: CallScope, held: _Held, at: float) -> bool:
         name = document_id(scope)
@@ -154,13 +173,13 @@ class StoredCallBudget:
                 except (AlreadyExists, NotFound, Stale):
                     held.alone = False  # another instance was first
                     continue
-                self._hold(held, before, after, at)
+                self._hold(held, before, after)
                 self._store_free_at = 0.0
                 return True
         except CortexError as error:
             if self._store_free_at == 0.0:
                 _log.warning("calls of the cloud are not shared out among instances for now: %s", error)
-            self._store_free_at = at + STORE_RETRY_SECONDS
+            self._store_free_at = self._seconds() + STORE_RETRY_SECONDS
         return False
 
     def _read(self, scope: CallScope, at: float) -> tuple[CallBucket, str | None]:
@@ -188,7 +207,8 @@ class StoredCallBudget:
             return before, before
         return before, grant(before, limit, self._instance, held.next_size(at))
 
-    def _hold(self, held: _Held, before: CallBucket, after: CallBucket, at: float) -> None:
+    def _hold(self, held: _Held, before: CallBucket, after: CallBucket) -> None:
+        at = held.latest = after.at
         held.wanted = held.next_size(at)
         granted = self._instance in after.leases
         held.schedule = schedule(before, self._instance, after) if granted else None

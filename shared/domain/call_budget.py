@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pydantic import Field
+
 from shared.domain.model import Model
 
 Operation = Literal["reads", "writes", "deletes"]
@@ -23,8 +25,10 @@ LEASE_SCHEDULE_SECONDS = 3.0
 """A lease has no more calls than the bucket gets in so many seconds."""
 LEASE_SHARE = 4
 """A lease has at most one part in so many of what is not leased yet, so that there is some for others."""
-CLOCK_SECONDS_MAX = 120.0
-"""A time that is further in the future was written by a clock that was wrong."""
+LEASE_ENDS_SECONDS_MAX = 240.0
+"""Seconds from now within which every lease ends; one that would last longer is none."""
+TIME_MAX = 1e12
+"""Beyond any clock, and still exact to less than a thousandth of a second."""
 REFUSAL_FACTOR = 0.5
 RECOVERY_SECONDS = 300.0
 """Seconds in which the refill doubles again after it was halved."""
@@ -48,6 +52,11 @@ LIMITS: Mapping[Operation, CallLimit] = {
     "deletes": CallLimit(200, 10.0),
 }
 """Counted by principal, subscription and operation; calls that name no subscription have buckets of their own."""
+LEVEL_MAX = max(each.calls for each in LIMITS.values())
+LEVEL_MIN = -2000.0
+"""Below what the longest pause after a refusal makes of any bucket."""
+REFILL_MAX = max(each.refill for each in LIMITS.values())
+REFILL_MIN = REFILL_SHARE_MIN * min(each.refill for each in LIMITS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +71,22 @@ class CallScope:
 class CallLease(Model):
     """Calls that one instance may send until `ends`, in seconds since 1970."""
 
-    calls: int
+    calls: int = Field(ge=1, le=LEASE_CALLS_MAX)
     ends: float
 
 
 class CallBucket(Model):
-    """What is believed of a bucket of the cloud; times are seconds since 1970.
+    """What is believed of a bucket of the cloud; times are seconds since 1970, by the clock that is furthest ahead.
 
     A `level` below zero says that calls which the bucket gets later are leased already. `refill` is less than
     documented after refusals. `granted` counts all calls that were ever leased.
     """
 
-    level: float
-    at: float
-    refill: float
+    level: float = Field(ge=LEVEL_MIN, le=LEVEL_MAX)
+    at: float = Field(le=TIME_MAX)
+    refill: float = Field(ge=REFILL_MIN, le=REFILL_MAX)
     granted: int = 0
-    refused_at: float = 0.0
+    refused_at: float = Field(default=0.0, le=TIME_MAX)
     leases: Mapping[str, CallLease] = {}
 
     @property
@@ -108,10 +117,13 @@ def full_bucket(limit: CallLimit, at: float) -> CallBucket:
 
 
 def fill(bucket: CallBucket, limit: CallLimit, at: float) -> CallBucket:
-    """Return the bucket as it is at a time: filled up, without leases that have ended."""
-    since = bucket.at if bucket.at <= at + CLOCK_SECONDS_MAX else at
-    leases = {name: each for name, each in bucket.leases.items() if each.ends <= at + 2 * CLOCK_SECONDS_MAX}
-    level, moment = bucket.level, since
+    """Return the bucket as it is at a time: filled up, without leases that have ended.
+
+    Its own time stays where that is later: one that went back would let the bucket fill up twice.
+    """
+    at = max(bucket.at, at)
+    leases = {name: each for name, each in bucket.leases.items() if each.ends <= at + LEASE_ENDS_SECONDS_MAX}
+    level, moment = bucket.level, bucket.at
     # The room that a lease took is there again from its end on, and not before.
     for name, each in sorted(leases.items(), key=lambda item: item[1].ends):
         if each.ends > at:
@@ -120,9 +132,9 @@ def fill(bucket: CallBucket, limit: CallLimit, at: float) -> CallBucket:
         moment = max(moment, each.ends)
         leases = {other: left for other, left in leases.items() if other != name}
     level = _risen(level, bucket.refill * (at - moment), _room(limit, leases))
-    doublings = min(max(0.0, at - since) / RECOVERY_SECONDS, RECOVERY_DOUBLINGS_MAX)
+    doublings = min((at - bucket.at) / RECOVERY_SECONDS, RECOVERY_DOUBLINGS_MAX)
     refill = min(limit.refill, bucket.refill * 2**doublings)
-    return bucket.model_copy(update={"level": level, "at": max(since, at), "leases": leases, "refill": refill})
+    return bucket.model_copy(update={"level": level, "at": at, "leases": leases, "refill": refill})
 
 
 def settle(bucket: CallBucket, limit: CallLimit, instance: str, use: LeaseUse) -> CallBucket:

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.cloud.quota import RateLimits
 from shared.adapters.call_budget import FIRST_LEASE_CALLS, KIND, StoredCallBudget, document_id
 from shared.adapters.local.documents import SqliteDocuments
-from shared.domain.call_budget import LEASE_SECONDS, LIMITS, CallScope
+from shared.domain.call_budget import LEASE_SECONDS, LIMITS, CallBucket, CallScope
 from shared.domain.error import Throttled
 from shared.ports.call_budget import CALL_WAIT_SECONDS, CallBudget
 from tests.adapters.call_budget.conftest import SCOPE, CountedDocuments, MeteredCloud, Time
@@ -232,9 +233,37 @@ def test_a_store_that_fails_stops_no_call_and_is_told_once(
     assert metered.refused <= READS.refill
 
 
-def test_a_document_that_cannot_be_read_is_replaced(instance: Start, store: CountedDocuments, tenant: str) -> None:
-    store.create(tenant=tenant, kind=KIND, id=document_id(SCOPE), body={"level": "many"})
-    assert instance().take(SCOPE) < 1.0
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"level": "many"},
+        {"level": -1e9},
+        {"level": 1e300},
+        {"level": "NaN"},
+        {"refill": 0},
+        {"refill": -1},
+        {"refill": 1e-9},
+        {"refill": 1e300},
+        {"refill": "NaN"},
+        {"at": 1e300},
+        {"at": "NaN"},
+        {"refused_at": 1e300},
+        {"leases": {"x": {"calls": -1_000_000, "ends": 1_800_000_060.0}}},
+        {"leases": {"x": {"calls": 1_000_000, "ends": 1_800_000_060.0}}},
+    ],
+)
+def test_a_document_that_cannot_be_read_is_replaced(
+    instance: Start, store: CountedDocuments, tenant: str, time: Time, changed: dict[str, Any]
+) -> None:
+    body = {"level": 0.0, "at": time.at, "refill": READS.refill, **changed}
+    store.create(tenant=tenant, kind=KIND, id=document_id(SCOPE), body=body)
+    budget = instance()
+    assert 0 < budget.take(SCOPE) < 1.0, "nothing is known of what is left"
+    found = store.get(tenant=tenant, kind=KIND, id=document_id(SCOPE))
+    assert found
+    assert CallBucket.model_validate(found.body).refill == READS.refill
+    time.sleep(1.0)
+    assert 0 < drain(budget) <= READS.refill
 
 
 def test_clocks_may_differ_by_some_seconds(instance: Start, metered: MeteredCloud) -> None:
@@ -242,6 +271,59 @@ def test_clocks_may_differ_by_some_seconds(instance: Start, metered: MeteredClou
     assert metered.refused <= 0.01 * len(metered.sent)
 
 
+@pytest.mark.parametrize("ahead", [20.0, 100.0, 3600.0, 86_400.0])
+def test_a_clock_that_is_ahead_neither_stops_the_others_nor_fills_the_bucket_twice(
+    instance: Start, metered: MeteredCloud, ahead: float
+) -> None:
+    wrong, *others = (instance(behind=each) for each in (-ahead, 0.0, 0.0, 1.0))
+    wrong.take(SCOPE)
+    assert [each.take(SCOPE) for each in others] == [0, 0, 0]
+    run([wrong, *others], metered, 3 * MINUTE)
+    assert metered.refused == 0
+    assert len(metered.sent) >= 0.95 * (READS.calls + READS.refill * 3 * MINUTE)
+
+
 def test_a_clock_that_was_wrong_does_not_stop_the_others(instance: Start) -> None:
     drain(instance(behind=-86_400.0))
     assert instance().take(SCOPE) < CALL_WAIT_SECONDS
+
+
+@pytest.mark.parametrize("back", [5.0, 20.0, 100.0, 3600.0])
+def test_a_clock_that_is_set_back_stops_no_call(instance: Start, metered: MeteredCloud, back: float) -> None:
+    """Neither those of a lease, nor those after it, nor those of a process that starts then."""
+    budget = instance()
+    assert budget.take(SCOPE) == 0
+    metered.call(budget)
+    metered.time.sleep(-back)
+    metered.limits = RateLimits(enforced=True)  # the cloud has a clock of its own
+    assert budget.take(SCOPE) == 0
+    run([budget, instance()], metered, MINUTE)
+    assert metered.refused == 0
+    assert len(metered.sent) >= 0.95 * MINUTE_CALLS
+
+
+def test_a_pause_is_no_longer_for_a_clock_that_is_set_back(instance: Start, time: Time) -> None:
+    budget, other = instance(), instance()
+    budget.take(SCOPE)
+    time.sleep(1.0)
+    budget.learn_refusal(SCOPE, 60.0)
+    time.sleep(-3600.0)
+    for each in (budget, other):
+        with pytest.raises(Throttled) as refused:
+            each.take(SCOPE)
+        assert refused.value.retry_after <= 61.0
+    time.sleep(60.0)
+    assert budget.take(SCOPE) < CALL_WAIT_SECONDS
+    assert other.take(SCOPE) < CALL_WAIT_SECONDS
+
+
+def test_a_store_that_failed_is_not_left_alone_for_a_clock_that_is_set_back(
+    instance: Start, time: Time, store: CountedDocuments
+) -> None:
+    budget = instance()
+    store.broken = True
+    budget.take(SCOPE)
+    store.broken = False
+    time.sleep(-3600.0)
+    drain(budget)
+    assert store.writes > 0
