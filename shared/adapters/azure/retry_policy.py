@@ -52,6 +52,15 @@ _OPERATIONS: dict[str, Operation] = {"GET": "reads", "HEAD": "reads", "DELETE": 
 _SUBSCRIPTION = re.compile(r"/subscriptions/([\w-]{1,64})(?:[/?]|$)", re.ASCII | re.IGNORECASE)
 _PRINCIPAL = re.compile(r"[\w-]{1,64}", re.ASCII)
 _COUNT_DIGITS = 9
+_RATE_LIMIT = "x-ms-ratelimit-remaining-"
+_PROVIDER_LIMITS = (
+    f"{_RATE_LIMIT}resource",
+    f"{_RATE_LIMIT}subscription-resource-requests",
+    f"{_RATE_LIMIT}subscription-resource-entities-read",
+    f"{_RATE_LIMIT}tenant-resource-requests",
+    f"{_RATE_LIMIT}tenant-resource-entities-read",
+)
+"""Headers by which a provider tells its own limits. Source: "Request limits and throttling", "Remaining requests"."""
 _READING_POST_PATHS = (_GRAPH_PATH, "/providers/microsoft.management/getentities")
 
 
@@ -193,9 +202,13 @@ class CallBudgetPolicy(HTTPPolicy[Any, Any]):
 
     def _learn(self, scope: CallScope, response: Any) -> None:  # noqa: ANN401 - the SDK's response
         kind = "subscription" if scope.subscription else "tenant"
-        remaining = _count(response.headers.get(f"x-ms-ratelimit-remaining-{kind}-{scope.operation}"))
-        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and not remaining:
-            asked = retry_after(response.headers)
+        headers = response.headers
+        remaining = _count(headers.get(f"{_RATE_LIMIT}{kind}-{scope.operation}"))
+        # The global bucket is of all principals together, and Resource Manager's own, whatever this one has left.
+        spent = remaining == 0 or _count(headers.get(f"{_RATE_LIMIT}{kind}-global-{scope.operation}")) == 0
+        unsaid = remaining is None and not any(name in headers for name in _PROVIDER_LIMITS)
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and (spent or unsaid):
+            asked = retry_after(headers)
             self._budget.learn_refusal(scope, DEFAULT_RETRY_SECONDS if asked is None else asked)
         elif remaining is not None:
             # A 429 with calls remaining is of the resource provider, which has limits of its own.

@@ -22,6 +22,7 @@ from tests.adapters.inventory.conftest import ROWS, TENANT, WANTED, Reading, fil
 
 V = "2021-04-01"
 READS = "x-ms-ratelimit-remaining-subscription-reads"
+GLOBAL_READS = "x-ms-ratelimit-remaining-subscription-global-reads"
 
 
 def token(**claims: Any) -> str:
@@ -138,6 +139,30 @@ def test_a_refusal_of_a_provider_is_not_one_of_resource_manager(arm: Arm, cloud:
     cloud.once(SCOPE, Answer(429, {"error": {"code": "TooManyRequests", "message": ""}}, headers))
     arm.get(SCOPE, V)
     assert budget.learned == [("reads", 240)]
+
+
+@pytest.mark.parametrize(
+    ("told", "learned"),
+    [
+        ({"x-ms-ratelimit-remaining-resource": "Microsoft.Compute/GetVMScaleSet3Min;0"}, []),
+        ({"x-ms-ratelimit-remaining-subscription-resource-requests": "0"}, []),
+        ({"X-Ms-Ratelimit-Remaining-Subscription-Resource-Entities-Read": "0"}, []),
+        ({"x-ms-ratelimit-remaining-resource": "Microsoft.Compute/x;0", READS: "0"}, [("reads refused", 2.0)]),
+        ({"x-ms-ratelimit-remaining-resource": "Microsoft.Compute/x;0", READS: "9"}, [("reads", 9)]),
+        ({GLOBAL_READS: "0"}, [("reads refused", 2.0)]),
+        ({GLOBAL_READS: "0", READS: "240"}, [("reads refused", 2.0)]),
+        ({"x-ms-ratelimit-remaining-resource": "Microsoft.Compute/x;0", GLOBAL_READS: "3000"}, []),
+        ({GLOBAL_READS: "3000", READS: "240"}, [("reads", 240)]),
+        ({}, [("reads refused", 2.0)]),
+    ],
+)
+def test_a_refusal_is_of_whose_limits_it_tells(
+    arm: Arm, cloud: Cloud, budget: KeptBudget, told: dict[str, str], learned: list[tuple[str, float]]
+) -> None:
+    refused = Answer(429, {"error": {"code": "TooManyRequests", "message": ""}}, {"Retry-After": "2", **told})
+    cloud.once(SCOPE, refused)
+    arm.get(SCOPE, V)
+    assert budget.learned == learned
 
 
 def test_a_type_is_not_given_up_for_the_turns_of_its_calls(cloud: Cloud, budget: KeptBudget) -> None:
