@@ -95,7 +95,8 @@ def evaluate(
     """Evaluate resources against policies, offline.
 
     Exit code 3 when a resource is non-compliant; otherwise 4 when a result is unknown or an error, or when a record, a
-    policy file or a file of resources could not be used and was left out; 1 when there is nothing to evaluate.
+    policy file or a file of resources could not be used and was left out; 1 when there is nothing to evaluate: no
+    resource, or none that a policy applies to.
 
     Policies are definitions, initiatives and assignments; what they refer to is looked up there and in the catalog.
 
@@ -134,8 +135,9 @@ def evaluate(
     if note := hint.without_properties(total.without_properties, total.resources):
         terminal.print_err("{}", note)
     remarks.close()
-    if not total.resources and not remarks.count:
-        raise InvalidInput("there are no resources in the input: nothing was evaluated", path="--resource")
+    if not total.states.total() and not remarks.count:
+        lack = "no policy applies to the resources" if total.resources else "there are no resources"
+        raise InvalidInput(f"{lack} in the input: nothing was evaluated", path="--resource")
     raise typer.Exit(_exit_code(total.states, settled=not remarks.count))
 
 

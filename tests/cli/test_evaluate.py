@@ -43,6 +43,15 @@ def test_the_exit_code_follows_the_worst_state(cortex: Any, bodies: tuple[Any, .
     assert cortex(*SECURE, stdin=lines(*bodies)).exit_code == code
 
 
+def test_resources_that_no_policy_is_about_are_nothing_to_evaluate(cortex: Any) -> None:
+    kind = "Microsoft.Resources/deployments"
+    deployment = {"id": f"{SCOPE}/{kind}/d", "name": "d", "type": kind, "properties": {}}
+    answer = cortex("evaluate", stdin=lines(deployment))
+    assert answer.exit_code == 1
+    assert str(answer.exception) == "no policy applies to the resources in the input: nothing was evaluated"
+    assert cortex("evaluate", stdin=lines(deployment, {"no": "id"})).exit_code == 4
+
+
 def test_a_sentence_for_each_pair(cortex: Any) -> None:
     answer = cortex(*SECURE, "--resource", "-", stdin=lines(BAD, OTHER))
     first, second = answer.stdout.splitlines()
