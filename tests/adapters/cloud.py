@@ -149,7 +149,8 @@ class Cloud:
     def graph(self, question: Mapping[str, Any]) -> dict[str, Any]:
         options = question["options"]
         start = int((options.get("$skipToken") or "at:0").partition(":")[2])
-        rows = sorted(self._matching(question["query"]), key=lambda row: row["id"])
+        lower = "order by tolower(id) asc" in question["query"]
+        rows = sorted(self._matching(question["query"]), key=lambda row: row["id"].lower() if lower else row["id"])
         page = rows[start : start + options["$top"]]
         more = start + len(page) < len(rows)
         answer = {"totalRecords": len(rows), "count": len(page), "resultTruncated": "false", "data": page, "facets": []}

@@ -10,6 +10,7 @@ beginning of a text in lower case, by which children are found:
     resourcechanges | extend changed = todatetime(properties.changeAttributes.timestamp) | where changed >= datetime(…)
     resources | extend vm = tolower(substring(id, 0, indexof(id, '/extensions/'))) | where vm in~ ('…')
 
+`order by` takes columns and conversions of them: `tolower(id) asc`.
 `summarize count() by a, b` or `count` end a query. Anything else is a QueryError, as
 Resource Graph refuses what it does not know. Source: Azure Resource Graph, "Understanding the query language".
 """
@@ -192,14 +193,14 @@ class _Parser:
     def _extension(self) -> tuple[str, KqlPath]:
         name = self._word()
         self._expect("=")
-        conversion = self._peek()
-        if conversion not in _CONVERSIONS:
-            return name, self._path(column=True)
-        self._at += 1
+        return name, self._converted() if self._peek() in _CONVERSIONS else self._path(column=True)
+
+    def _converted(self) -> KqlPath:
+        conversion = self._word()
         self._expect("(")
         path = self._beginning() if self._accept("substring") else self._path(column=True)
         self._expect(")")
-        return name, replace(path, conversion=conversion)
+        return replace(path, conversion=conversion)
 
     def _beginning(self) -> KqlPath:
         """Read the rest of `substring(x, 0, indexof(x, 'text'))`: what of a value comes before a text."""
@@ -216,7 +217,7 @@ class _Parser:
         return replace(path, end=end)
 
     def _sort(self) -> tuple[KqlPath, bool]:
-        path = self._path(column=True)
+        path = self._converted() if self._peek() in _CONVERSIONS else self._path(column=True)
         descending = not self._accept("asc")  # Kusto sorts downwards unless asked otherwise
         if descending:
             self._accept("desc")

@@ -15,9 +15,11 @@ from shared.domain.timestamp import format_time
 PATH = "/providers/Microsoft.ResourceGraph/resources"
 API_VERSION = "2021-03-01"
 
-_PROJECTED = f"project {', '.join(resource_body.COLUMNS)} | order by id asc"
+_ORDER = "order by tolower(id) asc"
+"""The order in which a listing is resumed: ids are compared without case, and Kusto sorts capitals first."""
+_PROJECTED = f"project {', '.join(resource_body.COLUMNS)} | {_ORDER}"
 QUERY = f"resources | {_PROJECTED}"
-IDS_QUERY = "resources | project id, type | order by id asc"
+IDS_QUERY = f"resources | project id, type | {_ORDER}"
 PAGE_ROWS = 1000
 """Rows of a page of ids or of children: as many as Resource Graph allows."""
 QUERY_IDS = 100
@@ -44,7 +46,7 @@ def changes_query(since: datetime) -> str:
     return (
         "resourcechanges | extend changed = todatetime(properties.changeAttributes.timestamp),"
         " target = tostring(properties.targetResourceId)"
-        f" | where changed >= datetime({format_time(since)}) | project id, type, target | order by id asc"
+        f" | where changed >= datetime({format_time(since)}) | project id, type, target | {_ORDER}"
     )
 
 

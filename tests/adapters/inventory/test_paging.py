@@ -129,6 +129,22 @@ def test_a_cursor_that_the_graph_no_longer_takes_finds_its_place_again(cloud: Cl
     assert read.to_end(inventory).ids == [SCOPE, *ids]
 
 
+def test_a_cursor_finds_its_place_again_whatever_the_case_of_ids(cloud: Cloud, inventory: ArmInventory) -> None:
+    """In the order of characters all capitals come before all small letters; ids are compared without case."""
+    ids = [account(number).replace("/rg/", f"/{group}/") for group in ("b", "C") for number in range(600)]
+    for each in ids:
+        cloud.add(each, STORAGE)
+    read = Reading()
+    read.step(inventory)
+    read.step(inventory)
+    before = ContinuationToken.from_cursor(SUBSCRIPTION, read.cursor)
+    read.cursor = ContinuationToken(**{**_fields(before), "token": "gone"}).to_cursor()
+    cloud.refuse_token("gone")
+    found = read.to_end(inventory)
+    assert sorted(found.ids) == sorted([SCOPE, *ids])
+    assert not found.gaps
+
+
 def _fields(position: ContinuationToken) -> dict[str, object]:
     return {name: getattr(position, name) for name in ContinuationToken.__slots__}
 

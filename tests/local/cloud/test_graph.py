@@ -69,7 +69,13 @@ def pages(http: Any, query: str, top: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "query", ["resources", "resources | order by id asc", "resources | order by type desc, id asc"]
+    "query",
+    [
+        "resources",
+        "resources | order by id asc",
+        "resources | order by tolower(id) asc",
+        "resources | order by type desc, id asc",
+    ],
 )
 def test_pages_lose_and_repeat_nothing(look: Any, still: Sandbox, query: str) -> None:
     found = [row["id"] for row in pages(look, query, 67)]

@@ -25,6 +25,13 @@ def test_queries_of_collectors_are_parsed() -> None:
     assert query.take == 5
 
 
+def test_an_order_may_convert_its_column() -> None:
+    query = parse_query("resources | project id | order by tolower(id) asc, tostring(properties.x)")
+    assert query.order == ((KqlPath(("id",), "tolower"), False), (KqlPath(("properties", "x")), True))
+    with pytest.raises(QueryError):
+        parse_query("resources | order by toupper(id)")
+
+
 @pytest.mark.parametrize(
     ("text", "by", "total"),
     [
