@@ -18,7 +18,7 @@ _PORT_MAX = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class HttpAddress:
     """An address as parsed: a literal IPv6 `host` is without brackets, the `port` may be the one the scheme implies."""
 
     scheme: str
@@ -53,7 +53,7 @@ class Address:
             return False
 
 
-def parse(url: str) -> Address:
+def parse(url: str) -> HttpAddress:
     """Parse an address; Malformed for any that another parser could take for another host's.
 
     There may be no backslash, no control character, no user and no blank before the path.
@@ -66,4 +66,4 @@ def parse(url: str) -> Address:
     if port > _PORT_MAX:
         raise Malformed(f"{url[:200]!r} has no possible port")
     host = (found["name"] or found["literal"]).lower()
-    return Address(scheme, host, port, found["path"] or "/", found["query"] or "")
+    return HttpAddress(scheme, host, port, found["path"] or "/", found["query"] or "")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from shared.adapters.azure.address import Address, parse
+from shared.adapters.azure.address import HttpAddress, parse
 from shared.adapters.azure.arm import StaticToken
 from shared.adapters.azure.retry_policy import AuthenticationPolicy
 from shared.domain.error import InvalidInput, Malformed
@@ -20,13 +20,13 @@ PIECES = (
 @pytest.mark.parametrize(
     ("url", "found"),
     [
-        ("https://management.azure.com/a?b=c", Address("https", HOST, 443, "/a", "?b=c")),
-        ("HTTPS://Management.Azure.com:443", Address("https", HOST, 443, "/", "")),
-        ("https://management.azure.com?$skip=1#x", Address("https", HOST, 443, "/", "?$skip=1")),
-        ("http://[::1]:7072//a b/ü", Address("http", "::1", 7072, "//a b/ü", "")),
+        ("https://management.azure.com/a?b=c", HttpAddress("https", HOST, 443, "/a", "?b=c")),
+        ("HTTPS://Management.Azure.com:443", HttpAddress("https", HOST, 443, "/", "")),
+        ("https://management.azure.com?$skip=1#x", HttpAddress("https", HOST, 443, "/", "?$skip=1")),
+        ("http://[::1]:7072//a b/ü", HttpAddress("http", "::1", 7072, "//a b/ü", "")),
     ],
 )
-def test_an_address_is_parsed(url: str, found: Address) -> None:
+def test_an_address_is_parsed(url: str, found: HttpAddress) -> None:
     assert parse(url) == found
     assert parse(found.url) == found
 
