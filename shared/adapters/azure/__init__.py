@@ -27,6 +27,7 @@ arm                   one pipeline per tenant; single reads and lists
 retry_policy          retries, call budget, Resource Graph's quota, authentication
 address               addresses, parsed in one way by all who check or use them
 transport             HTTP over kept connections; responses are bounded in size and time
+response_deadline     responses that end in time, whatever the server sends
 decoding              response bodies as JSON
 response_validation   what a response must look like
 arm_error             ARM's error responses as the product's own errors

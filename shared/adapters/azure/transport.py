@@ -5,7 +5,6 @@ redirects, `.netrc` and the environment's proxies are looked at every time.
 """
 
 import os
-import time
 from collections.abc import Iterator, MutableMapping
 from http import HTTPStatus
 from typing import Any, Self
@@ -37,14 +36,12 @@ from urllib3.exceptions import (
 )
 from urllib3.util import parse_url
 
-from shared.adapters.azure import response_validation
+from shared.adapters.azure import response_deadline, response_validation
 from shared.adapters.azure.address import parse
 from shared.domain.error import Malformed, Misconfigured
 
 RESPONSE_BYTES = 64 * 1024 * 1024
 """Bytes of the largest response read. Resource Graph sends up to 16 MiB, ARM all providers with aliases at once."""
-RESPONSE_SECONDS = 60.0
-"""Seconds that the body of one response may take."""
 CHUNK_BYTES = 64 * 1024
 POOL_CONNECTIONS = 64
 """Connections kept open: eight subscriptions are collected at a time, with eight threads each."""
@@ -127,6 +124,15 @@ class BoundedTransport(HttpTransport[HttpRequest, HttpResponse]):
 
     def send(self, request: HttpRequest, **_options: Any) -> HttpResponse:  # noqa: ANN401 - the SDK's protocol
         """Send a request once, and read the response; AzureError, Malformed beyond a bound, or Misconfigured."""
+        try:
+            return self._exchange(request)
+        except response_deadline.DeadlineExceeded as error:
+            raise Malformed(
+                f"the answer to {request.url.partition('?')[0]} was not complete after "
+                f"{response_deadline.RESPONSE_SECONDS:.0f} s"
+            ) from error
+
+    def _exchange(self, request: HttpRequest) -> WholeResponse:
         pool, target = self._pool(request.url)
         try:
             found: BaseHTTPResponse = pool.urlopen(
@@ -205,23 +211,20 @@ def _made(proxy: str | None) -> PoolManager:
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
     place = "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs"  # noqa: PTH112 - a variable of the environment
     options: dict[str, Any] = {"maxsize": POOL_CONNECTIONS, "cert_reqs": "CERT_REQUIRED", place: bundle}
-    if proxy is None:
-        return PoolManager(**options)
-    name, word = get_auth_from_url(proxy)
+    name, word = get_auth_from_url(proxy) if proxy else ("", "")
     headers = urllib3.make_headers(proxy_basic_auth=f"{name}:{word}") if name else None
-    return ProxyManager(proxy, proxy_headers=headers, **options)
+    manager = ProxyManager(proxy, proxy_headers=headers, **options) if proxy else PoolManager(**options)
+    manager.pool_classes_by_scheme = response_deadline.POOLS
+    return manager
 
 
 def _pieces(found: BaseHTTPResponse, url: str) -> Iterator[bytes]:
-    """Yield the body piece by piece, as it arrives; Malformed when it is too large or takes too long."""
-    size, until = 0, time.monotonic() + RESPONSE_SECONDS
-    # read1 returns what has arrived: read would wait for a full piece, and the time would not be checked.
+    """Yield the body piece by piece, as it arrives; Malformed when it is too large."""
+    size = 0
     while piece := found.read1(CHUNK_BYTES, decode_content=True):
         size += len(piece)
         if size > RESPONSE_BYTES:
             raise Malformed(f"the answer to {url.partition('?')[0]} is larger than {RESPONSE_BYTES} bytes")
-        if time.monotonic() > until:
-            raise Malformed(f"the answer to {url.partition('?')[0]} was not complete after {RESPONSE_SECONDS:.0f} s")
         yield piece
 
 

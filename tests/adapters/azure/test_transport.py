@@ -1,12 +1,15 @@
 """The transport to Resource Manager: what it sends, what it reads, and what its failures are called."""
 
+import contextlib
 import gzip
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from socketserver import StreamRequestHandler
 
 import pytest
 from azure.core.exceptions import (
@@ -24,9 +27,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from shared.adapters.azure import response_deadline
 from shared.adapters.azure.transport import BoundedTransport
 from shared.domain.error import Malformed, Misconfigured
 from tests.adapters.cloud import SCOPE, Answer, Cloud
+from tests.fakes.server import Server
 
 PLACE = "/subscriptions"
 
@@ -221,6 +226,69 @@ def test_what_is_no_address_is_not_asked(cloud: Cloud, transport: BoundedTranspo
     with Cloud() as other, pytest.raises(Malformed, match="is not an address"):
         transport.send(HttpRequest("GET", f"{other.endpoint}\\@{cloud.endpoint.partition('://')[2]}{PLACE}"))
     assert (cloud.calls, other.calls) == ([], [])
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "informational responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a header": (HEAD, b"x"),
+    "a body": (HEAD + b"\r\n", b"x"),
+    "compressed nothing": (
+        HEAD + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\0\0\0\0\0\0\xff",
+        b"\0\0\0\xff\xff",
+    ),
+    "an extension of a chunk": (CHUNKED + b"1;", b"x"),
+    "trailers": (CHUNKED + b"1\r\nx\r\n0\r\n", b"x: y\r\n"),
+}
+
+
+@pytest.fixture
+def endless() -> Iterator[Callable[[bytes, bytes], str]]:
+    """Servers that answer with a beginning, and then with the same for as long as somebody listens."""
+    over = threading.Event()
+    with contextlib.ExitStack() as ending:
+
+        def serve(begin: bytes, again: bytes) -> str:
+            class Handler(StreamRequestHandler):
+                def handle(self) -> None:
+                    with contextlib.suppress(OSError):
+                        self.request.recv(65536)
+                        self.wfile.write(begin)
+                        while not over.wait(0.02):
+                            self.wfile.write(again)
+
+            server = ending.enter_context(Server(("127.0.0.1", 0), Handler))
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            for end in (thread.join, server.shutdown, over.set):
+                ending.callback(end)
+            return f"http://127.0.0.1:{server.server_port}/"
+
+        yield serve
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+def test_an_answer_that_does_not_end_is_given_up_in_every_part(
+    endless: Callable[[bytes, bytes], str], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(response_deadline, "RESPONSE_SECONDS", 0.3)
+    request = HttpRequest("GET", endless(*ENDLESS[part]))
+    with (
+        BoundedTransport(connect_seconds=5.0, read_seconds=5.0) as transport,
+        pytest.raises(Malformed, match="was not complete after"),
+    ):
+        transport.send(request)
+
+
+def test_a_connection_is_used_again_after_a_deadline_that_was_kept(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BoundedTransport(connect_seconds=5.0, read_seconds=5.0) as transport:
+        for seconds in (0.5, 60.0):
+            monkeypatch.setattr(response_deadline, "RESPONSE_SECONDS", seconds)
+            assert transport.send(asked(cloud)).status_code == 404
+    assert cloud.connections == 1
 
 
 def test_many_threads_share_it(cloud: Cloud, transport: BoundedTransport) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.azure import arm, transport
+from shared.adapters.azure import arm, response_deadline, transport
 from shared.adapters.azure.arm import ArmConnection, StaticToken
 from shared.adapters.azure.inventory import ArmInventory
 from shared.domain.error import CortexError, Forbidden, Malformed
@@ -177,7 +177,7 @@ def test_more_rows_than_the_total_are_malformed(cloud: Cloud, inventory: ArmInve
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "RESPONSE_BYTES", 1_000_000)
-    monkeypatch.setattr(transport, "RESPONSE_SECONDS", 0.2)
+    monkeypatch.setattr(response_deadline, "RESPONSE_SECONDS", 0.2)
     monkeypatch.setattr(arm, "LIST_SECONDS", 0.2)
 
 
