@@ -26,6 +26,7 @@ from shared.domain.verdict import FINDING_STATES, State, Verdict
 from shared.engine import Context, EffectivePolicy, Explanation, PolicySet, compile_set, explain_effective
 from shared.importing import hint
 from shared.importing.inventory_reader import InventoryRecord, RecordReader
+from shared.importing.seen_ids import SeenIds
 
 EXIT_NON_COMPLIANT = 3
 EXIT_UNSETTLED = 4
@@ -51,14 +52,48 @@ class EvaluationSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluatedBatch:
-    """The result of a batch: lines to print, the number of pairs by state, and the records that are none, and why."""
+class EvaluatedResource:
+    """The result of a resource: lines to print, and the number of pairs by state. `whole`: it has its properties."""
 
+    id: str
+    whole: bool
     lines: bytes
     states: Counter[str]
-    resources: int
-    without_properties: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedBatch:
+    """The results of a batch, and the records that are no resources, and why."""
+
+    results: tuple[EvaluatedResource, ...]
     bad: tuple[str, ...]
+
+
+class EvaluationTotal:
+    """The number of pairs by state and of resources so far; memory is bounded by 24 bytes an id."""
+
+    def __init__(self) -> None:
+        self.states: Counter[str] = Counter()
+        self.resources = self.without_properties = 0
+        self._whole, self._poor = SeenIds(), SeenIds()
+
+    def add(self, found: EvaluatedResource, remarks: Remarks) -> bool:
+        """Count a result, and return whether it counts: not without properties, of a resource that came with them.
+
+        One that comes with them later is remarked upon, as its first result was printed.
+        """
+        key = found.id.lower().rstrip("/")
+        if key and not found.whole and key in self._whole:
+            return False
+        again = bool(key) and found.whole and key in self._poor and key not in self._whole
+        if key:
+            (self._whole if found.whole else self._poor).add(key)
+        if again:
+            remarks.add(f"{found.id} was evaluated before without its properties, which this record has: name it first")
+        self.states.update(found.states)
+        self.resources += not again
+        self.without_properties += -1 if again else not found.whole
+        return True
 
 
 _setup: EvaluationSetup | None = None
@@ -143,23 +178,20 @@ def evaluate(
 
 def _evaluate_files(
     files: Sequence[ResourceFile], setup: EvaluationSetup, jobs: int, remarks: Remarks
-) -> EvaluatedBatch:
+) -> EvaluationTotal:
     """Print what comes of the files, in their order, and return the totals."""
-    states: Counter[str] = Counter()
-    resources = without_properties = 0
+    total = EvaluationTotal()
     batches = batched(resource_file.read_records(files, remarks.add), BATCH_RECORDS, strict=False)
     for judged in pool.map_batches(evaluate_batch, batches, jobs=jobs, start=start_process, given=(setup,)):
-        sys.stdout.write(judged.lines.decode())
-        for each in judged.bad:
-            remarks.add(each)
-        states += judged.states
-        resources += judged.resources
-        without_properties += judged.without_properties
+        sys.stdout.write(b"".join(each.lines for each in judged.results if total.add(each, remarks)).decode())
+        for reason in judged.bad:
+            remarks.add(reason)
+        total.states[_LEFT_OUT] += len(judged.bad)
     if _context is not None:  # it stays open in processes of their own, which have ended
         _context.close()
     # Before anything else goes to the error stream, which may be the same terminal.
     sys.stdout.flush()
-    return EvaluatedBatch(b"", states, resources, without_properties, ())
+    return total
 
 
 def _exit_code(states: Counter[str], *, settled: bool) -> int:
@@ -178,21 +210,18 @@ def evaluate_batch(records: Iterable[InventoryRecord]) -> EvaluatedBatch:
     """Read and evaluate a batch of records."""
     assert _setup is not None  # `start_process` came first
     assert _context is not None
-    states: Counter[str] = Counter()
-    lines: list[bytes] = []
+    results: list[EvaluatedResource] = []
     bad: list[str] = []
-    number = without_properties = 0
     for record in records:
         for found in _setup.reader.read(record):
             if isinstance(found, RecordError):
                 place = f"{record.file}, record" if record.file else "record"
                 bad.append(f"{place} {found.position}, line {found.line}: {found.reason}")
                 continue
-            number += 1
-            without_properties += "properties" in found.unread
-            lines += _evaluate_resource(_context.with_related(found), _context.of(found), _setup, states)
-    states[_LEFT_OUT] += len(bad)
-    return EvaluatedBatch(b"".join(lines), states, number, without_properties, tuple(bad))
+            states: Counter[str] = Counter()
+            lines = b"".join(_evaluate_resource(_context.with_related(found), _context.of(found), _setup, states))
+            results.append(EvaluatedResource(found.id, "properties" not in found.unread, lines, states))
+    return EvaluatedBatch(tuple(results), tuple(bad))
 
 
 def _evaluate_resource(

@@ -14,6 +14,7 @@ from shared.domain.error import CortexError, InvalidInput
 from shared.importing import inventory_reader
 from shared.importing.inventory_reader import InventoryRecord
 from shared.importing.page_tracker import PageTracker
+from shared.importing.seen_ids import SeenIds
 
 STDIN = "-"
 _SUFFIXES = (".json", ".jsonc", ".jsonl", ".ndjson")
@@ -80,22 +81,33 @@ def is_changed(before: os.stat_result, after: os.stat_result) -> bool:
 def files_within(files: Iterable[ResourceFile], report: Callable[[str], None]) -> Iterator[ResourceFile]:
     """Yield files, and of folders the JSON files inside; links to folders are not followed, as they may form circles.
 
-    Of folders, only the names of one at a time are held.
+    A file that has several names, as by a link, is yielded once. Of folders, only the names of one at a time are held.
     """
+    seen = SeenIds()
     for each in files:
-        if not each.path.is_dir():
-            yield each
-            continue
-        empty = True
-        for folder, folders, names in os.walk(each.path, onerror=lambda error: report(f"{error.filename}: {error}")):
-            folders.sort()
-            for name in sorted(names):
-                if name.lower().removesuffix(".gz").endswith(_SUFFIXES):
-                    empty = False
-                    path = Path(folder, name)
-                    yield ResourceFile(str(path), path)
-        if empty:
-            report(f"{each.name} is a folder without JSON files: {', '.join(_SUFFIXES)}, plain or .gz")
+        within = _json_files(each, report) if each.path.is_dir() else (each,)
+        yield from (file for file in within if seen.add(_identity(file.path)))
+
+
+def _json_files(within: ResourceFile, report: Callable[[str], None]) -> Iterator[ResourceFile]:
+    empty = True
+    for folder, folders, names in os.walk(within.path, onerror=lambda error: report(f"{error.filename}: {error}")):
+        folders.sort()
+        for name in sorted(names):
+            if name.lower().removesuffix(".gz").endswith(_SUFFIXES):
+                empty = False
+                path = Path(folder, name)
+                yield ResourceFile(str(path), path)
+    if empty:
+        report(f"{within.name} is a folder without JSON files: {', '.join(_SUFFIXES)}, plain or .gz")
+
+
+def _identity(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path)  # whoever opens it says what is wrong
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def open_input(place: str) -> AbstractContextManager[BinaryIO]:

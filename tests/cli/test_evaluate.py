@@ -168,6 +168,30 @@ def test_a_list_without_properties_is_told_to_be_one(cortex: Any) -> None:
     assert "without properties" not in cortex(*SECURE, stdin=lines(GOOD)).stderr
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_record_without_properties_does_not_repeat_a_resource(cortex: Any, jobs: int) -> None:
+    bare = {**GOOD, "id": GOOD["id"].replace("Storage", "storage"), "properties": None}
+    answer = cortex(*SECURE, "--jobs", jobs, stdin=lines(GOOD, bare))
+    assert answer.exit_code == 0
+    assert len(answer.stdout.splitlines()) == 1
+    assert "properties" not in answer.stderr
+
+
+def test_a_resource_that_was_evaluated_without_its_properties_is_told(cortex: Any) -> None:
+    answer = cortex(*SECURE, stdin=lines({**GOOD, "properties": None}, GOOD))
+    assert answer.exit_code == 4
+    assert f"{GOOD['id']} was evaluated before without its properties, which this record has" in answer.stderr
+    assert "1 of" not in answer.stderr
+
+
+def test_a_file_counts_once_by_whatever_names(cortex: Any, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_bytes(lines(GOOD))
+    (tmp_path / "y.json").symlink_to(file.name)
+    answer = cortex(*SECURE, "--resource", tmp_path, "--resource", file)
+    assert len(answer.stdout.splitlines()) == 1
+
+
 def test_a_first_page_is_told_to_be_one(cortex: Any) -> None:
     page = {"count": 1, "data": [GOOD], "skip_token": "abc", "total_records": 5}
     answer = cortex(*SECURE, stdin=json.dumps(page).encode())
