@@ -63,10 +63,14 @@ class EvaluatedResource:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedBatch:
-    """The results of a batch, and the records that are no resources, and why."""
+    """The results of a batch, and the records that are no resources, and why.
+
+    `flattened`: some without properties have them at the top level.
+    """
 
     results: tuple[EvaluatedResource, ...]
     bad: tuple[str, ...]
+    flattened: bool
 
 
 class EvaluationTotal:
@@ -75,6 +79,7 @@ class EvaluationTotal:
     def __init__(self) -> None:
         self.states: Counter[str] = Counter()
         self.resources = self.without_properties = 0
+        self.flattened = False
         self._whole, self._poor = SeenIds(), SeenIds()
 
     def add(self, found: EvaluatedResource, remarks: Remarks) -> bool:
@@ -167,7 +172,7 @@ def evaluate(
             terminal.count(len(policies), "policy", "policies"),
             terminal.format_counts(total.states, empty="nothing to evaluate"),
         )
-    if note := hint.without_properties(total.without_properties, total.resources):
+    if note := hint.without_properties(total.without_properties, total.resources, flattened=total.flattened):
         terminal.print_err("{}", note)
     remarks.close()
     if not total.states.total() and not remarks.count:
@@ -187,6 +192,7 @@ def _evaluate_files(
         for reason in judged.bad:
             remarks.add(reason)
         total.states[_LEFT_OUT] += len(judged.bad)
+        total.flattened = total.flattened or judged.flattened
     if _context is not None:  # it stays open in processes of their own, which have ended
         _context.close()
     # Before anything else goes to the error stream, which may be the same terminal.
@@ -212,16 +218,18 @@ def evaluate_batch(records: Iterable[InventoryRecord]) -> EvaluatedBatch:
     assert _context is not None
     results: list[EvaluatedResource] = []
     bad: list[str] = []
+    flattened = False
     for record in records:
         for found in _setup.reader.read(record):
             if isinstance(found, RecordError):
                 place = f"{record.file}, record" if record.file else "record"
                 bad.append(f"{place} {found.position}, line {found.line}: {found.reason}")
                 continue
-            states: Counter[str] = Counter()
+            whole, states = "properties" not in found.unread, Counter[str]()
+            flattened = flattened or (not whole and hint.is_flattened(found.body))
             lines = b"".join(_evaluate_resource(_context.with_related(found), _context.of(found), _setup, states))
-            results.append(EvaluatedResource(found.id, "properties" not in found.unread, lines, states))
-    return EvaluatedBatch(tuple(results), tuple(bad))
+            results.append(EvaluatedResource(found.id, whole, lines, states))
+    return EvaluatedBatch(tuple(results), tuple(bad), flattened)
 
 
 def _evaluate_resource(

@@ -8,6 +8,34 @@ from shared.domain.resource import Json
 EXPORT = '`az graph query -q "resources" --first 1000`'
 _POWERSHELL = "`Get-AzResource -ExpandProperties | ConvertTo-Json -Depth 100`"
 _PARAMETER_FILE = frozenset({"$schema", "contentVersion", "parameters", "metadata"})
+_TOP_LEVEL = frozenset(
+    [
+        "apiVersion",
+        "changedTime",
+        "createdTime",
+        "etag",
+        "extendedLocation",
+        "id",
+        "identity",
+        "kind",
+        "location",
+        "managedBy",
+        "managedByExtended",
+        "name",
+        "plan",
+        "provisioningState",
+        "resourceGroup",
+        "scale",
+        "sku",
+        "subscriptionId",
+        "systemData",
+        "tags",
+        "tenantId",
+        "type",
+        "zones",
+    ]
+)
+"""Members that resources have beside their properties, with those that lists of the command line add."""
 _MESSAGE_CHARACTERS = 200
 
 _BINARY: Mapping[bytes, str] = {
@@ -123,9 +151,20 @@ _RECORDS: tuple[tuple[Callable[[Mapping[str, Json]], bool], str], ...] = (
 """Signs of records that are no resources -> what they are."""
 
 
-def without_properties(number: int, total: int) -> str:
-    """Return that resources came without properties, and what gives them; "" when none did."""
+def is_flattened(body: Mapping[str, Json]) -> bool:
+    """Return whether a body has no properties, but members at the top level that belong in them."""
+    return "properties" not in body and not body.keys() <= _TOP_LEVEL
+
+
+def without_properties(number: int, total: int, *, flattened: bool) -> str:
+    """Return that resources came without properties, and what gives them; "" when none did.
+
+    `flattened`: there are some among them whose properties are at the top level.
+    """
     if not number:
         return ""
+    if flattened:
+        misplaced = "members at the top level that belong in properties, as `az <service> show` flattens them"
+        return f"{number} of {total} resources came with {misplaced}: use `az resource show --ids ID`, or {EXPORT}"
     lists = "as `az resource list` and `Get-AzResource` leave them out"
     return f"{number} of {total} resources came without properties, {lists}: use {EXPORT}, or {_POWERSHELL}"

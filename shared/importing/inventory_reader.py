@@ -71,7 +71,7 @@ class InventoryReader:
         self._bare: dict[str, PlacedResult] = {}
         self._failure: TooLarge | None = None
         self.kept = self.bad = self.read = self.renewed = self._repeated = self._without_properties = 0
-        self.ended = False
+        self.ended = self._flattened = False
 
     @property
     def position(self) -> int:
@@ -93,7 +93,8 @@ class InventoryReader:
         And how many records without properties were not needed, as the file has the whole resources too.
         """
         repeated = f"{self._repeated} records without properties repeat resources of the file" if self._repeated else ""
-        return "; ".join(filter(None, (hint.without_properties(self._without_properties, self.kept), repeated)))
+        bare = hint.without_properties(self._without_properties, self.kept, flattened=self._flattened)
+        return "; ".join(filter(None, (bare, repeated)))
 
     @property
     def missing(self) -> str:
@@ -175,7 +176,9 @@ class InventoryReader:
     def _kept(self, found: "PlacedResult") -> "PlacedResult":
         self.kept += 1
         resource, _ = found
-        self._without_properties += isinstance(resource, Resource) and "properties" in resource.unread
+        if isinstance(resource, Resource) and "properties" in resource.unread:
+            self._without_properties += 1
+            self._flattened = self._flattened or hint.is_flattened(resource.body)
         return found
 
 

@@ -192,6 +192,14 @@ def test_a_file_counts_once_by_whatever_names(cortex: Any, tmp_path: Path) -> No
     assert len(answer.stdout.splitlines()) == 1
 
 
+def test_flattened_output_is_told_to_be_that(cortex: Any) -> None:
+    answer = cortex(
+        *SECURE, stdin=lines({**account("a"), "provisioningState": "Succeeded", "enableHttpsTrafficOnly": 1})
+    )
+    assert "1 of 1 resources came with members at the top level that belong in properties" in answer.stderr
+    assert "as `az <service> show` flattens them: use `az resource show --ids ID`" in answer.stderr
+
+
 def test_a_first_page_is_told_to_be_one(cortex: Any) -> None:
     page = {"count": 1, "data": [GOOD], "skip_token": "abc", "total_records": 5}
     answer = cortex(*SECURE, stdin=json.dumps(page).encode())
