@@ -5,6 +5,7 @@ import sys
 from typing import Annotated, Any, override
 
 import typer
+from pydantic import ValidationError
 from typer.completion import completion_init  # type: ignore[attr-defined] # it has no list of its names
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
@@ -32,6 +33,7 @@ from cli.environment import COMMAND_VARIABLES
 from cli.exit_code import FAILED, MEANINGS
 from shared.domain.error import CortexError, Damaged
 from shared.domain.printable import printable
+from shared.domain.validation_message import describe
 
 
 class CommandGroup(TyperGroup):
@@ -52,7 +54,9 @@ class CommandGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except TyperException as error:
-            message = getattr(error, "message", None)
+            cause, message = error.__cause__, getattr(error, "message", None)
+            if isinstance(cause, ValidationError):
+                message = describe(cause.errors(include_url=False)[0])
             if isinstance(message, str):
                 vars(error)["message"] = printable(message)
             raise

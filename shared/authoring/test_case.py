@@ -11,6 +11,7 @@ from shared.authoring.resolution import resolve
 from shared.domain.error import InvalidInput
 from shared.domain.resource import Json, Resource, Unread
 from shared.domain.test_case import PolicyTestCase, PolicyTestResult, PolicyTestSuite
+from shared.domain.validation_message import describe
 from shared.engine import (
     AliasCatalog,
     Context,
@@ -37,12 +38,14 @@ FindDefinition = Callable[[str], Mapping[str, Json]]
 
 def read_suite(table: Json) -> PolicyTestSuite:
     """Read a suite of cases from parsed YAML or JSON; InvalidInput names the part that cannot be used."""
+    if not isinstance(table, Mapping) or "cases" not in table:
+        raise InvalidInput("this is no file of test cases: it has no table with `cases`; docs/test.md shows one")
     try:
         return PolicyTestSuite.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
-        raise InvalidInput(f"{path}: {first['msg']}", path=path) from None
+        raise InvalidInput(f"{path}: {describe(first)}", path=path) from None
 
 
 def run_case(

@@ -34,6 +34,8 @@ def describe(error: ErrorDetails) -> str:
         )
     if error["type"] == "missing":
         return "it is required" if error["loc"] != ("body",) else "a JSON body is required; see the API reference"
+    if error["type"] == "model_type":  # whose own text names a class of ours
+        return "an object is expected"
     if error["type"] == "value_error":  # our own words, without the library's in front of them
         return str(error["ctx"]["error"])
     return error["msg"]

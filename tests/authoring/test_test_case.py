@@ -176,8 +176,10 @@ def test_a_table_says_things_once_for_all_its_cases(aliases: Any) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ([], "$: "),
         ({"cases": []}, "$.cases: "),
+        ([], "this is no file of test cases: it has no table with `cases`; docs/test.md shows one"),
+        ({"value": []}, "this is no file of test cases: it has no table with `cases`; docs/test.md shows one"),
+        ({"cases": [1]}, "$.cases[0]: an object is expected"),
         ({"cases": [{"name": "a", "expect": "fine"}]}, "$.cases[0].expect"),
         ({"cases": [{"name": "a", "expects": "compliant"}]}, "$.cases[0]"),
         ({"cases": [{"name": "a", "expect": "compliant"}] * 2}, "two cases have the name 'a'"),

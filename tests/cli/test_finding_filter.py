@@ -37,6 +37,14 @@ def findings(cortex: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return lambda *options: cortex("finding", "list", *options)
 
 
+@pytest.mark.parametrize("option", ["--severity", "--order", "--remediable"])
+def test_a_wrong_name_is_refused_in_plain_words(findings: Any, option: str) -> None:
+    answer = findings(option, "hihg")
+    assert answer.exit_code == 2
+    words = " ".join(answer.stderr.replace("│", " ").split())
+    assert f"Invalid value for '{option}': 'hihg' is not one of" in words
+
+
 def test_a_value_that_nothing_has_fails_a_pipeline_and_is_a_note_otherwise(findings: Any) -> None:
     for gate in (("--fail-on", "low"), ("--fail-on-unknown",)):
         failed = findings("--policy", "tsl", *gate)
