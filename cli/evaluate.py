@@ -27,6 +27,7 @@ from shared.engine import Context, EffectivePolicy, Explanation, PolicySet, comp
 from shared.importing import hint
 from shared.importing.inventory_reader import InventoryRecord, RecordReader
 from shared.importing.seen_ids import SeenIds
+from shared.importing.template import PARAMETERS_PATH
 
 EXIT_NON_COMPLIANT = 3
 EXIT_UNSETTLED = 4
@@ -185,12 +186,14 @@ def _evaluate_files(
     files: Sequence[ResourceFile], setup: EvaluationSetup, jobs: int, remarks: Remarks
 ) -> EvaluationTotal:
     """Print what comes of the files, in their order, and return the totals."""
-    total = EvaluationTotal()
+    total, last = EvaluationTotal(), ""
     batches = batched(resource_file.read_records(files, remarks.add), BATCH_RECORDS, strict=False)
     for judged in pool.map_batches(evaluate_batch, batches, jobs=jobs, start=start_process, given=(setup,)):
         sys.stdout.write(b"".join(each.lines for each in judged.results if total.add(each, remarks)).decode())
         for reason in judged.bad:
-            remarks.add(reason)
+            if reason != last:  # all resources of a template may have the same
+                remarks.add(reason)
+            last = reason
         total.states[_LEFT_OUT] += len(judged.bad)
         total.flattened = total.flattened or judged.flattened
     if _context is not None:  # it stays open in processes of their own, which have ended
@@ -222,14 +225,20 @@ def evaluate_batch(records: Iterable[InventoryRecord]) -> EvaluatedBatch:
     for record in records:
         for found in _setup.reader.read(record):
             if isinstance(found, RecordError):
-                place = f"{record.file}, record" if record.file else "record"
-                bad.append(f"{place} {found.position}, line {found.line}: {found.reason}")
+                bad.append(_remark(found, record.file))
                 continue
             whole, states = "properties" not in found.unread, Counter[str]()
             flattened = flattened or (not whole and hint.is_flattened(found.body))
             lines = b"".join(_evaluate_resource(_context.with_related(found), _context.of(found), _setup, states))
             results.append(EvaluatedResource(found.id, whole, lines, states))
     return EvaluatedBatch(tuple(results), tuple(bad), flattened)
+
+
+def _remark(error: RecordError, file: str) -> str:
+    if error.path == PARAMETERS_PATH:  # it is about the template and not about one of its resources
+        return f"{file}: {error.reason}" if file else error.reason
+    place = f"{file}, record" if file else "record"
+    return f"{place} {error.position}, line {error.line}: {error.reason}"
 
 
 def _evaluate_resource(

@@ -14,6 +14,7 @@ from shared.domain.json_text import Unreadable
 from shared.domain.jsonc import read_record
 from shared.domain.validation_message import describe
 
+_PARAMETER = "--parameter"
 SubscriptionOption = Annotated[str | None, typer.Option(help="id of the subscription that a template is deployed to")]
 ResourceGroupOption = Annotated[
     str | None, typer.Option(help="name of the resource group that a template is deployed to")
@@ -29,20 +30,21 @@ ApiVersionOption = Annotated[
 ]
 ParameterOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--parameter", help="parameter of a template: NAME=VALUE, or @FILE, a parameter file; repeat for more"
-    ),
+    typer.Option(_PARAMETER, help="parameter of a template: NAME=VALUE, or @FILE, a parameter file; repeat for more"),
 ]
 
 
 def read_origin(parameters: Iterable[str], **named: str | None) -> ImportOrigin:
-    """Return the origin that the options name; InvalidInput for what cannot be one."""
+    """Return the origin that the options name; BadParameter for what cannot be one."""
     try:
         return ImportOrigin(**named, parameters=_read_parameters(parameters))
     except ValidationError as error:
         first = error.errors()[0]
-        option = f"--{str(first['loc'][0] if first['loc'] else 'parameter').replace('_', '-')}"
-        raise InvalidInput(f"{option}: {describe(first)}", path=option) from None
+        name = str(first["loc"][0] if first["loc"] else "parameters")
+        option = _PARAMETER if name == "parameters" else f"--{name.replace('_', '-')}"
+        raise typer.BadParameter(describe(first), param_hint=option) from None
+    except InvalidInput as error:
+        raise typer.BadParameter(error.message, param_hint=_PARAMETER) from None
 
 
 def _read_parameters(given: Iterable[str]) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def _read_parameters(given: Iterable[str]) -> dict[str, Any]:
         elif equals and name:
             found[name] = text
         else:
-            raise InvalidInput(f"--parameter takes NAME=VALUE or @FILE, not '{each[:60]}'", path="--parameter")
+            raise InvalidInput(f"NAME=VALUE or @FILE is expected, not '{each[:60]}'", path=_PARAMETER)
     return found
 
 
@@ -65,8 +67,8 @@ def _read_parameter_file(path: Path) -> dict[str, Any]:
         read = read_record(read_file_text(path).encode())
     except Unreadable as error:
         hint = "; `az bicep build-params` makes JSON of it" if path.suffix == ".bicepparam" else ""
-        raise InvalidInput(f"{path}: {error.reason}{hint}", path="--parameter") from None
+        raise InvalidInput(f"{path}: {error.reason}{hint}", path=_PARAMETER) from None
     values = read.get("parameters", read) if isinstance(read, dict) else None
     if not isinstance(values, dict):
-        raise InvalidInput(f'{path} is no parameter file: it holds no object "parameters"', path="--parameter")
+        raise InvalidInput(f'{path} is no parameter file: it holds no object "parameters"', path=_PARAMETER)
     return values

@@ -23,7 +23,7 @@ from shared.importing.page_tracker import PageTracker
 from shared.importing.record_scanner import RecordScanner
 from shared.importing.record_text import RecordFormat, RecordText
 from shared.importing.seen_ids import SeenIds
-from shared.importing.template import deployed_resources
+from shared.importing.template import PARAMETERS_PATH, deployed_resources
 
 ReadResult = Iterator[Resource | RecordError]
 
@@ -269,7 +269,9 @@ class RecordReader:
                 problem = problem or _resource_problem(resource.body)
                 yield self._spelled(resource) if problem is None else _unusable(record, value, *problem)
         except (CortexError, EvaluationError, ValueError, TypeError, KeyError, AttributeError) as error:
-            yield record.bad(getattr(error, "message", None) or f"not understood: {error}")
+            # Other paths are within what a template expands to, and not within the record.
+            path = PARAMETERS_PATH if getattr(error, "path", None) == PARAMETERS_PATH else "$"
+            yield record.bad(getattr(error, "message", None) or f"not understood: {error}", path)
 
     def _resources(self, piece: RecordText, value: Any) -> Iterator[Resource]:  # noqa: ANN401 - any JSON
         if piece.format == RecordFormat.TEMPLATE:

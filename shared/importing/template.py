@@ -18,6 +18,8 @@ from shared.domain.spelling import lowered
 from shared.engine.context import Context
 from shared.engine.templates import expand_template
 
+PARAMETERS_PATH = "$.parameters"
+"""Path of errors that all resources of a template have alike."""
 _SECTIONS = frozenset({"parameters", "variables", "functions"})
 _EXISTENCE = frozenset({"name", "type", "condition", "copy.count"})
 """Parts of a resource in a template without which it is not known that there is one."""
@@ -95,7 +97,8 @@ def _parameter_values(sections: Mapping[str, Any], given: Mapping[str, Json]) ->
     declared = lowered(next((each for name, each in sections.items() if name.lower() == "parameters"), {}))
     for name in given:
         if name.lower() not in declared:
-            raise InvalidInput(f"parameters: the template declares none that is called '{name[:60]}'")
+            message = f"parameters: the template declares none that is called '{name[:60]}'"
+            raise InvalidInput(message, path=PARAMETERS_PATH)
     return {name: _typed(each, declared[name.lower()]) for name, each in given.items()}
 
 

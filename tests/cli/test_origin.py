@@ -1,13 +1,14 @@
 """Options that say where the resources of a template are, and what its parameters are."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from cli.origin import read_origin
-from shared.domain.error import InvalidInput
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 TEMPLATE = {
@@ -54,17 +55,33 @@ def test_the_later_of_two_values_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named", "reason"),
     [
-        (["a"], {}, "--parameter takes NAME=VALUE or @FILE, not 'a'"),
-        (["=a"], {}, "--parameter takes NAME=VALUE or @FILE"),
-        ([f"a={'x' * 70_000}"], {}, "--parameters: .*more than 65536 characters"),
+        (["a"], {}, "--parameter: NAME=VALUE or @FILE is expected, not 'a'"),
+        (["=a"], {}, "--parameter: NAME=VALUE or @FILE is expected"),
+        ([f"a={'x' * 70_000}"], {}, "--parameter: .*more than 65536 characters"),
         ([], {"api_version": "new"}, "--api-version: an api-version is expected, such as 2023-05-01"),
         ([], {"location": "/"}, "--location: the name of a location is expected"),
         ([], {"subscription": "/subscriptions/s"}, "--subscription: the id of a subscription is expected"),
     ],
 )
 def test_what_cannot_be_an_origin_is_refused_in_words(parameters: Any, named: Any, reason: str) -> None:
-    with pytest.raises(InvalidInput, match=reason):
+    with pytest.raises(typer.BadParameter) as refused:
         read_origin(parameters, **named)
+    assert re.search(reason, refused.value.format_message())
+
+
+def test_a_wrong_origin_is_wrong_usage(cortex: Any) -> None:
+    assert cortex("evaluate", "--location", "/", stdin=b"[]").exit_code == 2
+    assert cortex("evaluate", "--parameter", "a", stdin=b"[]").exit_code == 2
+
+
+def test_a_parameter_that_a_template_does_not_declare_is_told_once(cortex: Any, tmp_path: Path) -> None:
+    file = tmp_path / "main.json"
+    (declared,) = TEMPLATE["resources"]
+    file.write_text(json.dumps({**TEMPLATE, "resources": [declared, {**declared, "name": "another"}]}), "utf-8")
+    answer = cortex("evaluate", "--resource", file, "--parameter", "nope=1")
+    assert answer.exit_code == 4
+    assert answer.stderr.count("the template declares none that is called 'nope'") == 1
+    assert "2 left out" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -78,7 +95,7 @@ def test_what_cannot_be_an_origin_is_refused_in_words(parameters: Any, named: An
 def test_a_file_without_parameters_is_refused(tmp_path: Path, name: str, written: str, reason: str) -> None:
     file = tmp_path / name
     file.write_text(written, "utf-8")
-    with pytest.raises(InvalidInput, match=reason):
+    with pytest.raises(typer.BadParameter, match=reason):
         read_origin([f"@{file}"])
 
 
