@@ -35,7 +35,7 @@ _TOP_LEVEL = frozenset(
         "zones",
     ]
 )
-"""Members that resources have beside their properties, with those that lists of the command line add."""
+"""Members that resources have outside their properties, with those that lists of the command line add."""
 _MESSAGE_CHARACTERS = 200
 
 _BINARY: Mapping[bytes, str] = {
