@@ -124,16 +124,18 @@ class QuotaPolicy(HTTPPolicy[Any, Any]):
 
     def send(self, request: _Request) -> _Response:
         """Send when the quota allows it; Throttled when that is too far off."""
-        if not _is_reading_post(request):
-            return self.next.send(request)
+        response = self._send_query(request) if _is_reading_post(request) else self.next.send(request)
+        if response.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            throttling.record_throttling("cloud")
+        return response
+
+    def _send_query(self, request: _Request) -> _Response:
         self._hold()
         try:
             response = self.next.send(request)
         finally:
             with self._lock:
                 self._in_flight -= 1
-        if response.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            throttling.record_throttling("cloud")
         self._learn(response.http_response.headers)
         return response
 

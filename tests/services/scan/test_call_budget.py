@@ -31,7 +31,7 @@ def passing() -> Clock:
 @pytest.fixture
 def cloud(tmp_path: Path, passing: Clock) -> Iterator[Sandbox]:
     path = tmp_path / "cloud.db"
-    with sandbox(path, resources=400, clock=passing, throttle=True, limit_scale=0.1) as running:
+    with sandbox(path, resources=400, clock=passing, throttle=True, limit_scale=0.05) as running:
         yield running
 
 
@@ -61,7 +61,7 @@ def refusals(inventory: ArmInventory, name: str, store: Store, queue: Queue) -> 
 def test_a_scan_within_small_buckets_is_hardly_refused(
     connect: Open, store: Store, queue: Queue, passing: Clock
 ) -> None:
-    """The buckets are a tenth of the documented ones: the first scan learns that, and the next one knows it."""
+    """The buckets are a twentieth of the documented ones: the first scan learns that, and the next one knows it."""
     assert len(connect().subscriptions(tenant=TENANT)) > 1
     found = [refusals(connect(), "s1", store, queue)]
     for number in (2, 3):
