@@ -116,7 +116,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CountedDoc
         from shared.adapters.azure.documents import CosmosDocuments  # noqa: PLC0415 - only where it is wanted
 
         emulator: Cosmos = request.getfixturevalue("cosmos_emulator")
-        with CosmosDocuments(emulator.address, "cortex", indexes={}, **emulator.options) as items:
+        with CosmosDocuments(emulator.address, "call-budget", indexes={}, **emulator.options) as items:
             yield CountedDocuments(items)
         return
     with SqliteDocuments(tmp_path / "documents.db") as items:
