@@ -126,8 +126,8 @@ class StoredCallBudget:
         """See `CallBudget.learn`."""
         self._learn(scope, remaining, 0.0, refused=False)
 
-    def learn_refusal(self, scope: CallScope, retry_after: float) -> None:
-        """See `CallBudget.learn_refusal`."""
+    def learn_throttling(self, scope: CallScope, retry_after: float) -> None:
+        """See `CallBudget.learn_throttling`."""
         self._learn(scope, 0, min(retry_after, PAUSE_SECONDS_MAX), refused=True)
 
     def _learn(self, scope: CallScope, remaining: int, after: float, *, refused: bool) -> None:

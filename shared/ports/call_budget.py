@@ -26,6 +26,6 @@ class CallBudget(Protocol):
         """Take note of how many calls the cloud has left, as the response to a call says."""
         ...
 
-    def learn_refusal(self, scope: CallScope, retry_after: float) -> None:
+    def learn_throttling(self, scope: CallScope, retry_after: float) -> None:
         """Take note that the cloud refused a call, and has none left for so many seconds."""
         ...

@@ -15,7 +15,7 @@ from shared.adapters.azure.resource_type import ResourceTypes
 from shared.domain.arm_id import type_of
 from shared.domain.error import Forbidden, Malformed, NotFound, Throttled
 from shared.domain.inventory import Gap, ManagementGroup, PermissionCheck, Subscription, UnreadReason
-from shared.domain.resource import JsonObject, Resource, Unread
+from shared.domain.resource import JsonObject, Resource
 from shared.domain.timestamp import format_time
 from shared.ports.clock import Now
 from shared.ports.inventory import InventoryIds, InventoryPage, RelatedTypes
@@ -228,9 +228,8 @@ class ArmInventory:
         return replace(found, rows=fresh), following.to_cursor(), gaps
 
     def _row(self, row: Mapping[str, Any]) -> Resource:
-        at = self._at()
         body = resource_body.listed(row, self._types[str(row.get("type"))].type)
-        return Resource(body, None, at, {} if "properties" in body else {"properties": Unread("notCollected", at=at)})
+        return resource_body.resource(body, None, self._at())
 
     def _page_gap(self, at: ContinuationToken, reason: UnreadReason, message: str) -> Gap:
         scope = f"/subscriptions/{at.subscription}"

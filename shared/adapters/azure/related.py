@@ -19,7 +19,7 @@ from shared.adapters.azure.resource_type import ResourceTypes
 from shared.domain.arm_id import subscription_of
 from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled, Unavailable
 from shared.domain.inventory import Gap, UnreadReason
-from shared.domain.resource import JsonObject, Resource, Unread
+from shared.domain.resource import Resource, Unread
 from shared.domain.timestamp import format_time
 from shared.ports.clock import Now
 from shared.ports.inventory import RelatedTypes
@@ -192,7 +192,9 @@ class RelatedReader:
                     body = resource_body.listed(row, self._types[kind].type)
                     # In the spelling of the row, which may be another one than the owner's.
                     owner = body["id"].lower().rpartition(f"/{kind.rpartition('/')[2]}/")[0]
-                    children.setdefault((owner, kind), []).append(self._child(body, None))
+                    children.setdefault((owner, kind), []).append(
+                        resource_body.resource(body, None, format_time(self._now()))
+                    )
         except (InvalidInput, Forbidden, Unavailable):
             return {}
         return children
@@ -209,14 +211,11 @@ class RelatedReader:
         if isinstance(found, Unread):
             return found
         bodies, version = found
-        resources = [self._child(self._types.body(kind, body), version) for body in bodies]
+        resources = [
+            resource_body.resource(self._types.body(kind, body), version, format_time(self._now())) for body in bodies
+        ]
         # Some providers list several types under one path.
         return tuple(each for each in resources if each.type.lower() == kind.lower())
-
-    def _child(self, body: JsonObject, version: str | None) -> Resource:
-        at = format_time(self._now())
-        unread = {} if "properties" in body else {"properties": Unread(UnreadReason.NOT_COLLECTED.value, at=at)}
-        return Resource(body, version, at, unread)
 
     def _items(self, path: str, version: str) -> list[dict[str, Any]]:
         try:

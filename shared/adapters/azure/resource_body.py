@@ -10,7 +10,8 @@ Azure Resource Manager RPC, "Common API details" (systemData).
 from collections.abc import Iterable, Mapping
 
 from shared.domain.body import VOLATILE
-from shared.domain.resource import Json, JsonObject
+from shared.domain.inventory import UnreadReason
+from shared.domain.resource import Json, JsonObject, Resource, Unread
 
 COLUMNS = (
     "id",
@@ -45,6 +46,12 @@ def listed(found: Mapping[str, Json], kind: str) -> JsonObject:
 def unlisted(found: Mapping[str, Json], kind: str) -> JsonObject:
     """Return the body of a resource that only Resource Manager has, with its type in this spelling."""
     return _kept((each for each in found.items() if each[0].lower() not in VOLATILE), kind)
+
+
+def resource(body: JsonObject, version: str | None, at: str) -> Resource:
+    """Return a body that was listed at a time as a resource; one that came without properties says so."""
+    unread = {} if "properties" in body else {"properties": Unread(UnreadReason.NOT_COLLECTED.value, at=at)}
+    return Resource(body, version, at, unread)
 
 
 def _kept(members: Iterable[tuple[str, Json]], kind: str) -> JsonObject:

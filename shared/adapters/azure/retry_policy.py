@@ -211,7 +211,7 @@ class CallBudgetPolicy(HTTPPolicy[Any, Any]):
         unsaid = remaining is None and not any(name in headers for name in _PROVIDER_LIMITS)
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and (spent or unsaid):
             asked = retry_after(headers)
-            self._budget.learn_refusal(scope, DEFAULT_RETRY_SECONDS if asked is None else asked)
+            self._budget.learn_throttling(scope, DEFAULT_RETRY_SECONDS if asked is None else asked)
         elif remaining is not None:
             # A 429 with calls remaining is of the resource provider, which has limits of its own.
             self._budget.learn(scope, remaining)

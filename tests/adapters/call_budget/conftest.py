@@ -83,7 +83,7 @@ class MeteredCloud:
         except ArmError as error:
             self.refused += 1
             headers = {name.lower(): value for name, value in error.headers.items()}
-            budget.learn_refusal(scope, retry_after(headers) or 0.0)
+            budget.learn_throttling(scope, retry_after(headers) or 0.0)
             return False
         self.sent.append(at)
         budget.learn(scope, int(next(iter(headers.values()))))

@@ -184,7 +184,7 @@ def test_a_refusal_is_told_to_the_others(instance: Start, time: Time) -> None:
     budget, other = instance(), instance()
     budget.take(SCOPE)
     time.sleep(1.0)
-    budget.learn_refusal(SCOPE, 5.0)
+    budget.learn_throttling(SCOPE, 5.0)
     assert budget.take(SCOPE) >= 5.0
     assert other.take(SCOPE) >= 5.0
 
@@ -195,7 +195,7 @@ def test_a_long_wait_is_for_the_caller_to_plan_and_takes_nothing(
     budget, other = instance(), instance()
     budget.take(SCOPE)
     time.sleep(1.0)
-    budget.learn_refusal(SCOPE, 1e9)
+    budget.learn_throttling(SCOPE, 1e9)
     for each in (budget, other):
         with pytest.raises(Throttled, match="reads of subscription s1") as refused:
             each.take(SCOPE)
@@ -306,7 +306,7 @@ def test_a_pause_is_no_longer_for_a_clock_that_is_set_back(instance: Start, time
     budget, other = instance(), instance()
     budget.take(SCOPE)
     time.sleep(1.0)
-    budget.learn_refusal(SCOPE, 60.0)
+    budget.learn_throttling(SCOPE, 60.0)
     time.sleep(-3600.0)
     for each in (budget, other):
         with pytest.raises(Throttled) as refused:

@@ -47,7 +47,7 @@ class KeptBudget:
     def learn(self, scope: CallScope, remaining: int) -> None:
         self.learned.append((scope.operation, remaining))
 
-    def learn_refusal(self, scope: CallScope, retry_after: float) -> None:
+    def learn_throttling(self, scope: CallScope, retry_after: float) -> None:
         self.learned.append((f"{scope.operation} refused", retry_after))
 
 
