@@ -12,7 +12,11 @@ from cli.response import Exemption, Finding
 from shared.domain.exemption import ExemptionCategory, ExemptionStatus
 
 EXEMPTIONS = Listing(
-    "/exemptions", "exemption", "exemptions", ("status", "scope", "references", "owner", "expiresAt", "id")
+    "/exemptions",
+    "exemption",
+    "exemptions",
+    ("status", "scope", "references", "owner", "expiresAt", "id"),
+    shape=Exemption,
 )
 
 app = typer.Typer(

@@ -12,11 +12,15 @@ from cli.exit_code import UNSETTLED, VIOLATION
 from cli.explanation import print_explanation
 from cli.finding_filter import SEVERITIES, Filters
 from cli.listing import Item, Listing, ListOptions, Table
-from cli.response import Finding, FindingExplanation, Page
+from cli.response import Finding, FindingExplanation, ListedFinding, Page
 from shared.domain.policy import Severity
 
 FINDINGS = Listing(
-    "/findings", "finding", "findings", ("severity", "state", "title", "resourceId", "owner", "openedAt", "id")
+    "/findings",
+    "finding",
+    "findings",
+    ("severity", "state", "title", "resourceId", "owner", "openedAt", "id"),
+    shape=ListedFinding,
 )
 STATE_NOUNS = {
     "nonCompliant": ("violation", "violations"),

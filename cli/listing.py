@@ -50,12 +50,16 @@ class ListOptions:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list of the API: its path, what one item and several are called, and the members that its table shows."""
+    """A list of the API: its path, what one item and several are called, and the members that its table shows.
+
+    `shape` has the members that every item must have.
+    """
 
     path: str
     noun: str
     plural: str
     columns: Sequence[str]
+    shape: Any = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,11 @@ def read(api: Client, listing: Listing, query: QueryParameters, most: int | None
     """Read a list, at most so many items, and how many there are."""
     size = PAGE_ITEMS if most is None else min(most, PAGE_ITEMS)
     asked = {**query, "limit": size}
-    first = api.get(listing.path, Page[dict[str, Any]], most=LARGE_RESPONSE_BYTES, query={**asked, "total": "true"})
+    page: type[Page[Item]] = Page[listing.shape]  # type: ignore[name-defined]
+    first = api.get(listing.path, page, most=LARGE_RESPONSE_BYTES, query={**asked, "total": "true"})
     items = first["items"][:most]
     if first["nextCursor"] and (most is None or len(items) < most):
-        rest = api.pages(listing.path, dict[str, Any], {**asked, "cursor": first["nextCursor"]})
+        rest = api.pages(listing.path, listing.shape, {**asked, "cursor": first["nextCursor"]})
         items += islice(rest, None if most is None else most - len(items))
     return Listed(items, first.get("total") or len(items))
 

@@ -269,6 +269,7 @@ class Exemption(TypedDict):
 
     id: str
     status: str
+    request: dict[str, Any]
 
 
 class ScanDifference(TypedDict):
