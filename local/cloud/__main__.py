@@ -6,8 +6,10 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 
 from local import estate
 from local.cloud.faults.fault import FaultKind
@@ -107,13 +109,17 @@ def _announce(cloud: Sandbox, options: argparse.Namespace) -> None:
 
 def _wait(*, with_parent: bool) -> None:
     """Wait until a signal comes or the parent has ended."""
-    if not with_parent:
-        signal.sigwait(_STOP_SIGNALS)
-        return
-    # The parent of an orphan is another process: that the number changes is all there is to see of the parent's end.
-    parent = os.getppid()
-    while signal.sigtimedwait(_STOP_SIGNALS, _PARENT_SECONDS) is None and os.getppid() == parent:
-        pass
+    if with_parent:
+        Thread(target=_follow, args=(os.getppid(),), name="parent", daemon=True).start()
+    # Not with a timeout: Python's sigtimedwait tells of a signal that never came if the process stood still.
+    signal.sigwait(_STOP_SIGNALS)
+
+
+def _follow(parent: int) -> None:
+    """Stop this process as soon as its parent is another process, which is all there is to see of the parent's end."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

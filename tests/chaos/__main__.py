@@ -1,7 +1,8 @@
 """Disturb the running product for a while, let it settle, and hold it against what must be true.
 
-Usage: `python -m tests.chaos [--seconds 60] [--seed N]`. Prints the seed, what was done, and each broken promise; the
-exit code is 1 when there is one. The seed repeats the choices; how they meet in time differs from run to run.
+Usage: `python -m tests.chaos [--seconds 60] [--seed N] [--keep]`. Prints the seed, what was done, and each broken
+promise; the exit code is 1 when there is one. The seed repeats the choices; how they meet in time differs from run to
+run.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos import invariant
@@ -30,8 +32,10 @@ def main() -> int:
     options = _parser().parse_args()
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
     _say(f"seed {seed}, {options.seconds:.0f} s")
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="chaos-", delete=not options.keep) as folder:
         faults = list(_run(Path(folder), seed, options.seconds))
+        if options.keep:
+            _say(f"the state is kept in {folder}")
     return _describe(faults)
 
 
@@ -39,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to disturb (default: 60)")
     parser.add_argument("--seed", type=int, help="choices to repeat (default: fresh ones)")
+    parser.add_argument("--keep", action="store_true", help="leave the state folder there, to look into it")
     return parser
 
 
@@ -47,11 +52,10 @@ def _run(folder: Path, seed: int, seconds: float) -> Iterator[Violation]:
     with Product(folder, resources=RESOURCES).impatient() as product:
         first = product.scan()["id"]
         workload, disturbance = Workload(product, seed, account), Disturbance(product, seed)
-        workload.start()
-        disturbance.start()
-        time.sleep(seconds)
-        disturbance.stop()
-        workload.stop()
+        with _stopped(workload), _stopped(disturbance):
+            workload.start()
+            disturbance.start()
+            time.sleep(seconds)
         yield from _settled(product, disturbance)
         _say(f"did {_counts(account)}; {dict(disturbance.counts)}")
         _say(f"answers {dict(sorted(account.answers.items()))}")
@@ -63,6 +67,15 @@ def _run(folder: Path, seed: int, seconds: float) -> Iterator[Violation]:
         yield from invariant.of_estate(product)
         product.stop()
         yield from invariant.of_streams(folder)
+
+
+@contextmanager
+def _stopped(threads: Disturbance | Workload) -> Iterator[None]:
+    """Stop them however the block ends: a thread that goes on would keep the process alive."""
+    try:
+        yield
+    finally:
+        threads.stop()
 
 
 def _settled(product: Product, disturbance: Disturbance) -> Iterator[Violation]:

@@ -31,6 +31,7 @@ class Disturbance:
         self._product = product
         self._chance = Random(f"{seed}/disturbance")  # noqa: S311 - to be repeated
         self._stop = threading.Event()
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="disturbance")
         self._ways: tuple[tuple[Callable[[], None], int], ...] = (
             (self._kill_host, 5),
@@ -46,9 +47,14 @@ class Disturbance:
         self._thread.start()
 
     def stop(self) -> None:
-        """Disturb no more; both processes answer, and no fault is armed."""
+        """Disturb no more; both processes answer, and no fault is armed.
+
+        Raises what ended the thread before its time: a process that did not start again, for one.
+        """
         self._stop.set()
         self._thread.join()
+        if self._failure:
+            raise self._failure
         self._product.cloud.calm()
 
     def fire(self, function: str) -> None:
@@ -59,8 +65,11 @@ class Disturbance:
 
     def _run(self) -> None:
         ways, weights = zip(*self._ways, strict=True)
-        while not self._stop.wait(self._chance.uniform(0.2, 4.0)):
-            self._chance.choices(ways, weights)[0]()
+        try:
+            while not self._stop.wait(self._chance.uniform(0.2, 4.0)):
+                self._chance.choices(ways, weights)[0]()
+        except Exception as error:  # noqa: BLE001 - raised again by who stops it
+            self._failure = error
 
     def _kill_host(self) -> None:
         self._product.kill()

@@ -33,6 +33,8 @@ PROJECTED = (
     "exemption",
     "summary",
 )
+UNAPPROVED = {"awaitingApproval", "rejected", "cancelled"}
+"""Where a remediation's items may wait for ever: nobody let them begin, or somebody stopped them."""
 SERVER_ERROR = 500
 UNAVAILABLE = 503
 SCAN_SECONDS = 300.0
@@ -144,7 +146,7 @@ def of_remediations(product: Product, account: Account) -> Iterator[Violation]:
         if found["status"] == "failed" and not found["reason"]:
             yield "unexplained", f"remediation {name} failed"
         for item in items(product, name):
-            yield from _of_item(name, item)
+            yield from _of_item(found, item)
             for operation in item["operations"]:
                 planned[operation["resourceId"].lower()] += 2 if name in account.rolled_back else 1
     for resource, number in written.items():
@@ -152,11 +154,13 @@ def of_remediations(product: Product, account: Account) -> Iterator[Violation]:
             yield "unexplained", f"{number} writes to {resource}, which no plan names"
 
 
-def _of_item(name: str, item: Json) -> Iterator[Violation]:
+def _of_item(remediation: Json, item: Json) -> Iterator[Violation]:
+    told = f"item {item['number']} of remediation {remediation['id']}, which is {remediation['status']}"
     if item["outcome"] == "pending":
-        yield "stuck", f"item {item['number']} of remediation {name}"
+        if remediation["status"] not in UNAPPROVED:
+            yield "stuck", told
     elif item["outcome"] not in {"done", "rolledBack"} and not item["reason"]:
-        yield "unexplained", f"item {item['number']} of remediation {name} is {item['outcome']}"
+        yield "unexplained", f"{told}: {item['outcome']}"
 
 
 def repeated(product: Product, account: Account) -> dict[str, int]:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import sqlite3
@@ -34,6 +35,7 @@ PEOPLE = {"operator": "olga", "approver": "ada", "reader": "ruth", "sender": "sa
 TIMEOUT_SECONDS = 90.0
 POLL_SECONDS = 0.01
 RESOURCES = 120
+LOWEST_PORT = 20_000
 STORAGE_VERSION = "2023-05-01"
 SUBSCRIPTIONS = {"api-version": "2022-12-01"}
 
@@ -41,9 +43,21 @@ Json = dict[str, Any]
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A free port that no outgoing connection is given, so that a process that was killed finds it free again."""
+    while True:
+        port = LOWEST_PORT + secrets.randbelow(_first_ephemeral_port() - LOWEST_PORT)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+
+
+def _first_ephemeral_port() -> int:
+    """Where the ports of outgoing connections begin."""
+    try:
+        text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    except FileNotFoundError:  # not Linux: IANA's range
+        return 49_152
+    return int(text.split()[0])
 
 
 def free_ports() -> int:
@@ -91,7 +105,7 @@ class Cloud:
         self._state = state
         self._resources = resources
         self._events = events
-        self._port = 0
+        self._port = free_port()
         self.process: subprocess.Popen[str] | None = None
         self.url = ""
         self.token = ""
@@ -116,7 +130,6 @@ class Cloud:
         assert self.process.stdout
         started = json.loads(self.process.stdout.readline())
         self.url, self.token = started["url"], started["token"]
-        self._port = int(self.url.rpartition(":")[2])
 
     def kill(self) -> None:
         end(self.process)

@@ -76,6 +76,24 @@ def test_it_stops_when_its_parent_has_ended(tmp_path: Path) -> None:
     pytest.fail("it is still there")
 
 
+def test_it_goes_on_after_it_stood_still(tmp_path: Path) -> None:
+    process = run(tmp_path / "cloud.db", "--exit-with-parent", "--json")
+    assert process.stdout
+    started = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGSTOP)
+    subprocess.run(["sleep", "1"], check=True)  # longer than it waits between two looks at its parent
+    process.send_signal(signal.SIGCONT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    connection = HTTPConnection(urlsplit(started["url"]).netloc)
+    connection.request("GET", "/admin/counts", headers={"Authorization": f"Bearer {started['token']}"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=90)
+    assert process.returncode == 0
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)

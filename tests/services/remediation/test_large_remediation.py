@@ -178,8 +178,11 @@ def test_no_step_holds_all_items_in_memory(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(execution, "BATCH_ITEMS", 5)
     monkeypatch.setattr(selection, "FINDING_BATCH", 5)
     peak(replace(world, id="first", cloud=MemoryCloud()), 10)  # what is kept for good, such as compiled policies
-    few = peak(replace(world, id="few", cloud=MemoryCloud()), 10)
-    many = peak(replace(world, id="many", cloud=MemoryCloud()), 50)
+    # Other threads of this process are measured too: the lesser of two is the one they disturbed less.
+    few, many = (
+        min(peak(replace(world, id=f"{time}-{number}", cloud=MemoryCloud()), number) for time in ("first", "again"))
+        for number in (10, 50)
+    )
     assert many < GROWTH * few, (few, many)
 
 
