@@ -22,7 +22,7 @@ TENANT_ID = "tenant"
 MODEL = read_model.ReadModel(KIND, ComplianceSummary)
 LISTED_SCANS = 10
 """Scans that are searched for the last one that listed the subscriptions."""
-_REFRESHES = SharedRun[ComplianceSummary]()
+_REFRESHES = SharedRun(pause_seconds=1.0)
 
 
 def refresh(*, store: Store, policies: EffectivePolicies) -> ComplianceSummary:
@@ -48,9 +48,12 @@ def refresh(*, store: Store, policies: EffectivePolicies) -> ComplianceSummary:
     return ComplianceSummary.model_validate(stored.body) if stored else summary
 
 
-def refresh_shared(*, store: Store, policies: EffectivePolicies) -> ComplianceSummary:
-    """Do as `refresh`, once for all threads of this process that ask before it begins: for bursts of changes."""
-    return _REFRESHES.do(store.documents, store.tenant, lambda: refresh(store=store, policies=policies))
+def refresh_soon(*, store: Store, policies: EffectivePolicies) -> None:
+    """Do as `refresh`, at most once a second, or leave it to another thread that is about to: for bursts of changes.
+
+    Whoever asks must ask again if it dies, as a queue's message does.
+    """
+    _REFRESHES.ensure(store.documents, store.tenant, lambda: refresh(store=store, policies=policies))
 
 
 def _open_by_severity(store: Store, conditions: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:

@@ -1,39 +1,61 @@
-"""Work that several threads ask for at once is done once for all who came before it began."""
+"""Work that several threads ask for is done once for all who came before it began."""
 
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from shared.ports.documents import Documents
 
 
-class SharedRun[T]:
-    """Does work for each tenant of a store, one run at a time; who asks while one is under way shares the next.
+@dataclass(slots=True)
+class _Runs:
+    """The runs for one tenant: the lock that the one under way holds, and when the last one ended."""
 
-    What a run returns is as new as each call that gets it: the run began after the call. Work must not ask for itself:
-    it would wait for its own end.
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    is_promised: bool = False
+    ended: float = float("-inf")
+
+
+class SharedRun:
+    """Does work for each tenant of a store, one run at a time, with a pause between two of them.
+
+    The first who asks does the work; who asks before it begins leaves it to them and goes on. So nothing is left out
+    for good only where what asks is asked again if it dies: the message of the first is not done before the work is.
+
+    Args:
+        pause_seconds: between the end of a run and the begin of the next.
+        sleep: waits so many seconds.
+        clock: seconds that only grow.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        pause_seconds: float = 0.0,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pause_seconds = pause_seconds
+        self._sleep = sleep
+        self._clock = clock
         self._lock = threading.Lock()
-        self._queued: WeakKeyDictionary[Documents, dict[str, Future[T]]] = WeakKeyDictionary()
-        self._running: WeakKeyDictionary[Documents, dict[str, threading.Lock]] = WeakKeyDictionary()
+        self._runs: WeakKeyDictionary[Documents, dict[str, _Runs]] = WeakKeyDictionary()
 
-    def do(self, documents: Documents, tenant: str, work: Callable[[], T]) -> T:
-        """Return what the next run returns, or raise what it raises; `work` is that of the first who asks for it."""
+    def ensure(self, documents: Documents, tenant: str, work: Callable[[], object]) -> None:
+        """Do the work, unless somebody has promised a run that has not begun yet; raise what it raises."""
         with self._lock:
-            queued = self._queued.setdefault(documents, {})
-            running = self._running.setdefault(documents, {}).setdefault(tenant, threading.Lock())
-            first = tenant not in queued
-            run = queued.setdefault(tenant, Future())
-        if first:
-            with running:
-                # Only now: who asked while the run before this one was under way has this one.
-                with self._lock:
-                    del queued[tenant]
-                try:
-                    run.set_result(work())
-                except BaseException as error:  # noqa: BLE001 - raised below, and to all who share the run
-                    run.set_exception(error)
-        return run.result()
+            runs = self._runs.setdefault(documents, {}).setdefault(tenant, _Runs())
+            if runs.is_promised:
+                return
+            runs.is_promised = True
+        with runs.turn:
+            self._sleep(max(0.0, runs.ended + self._pause_seconds - self._clock()))
+            # From here on, whoever asks may have come too late for this run, and gets the next.
+            with self._lock:
+                runs.is_promised = False
+            try:
+                work()
+            finally:
+                runs.ended = self._clock()

@@ -1,9 +1,8 @@
-"""Work that several threads ask for at once: one run at a time, each as new as every call that gets it."""
+"""Work that several threads ask for: one run at a time, and none who asks is left without a run that began later."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 
 import pytest
 
@@ -18,46 +17,61 @@ def until(true: Callable[[], object]) -> None:
         threading.Event().wait(0.001)
 
 
-def test_all_who_ask_while_a_run_is_under_way_share_the_next(store: Store) -> None:
-    shared, runs, held, begun = SharedRun[int](), count(1), threading.Event(), threading.Event()
-    arrived: list[int] = []
+def test_who_asks_before_a_run_has_begun_leaves_the_work_to_it(store: Store) -> None:
+    shared, held, begun = SharedRun(), threading.Event(), threading.Event()
+    runs: list[int] = []
 
-    def work() -> int:
-        number = next(runs)
+    def work() -> None:
+        runs.append(threading.get_ident())
         begun.set()
         assert held.wait(30)
-        return number
-
-    def ask(number: int) -> int:
-        arrived.append(number)
-        return shared.do(store.documents, "t", work)
 
     with ThreadPoolExecutor(THREADS + 1) as pool:
-        first = pool.submit(ask, 0)
+        first = pool.submit(shared.ensure, store.documents, "t", work)
         assert begun.wait(30)
-        others = [pool.submit(ask, number) for number in range(1, THREADS + 1)]
-        until(lambda: len(arrived) == THREADS + 1 and shared._queued[store.documents])
+        others = [pool.submit(shared.ensure, store.documents, "t", work) for _ in range(THREADS)]
+        # One of them promises the next run and waits for its turn; all others go on at once.
+        until(lambda: sum(each.done() for each in others) == THREADS - 1)
         assert not first.done()
+        assert len(runs) == 1
         held.set()
-        assert first.result() == 1
-        later = {each.result() for each in others}
-    assert min(later) == 2, "a run that had begun before the call is too old for it"
-    assert len(later) <= 2, "who came to ask before it began has the same run"
-    assert shared.do(store.documents, "t", work) == max(later) + 1
+        for each in [first, *others]:
+            each.result()
+    assert len(runs) == 2, "what came after the first run had begun is in the second"
 
 
-def test_a_run_that_fails_fails_for_all_who_share_it_and_for_nobody_after(store: Store) -> None:
-    shared = SharedRun[int]()
+def test_a_pause_lies_between_two_runs(store: Store) -> None:
+    now, waits = [100.0], list[float]()
 
-    def fails() -> int:
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    def work() -> None:
+        now[0] += 2.0
+
+    shared = SharedRun(5.0, sleep=sleep, clock=lambda: now[0])
+    shared.ensure(store.documents, "t", work)
+    now[0] += 1.0
+    shared.ensure(store.documents, "t", work)
+    now[0] += 60.0
+    shared.ensure(store.documents, "t", work)
+    assert waits == [0.0, 4.0, 0.0]
+
+
+def test_a_run_that_fails_fails_for_who_does_it_and_for_nobody_after(store: Store) -> None:
+    shared, done = SharedRun(), list[int]()
+
+    def fails() -> None:
         raise ValueError("it does")
 
     with pytest.raises(ValueError, match="it does"):
-        shared.do(store.documents, "t", fails)
-    assert shared.do(store.documents, "t", lambda: 5) == 5
+        shared.ensure(store.documents, "t", fails)
+    shared.ensure(store.documents, "t", lambda: done.append(1))
+    assert done == [1]
 
 
 def test_tenants_do_not_wait_for_each_other(store: Store) -> None:
-    shared = SharedRun[str]()
-    inner = shared.do(store.documents, "one", lambda: shared.do(store.documents, "two", lambda: "done"))
-    assert inner == "done"
+    shared, done = SharedRun(), list[str]()
+    shared.ensure(store.documents, "one", lambda: shared.ensure(store.documents, "two", lambda: done.append("two")))
+    assert done == ["two"]

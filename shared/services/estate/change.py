@@ -67,7 +67,7 @@ def judge(resource_id: str, *, store: Store, inventory: Inventory, policies: Eff
     except NotFound as error:
         _LOG.warning("%s has changed, but no cloud is connected: %s", printable(resource_id), error.message)
         return
-    compliance.refresh_shared(store=store, policies=policies)
+    compliance.refresh_soon(store=store, policies=policies)
 
 
 def _targets(event: Mapping[str, Any], index: int) -> Iterator[str]:

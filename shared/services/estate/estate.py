@@ -20,10 +20,12 @@ from shared.eventstore.store import Store
 from shared.eventstore.stream import Stream
 from shared.ports.documents import Query, each_document
 from shared.services import content
+from shared.services.turn import Turns
 
 ESTATE_KIND = "estate"
 INLINE_BYTES = 8 * 1024
 _LOG = logging.getLogger(__name__)
+_TURNS = Turns()
 
 
 Bodies = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -87,7 +89,8 @@ def decide(
         changes = (found,) if isinstance(found, EstateChange) else found
         return [each.event.model_copy(update=_keep(store, subscription, each)) for each in changes]
 
-    return aggregate.decide(STREAM, subscription, with_documents, store=store)
+    with _TURNS.at(store.documents, f"{store.tenant}/{subscription}"):
+        return aggregate.decide(STREAM, subscription, with_documents, store=store)
 
 
 def fence_off(scan: str, fence: int, subscription: str, *, store: Store) -> None:
