@@ -119,13 +119,20 @@ class RelatedReader:
             Throttled: not even the first could be completed.
         """
         self._children = self._listed_children(resources)
+        # Only those of which something is read: to hand the others over would cost more than they do.
         with ThreadPoolExecutor(READ_THREADS, thread_name_prefix="inventory") as pool:
-            done = list(pool.map(self._family_or_stop, resources))
+            read = iter(list(pool.map(self._family_or_stop, filter(self._leads_on, resources))))
+        done = [next(read) if self._leads_on(each) else ResourceFamily(each) for each in resources]
         # Families are in the order of the resources: what follows a stopped one is read again with the next page.
         complete = done.index(None) if None in done else len(done)
         if resources and not complete and self.stop:
             raise self.stop
         return [family for family in done[:complete] if family is not None]
+
+    def _leads_on(self, resource: Resource) -> bool:
+        """Return whether anything is read of a resource, or listed under it."""
+        kind = resource.type.lower()
+        return kind in self._wanted or kind in self._under
 
     def _family_or_stop(self, resource: Resource) -> ResourceFamily | None:
         if self.stop is not None:

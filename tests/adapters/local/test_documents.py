@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.adapters.index import INDEXES
 from shared.adapters.local.documents import SqliteDocuments
 from shared.domain.error import AlreadyExists, InvalidInput, Stale, Unavailable
 from shared.ports.documents import Query
@@ -158,6 +159,31 @@ def test_listings_use_the_narrowest_index(tmp_path: Path, query: Query, index: s
         with documents._database.reading() as connection:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {clause.page(query)}", (*clause.parameters, 50)).fetchall()
     assert f"USING INDEX {index}" in str(plan) or f"USING COVERING INDEX {index}" in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("query", "by", "index"),
+    [
+        (Query(), "type", "facet_resource_subscription_gone_type"),
+        (Query(equals={"type": "t1"}), None, "facet_resource_subscription_gone_type"),
+        (Query(after="3"), None, "facet_resource_subscription_gone"),
+    ],
+)
+def test_what_is_asked_of_one_subscription_reads_no_other(
+    tmp_path: Path, query: Query, by: str | None, index: str
+) -> None:
+    from shared.adapters.local.query import SqliteQuery  # noqa: PLC0415 - a look inside
+
+    with SqliteDocuments(tmp_path / "documents.db", indexes=INDEXES) as documents:
+        items = {str(n): {"subscription": f"s{n % 10}", "gone": False, "type": f"t{n % 20}"} for n in range(6000)}
+        documents.put_many(tenant="t", kind="resource", items=items)
+        clause = SqliteQuery("t", "resource", frozenset(INDEXES["resource"]))
+        clause.add(query)
+        clause.add(Query(equals={"subscription": "s3", "gone": False}))
+        text, limit = (clause.count(by), ()) if by else (clause.page(query), (50,))
+        with documents._database.reading() as connection:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {text}", (*clause.parameters, *limit)).fetchall()
+    assert f"USING COVERING INDEX {index} " in str(plan) or f"USING INDEX {index} " in str(plan)
 
 
 def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
