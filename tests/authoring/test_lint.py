@@ -374,6 +374,22 @@ CASES: dict[str, list[tuple[Json, str, Json]]] = {
             definition({"field": "location", "equals": "x"}),
         )
     ],
+    "type-exempt": [
+        (
+            definition({"field": "type", "equals": "Microsoft.KeyVault/vaults/secrets"}),
+            "policyRule.if",
+            definition(
+                {"field": "type", "equals": "Microsoft.KeyVault.Data/vaults/secrets"}, mode="Microsoft.KeyVault.Data"
+            ),
+        ),
+        (
+            definition(
+                {"allOf": [{"field": "name", "like": "a*"}, {"field": "type", "equals": "Microsoft.Billing/accounts"}]}
+            ),
+            "policyRule.if.allOf[1]",
+            definition({"field": "type", "in": ["Microsoft.Security/assessments", STORE]}),
+        ),
+    ],
     "mode-excludes": [
         (
             definition({"field": "type", "equals": "T.X/plain"}),

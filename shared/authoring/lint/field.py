@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from shared.authoring.lint.subject import DETAILS, DefinitionSubject, LintFinding, LintRule, Types
 from shared.domain.lint import LintLevel
 from shared.engine.compile.applicability import field_name, possible_types
+from shared.engine.compile.exempt_type import exemption_of
 from shared.engine.compile.field import COMMON_FIELDS, tag_name
 from shared.engine.error import nearest
 from shared.engine.language.expression import Literal
@@ -122,6 +123,21 @@ def untyped(subject: DefinitionSubject) -> Iterator[LintFinding]:
         yield LintFinding(found[0].path, "no condition asks for the resource type", "add a condition on type")
 
 
+def never_evaluated(subject: DefinitionSubject) -> Iterator[LintFinding]:
+    """Find a rule that is only about types that Azure Policy never evaluates: nothing is ever reported.
+
+    Ask for a type that is evaluated, such as the parent; secrets, keys and certificates of a vault have a mode of their
+    own, `Microsoft.KeyVault.Data`.
+    """
+    types = possible_types(subject.tree.condition, {}) if subject.managed else None
+    reasons = {each: exemption_of(each) for each in sorted(types or ())}
+    if reasons and all(reasons.values()):
+        asked = [each for each in walk_conditions(subject.tree.condition) if field_name(each) == "type"]
+        first = next(iter(reasons))
+        path = asked[0].path if asked else subject.tree.condition.path
+        yield LintFinding(path, f"Azure Policy does not evaluate {', '.join(list(reasons)[:3])}: {reasons[first]}")
+
+
 def never_indexed(subject: DefinitionSubject) -> Iterator[LintFinding]:
     """Find a rule about types that mode Indexed leaves out.
 
@@ -168,6 +184,7 @@ RULES = (
     LintRule("alias-not-modifiable", LintLevel.ERROR, not_modifiable),
     LintRule("type-incomplete", LintLevel.WARNING, incomplete_type),
     LintRule("type-missing", LintLevel.WARNING, untyped),
+    LintRule("type-exempt", LintLevel.WARNING, never_evaluated),
     LintRule("mode-excludes", LintLevel.WARNING, never_indexed),
     LintRule("mode-all", LintLevel.NOTE, indexed),
     LintRule("tag-quotes", LintLevel.NOTE, unquoted_tag),
