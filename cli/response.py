@@ -73,11 +73,14 @@ class JobStatus(TypedDict):
 
 
 class FrameworkSummary(TypedDict):
-    """The compliance of the estate with one framework."""
+    """How the controls of a framework stand."""
 
+    id: str
+    states: dict[str, WholeNumber]
+    notAssessable: WholeNumber
+    controlCount: WholeNumber
     score: float | None
-    nonCompliant: WholeNumber
-    unknown: WholeNumber
+    weightedScore: float | None
 
 
 class ScopeSummary(TypedDict):
@@ -110,7 +113,6 @@ class ComplianceSummary(TypedDict):
     scopes: dict[str, ScopeSummary]
     openBySeverity: dict[str, WholeNumber]
     unknownBySeverity: dict[str, WholeNumber]
-    frameworks: dict[str, FrameworkSummary]
 
 
 class FindingClause(TypedDict):

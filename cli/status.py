@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli import terminal
+from cli import framework, terminal
 from cli.client import LARGE_RESPONSE_BYTES, Client
 from cli.finding_filter import SEVERITIES
-from cli.response import ComplianceSummary, JobStatus, Page
+from cli.response import ComplianceSummary, FrameworkSummary, JobStatus, Page
 from shared.domain.scan_difference import ScanMode
 
 GAP_ITEMS = 5
@@ -28,6 +28,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="print JSON")] = Fa
     """Show the compliance of the estate: score, age of the data, gaps, findings, frameworks, and the running jobs."""
     with Client() as api:
         summary = api.get("/compliance/summary", ComplianceSummary, most=LARGE_RESPONSE_BYTES)
+        frameworks = [] if json else list(api.pages("/frameworks", FrameworkSummary, {}))
         jobs = {} if json else _newest_jobs(api)
         active = [] if json else [*_active_jobs(jobs), *_alias_listing(api)]
     if json:
@@ -41,19 +42,7 @@ def status(json: Annotated[bool, typer.Option("--json", help="print JSON")] = Fa
     _print_gaps(summary, now)
     terminal.print_out("Open violations: {}", _by_severity(summary["openBySeverity"]))
     terminal.print_out("Open unknowns: {}", _by_severity(summary["unknownBySeverity"]))
-    terminal.table(
-        "Frameworks",
-        ("framework", "score", "non-compliant", "unknown"),
-        (
-            (
-                name,
-                "-" if each["score"] is None else f"{each['score']}%",
-                str(each["nonCompliant"]),
-                str(each["unknown"]),
-            )
-            for name, each in summary["frameworks"].items()
-        ),
-    )
+    terminal.table("Frameworks, by controls", *framework.table(frameworks))
     for kind, thing in active:
         _print_job(kind, thing, now)
     _print_alarms(jobs["scan"])

@@ -32,6 +32,7 @@ USER_BY_ROLE = {
 LIST_ITEMS = 2
 TABLE_ITEMS = 5
 """Objects by name are a table when there are more of them; a body has fewer."""
+FRAMEWORK = "soc-2"
 POLICY = "storage-secure-transfer"
 Json = Any
 
@@ -155,6 +156,9 @@ def _estate(api: Recorder) -> None:
     api.call("policy_get", name=POLICY)
     api.call("compliance_summary")
     api.call("compliance_trend")
+    api.call("framework_list", limit="2")
+    api.call("framework_get", id=FRAMEWORK)
+    api.call("framework_controls", id=FRAMEWORK, limit="2")
     api.call("diagnosis_get")
     api.call("rebuild_start", {"check": True})
     api.until("rebuild_get", lambda now: bool(now["endedAt"]))

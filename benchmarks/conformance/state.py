@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmarks.conformance.case import compiled, context, resource
 from benchmarks.conformance.collection import Tables
-from shared.domain.compliance import state_counts
 from shared.domain.exemption import Exemption, ExemptionRequest, ExemptionStatus
 from shared.domain.resource import Resource
+from shared.domain.state_counts import state_counts
 from shared.domain.verdict import State
 from shared.engine import judge
 from shared.engine.judge.verdict import state_for

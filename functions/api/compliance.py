@@ -13,14 +13,14 @@ from shared.services import compliance
 
 router = make_router("Compliance")
 
-VIEWS = {"scope": "scopes", "policy": "policies", "framework": "frameworks", "owner": "owners"}
+VIEWS = {"scope": "scopes", "policy": "policies", "owner": "owners"}
 
 
 @router.get("/compliance/summary", response_model=ComplianceSummary, responses={404: {}})
 def compliance_summary(
     request: Request,
     caller: Authorized,
-    by: Annotated[Literal["scope", "policy", "framework", "owner"] | None, Query()] = None,
+    by: Annotated[Literal["scope", "policy", "owner"] | None, Query()] = None,
 ) -> Response:
     """Return the compliance of the tenant: evaluations by state, and the score. `by` chooses one view; default: all.
 

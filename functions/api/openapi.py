@@ -43,6 +43,7 @@ TAGS: Mapping[str, str] = {
     "Resources": "The resources as they were read, with their history.",
     "Policies": "The policies in force, and tools for people who write policies.",
     "Compliance": "The estate in numbers, now and over time.",
+    "Frameworks": "How the controls of standards and laws stand, and which of them nothing here can show.",
     "Remediations": "Fixes: planned, approved by another person, applied, verified, rolled back.",
     "Exemptions": "Findings that are accepted until a date, with a reason.",
     "Imports": "Inventories that were exported elsewhere.",

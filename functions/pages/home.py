@@ -19,14 +19,13 @@ from shared.domain.error import Forbidden, Unauthenticated
 from shared.domain.finding import FindingListing
 from shared.domain.identity import Caller
 from shared.domain.import_job import ImportListing
-from shared.domain.page import Page
+from shared.domain.page import PAGE_ITEMS, Page, PageRequest
 from shared.domain.policy import Severity
 from shared.domain.remediation import RemediationListing
 from shared.domain.scan import ScanListing
 from shared.eventstore.store import Store
-from shared.services import compliance, finding
+from shared.services import compliance, finding, framework
 from shared.services.import_job import import_job
-from shared.services.policy import catalog
 from shared.services.remediation import query as remediation
 from shared.services.scan import scan
 
@@ -76,7 +75,7 @@ def page_context(ports: Ports, caller: Caller, correlation: str) -> dict[str, An
         "summary": summary,
         "scopes": _scopes(summary),
         "severities": _severities(summary),
-        "frameworks": _frameworks(summary, ports),
+        "frameworks": _frameworks(access) if known else [],
         "sparkline": _trend(store),
         "scans": _as_json(scan.list_(ScanListing(status=scans.ACTIVE_STATUSES, limit=ACTIVE_ITEMS), store=store)),
         "remediations": _as_json(
@@ -125,10 +124,15 @@ def _severities(summary: Mapping[str, Any] | None) -> list[tuple[str, int, float
     return [(str(each), counts.get(each, 0), 100 * counts.get(each, 0) / most) for each in Severity]
 
 
-def _frameworks(summary: Mapping[str, Any] | None, ports: Ports) -> list[Mapping[str, Any]]:
-    titles = catalog.framework_titles(catalog=ports.catalog)
-    found = summary["frameworks"] if summary else {}
-    return [{**each, "title": titles.get(name, name).partition(",")[0]} for name, each in found.items()]
+def _frameworks(access: RequestContext) -> list[Mapping[str, Any]]:
+    """Return the frameworks by their short titles."""
+    found = framework.list_(
+        PageRequest(limit=PAGE_ITEMS),
+        store=access.store,
+        catalog=access.ports.catalog,
+        policies=lambda: access.policies,
+    )
+    return [{**each, "title": each["title"].partition(",")[0]} for each in _as_json(found)]
 
 
 def _trend(store: Store) -> Sparkline | None:

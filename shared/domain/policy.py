@@ -28,14 +28,6 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
-class Responsibility(StrEnum):
-    """The party that shows that a control is met: a policy, a person who attests it, or the cloud's provider."""
-
-    AUTOMATED = "automated"
-    MANUAL = "manual"
-    PROVIDER = "provider"
-
-
 class PolicyRemediation(Model):
     """A fix for a policy whose effect has none of its own: the parts of a resource's body that make it compliant."""
 
@@ -138,23 +130,3 @@ class PolicyListing(PageRequest):
             and (not self.severity or entry.severity in self.severity)
             and (self.framework is None or self.framework in entry.controls)
         )
-
-
-class FrameworkControl(Model):
-    """One control of a framework; `title` is a paraphrase, the publisher's text is at the framework's `url`."""
-
-    id: str = Field(min_length=1)
-    title: str = Field(min_length=1)
-    family: str = Field(min_length=1)
-    responsibility: Responsibility
-
-
-class Framework(Model):
-    """A standard or law and its controls. `note` says which part of it the list covers."""
-
-    id: str
-    title: str
-    version: str
-    url: str = Field(pattern=r"^https://")
-    note: str = ""
-    controls: tuple[FrameworkControl, ...]

@@ -5,12 +5,12 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field, StrictBool
 
-from shared.domain.compliance import StateCounts
 from shared.domain.inventory import Gap
 from shared.domain.model import AnyCase, Model
 from shared.domain.page import PageRequest
 from shared.domain.progress import Waiting, WorkflowRecord
 from shared.domain.scan_difference import ScanDifference, ScanMode
+from shared.domain.state_counts import StateCounts
 
 
 class ScanStatus(StrEnum):

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from shared.domain import transition
-from shared.domain.compliance import StateCounts
 from shared.domain.estate import add_numbers
 from shared.domain.event import Event, Recorded
 from shared.domain.inventory import Gap
@@ -24,6 +23,7 @@ from shared.domain.scan import (
     SubscriptionStatus,
 )
 from shared.domain.scan_difference import SCAN_DIFFERENCE_ITEMS, ScanDifference
+from shared.domain.state_counts import StateCounts
 
 GAP_ITEMS = 100
 REQUEST_ITEMS = 20

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from shared.domain.policy import Framework, PolicyEntry
+from shared.domain.framework import Framework
+from shared.domain.policy import PolicyEntry
 
 
 class Catalog(Protocol):

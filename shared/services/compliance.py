@@ -77,7 +77,6 @@ def _described(policies: EffectivePolicies) -> dict[str, PolicyDescription]:
             title=entry.display_name,
             severity=str(entry.severity),
             category=entry.category,
-            controls=entry.controls,
         )
         for each in policies.compiled.policies
         for entry in (policies.entry(each),)

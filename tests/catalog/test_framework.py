@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from shared.adapters.local.catalog import PackagedCatalog
-from shared.domain.policy import Responsibility
+from shared.domain.framework import Responsibility
 from tests.catalog.conftest import FRAMEWORKS
 
 SIZES = {"nist-800-53-r5": 298, "iso-27001-2022": 93, "soc-2": 61}

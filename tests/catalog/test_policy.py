@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.local.catalog import PackagedCatalog
-from shared.domain.policy import PolicyEntry, Responsibility
+from shared.domain.framework import Responsibility
+from shared.domain.policy import PolicyEntry
 from tests.catalog.conftest import FOLDER, FRAMEWORKS, NAMES, fixture_of
 
 BUILT_IN = Path(os.environ.get("CORTEX_TEST_DATA", FOLDER.parents[1] / "shared")) / "azure-policy"

@@ -18,7 +18,7 @@ POISON = (
 UNSEEN = set(POISON) & set("\x00\x07\x1b\x7f\x9b\r\u202e\u2066\u200b\u200f\u2028\ufeff\U000e0041")
 _KEPT = frozenset({"status", "endedAt", "at", "outcome"})
 """What decides how a command goes on."""
-_TABLES = frozenset({"frameworks", "scopes"})
+_TABLES = frozenset({"scopes"})
 """Objects by names that others gave."""
 
 

@@ -15,6 +15,16 @@ def scope(name: str, as_of: str | None, gaps: int = 0) -> dict[str, Any]:
     return {"displayName": name, "resources": 7, "asOf": as_of, "gapCount": gaps}
 
 
+FRAMEWORK = {
+    "id": "soc-2",
+    "states": {"met": 11, "notMet": 7, "unknown": 3, "exempt": 1, "notAssessed": 39},
+    "notAssessable": 38,
+    "controlCount": 61,
+    "score": None,
+    "weightedScore": 62.5,
+}
+
+
 def summary(**more: Any) -> dict[str, Any]:
     whole = {"score": 84.8, "resources": 431, "at": "2026-03-01T12:00:00Z", "asOf": "2026-02-26T12:00:00Z"}
     parts = {
@@ -23,7 +33,6 @@ def summary(**more: Any) -> dict[str, Any]:
         "scopes": {},
         "openBySeverity": {},
         "unknownBySeverity": {},
-        "frameworks": {},
         "owners": {},
     }
     return {**whole, **parts, **more}
@@ -39,6 +48,8 @@ def status(cortex: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
                 return httpx2.Response(200, json=summarized)
             if request.url.path.endswith("/aliases"):
                 return httpx2.Response(200, json={"waitingUntil": None, "reason": ""})
+            if request.url.path.endswith("/frameworks"):
+                return httpx2.Response(200, json={"items": [FRAMEWORK], "nextCursor": None})
             found = work.get(request.url.path.rpartition("/")[2])
             return httpx2.Response(200, json={"items": [found] if found else [], "nextCursor": None})
 
@@ -62,6 +73,11 @@ def test_violations_and_what_is_unknown_are_counted_apart(status: Any) -> None:
     text = status(summary(openBySeverity={"low": 1200, "critical": 2}, unknownBySeverity={"high": 5}))
     assert "Open violations: 1,202: 2 critical, 1200 low\n" in text
     assert "Open unknowns: 5: 5 high\n" in text
+
+
+def test_frameworks_are_counted_by_controls_and_what_is_not_assessable_is_shown(status: Any) -> None:
+    lines = [line.split() for line in status(summary()).splitlines()]
+    assert ["soc-2", "11", "7", "3", "1", "38", "61", "-", "62.5%"] in lines
 
 
 def test_gaps_are_printed_with_their_reasons_and_the_age_of_the_data(status: Any) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.compliance import state_counts
+from shared.domain.state_counts import state_counts
 
 
 @pytest.mark.parametrize(

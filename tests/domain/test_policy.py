@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.domain.error import InvalidInput
-from shared.domain.policy import Framework, PolicyEntry, PolicyRemediation, Risk, Severity
+from shared.domain.framework import Framework
+from shared.domain.policy import PolicyEntry, PolicyRemediation, Risk, Severity
 
 DEFINITION: dict[str, Any] = {
     "name": "vault-closed",

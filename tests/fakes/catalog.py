@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.domain.policy import Framework, PolicyEntry
+from shared import bootstrap
+from shared.domain.framework import Framework
+from shared.domain.policy import PolicyEntry
 from tests.fakes.assignment import Assigned
 from tests.fakes.cloud import GROUP, SETTING, STORAGE, VAULT, VERSIONS
 
@@ -70,7 +72,7 @@ class FixingCatalog(Assigned):
         return tuple(sorted(found, key=lambda each: each.name))
 
     def frameworks(self) -> Sequence[Framework]:
-        return ()
+        return bootstrap.catalog().frameworks()
 
     def aliases(self) -> Sequence[Mapping[str, Any]]:
         return (

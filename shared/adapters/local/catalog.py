@@ -10,9 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.domain.decoding import decode
 from shared.domain.error import InvalidInput
+from shared.domain.framework import Framework
 from shared.domain.json_text import Unreadable
 from shared.domain.model import Model
-from shared.domain.policy import Framework, PolicyEntry
+from shared.domain.policy import PolicyEntry
 
 CatalogRow = Mapping[str, Any]
 

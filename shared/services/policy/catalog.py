@@ -28,11 +28,6 @@ def list_(asked: PolicyListing, *, catalog: Catalog) -> Page[ListedPolicy]:
     )
 
 
-def framework_titles(*, catalog: Catalog) -> Mapping[str, str]:
-    """Return the title of each framework by its id."""
-    return {each.id: each.title for each in catalog.frameworks()}
-
-
 @lru_cache(maxsize=4)
 def _entries(catalog: Catalog) -> Mapping[str, PolicyEntry]:
     return {each.name: each for each in catalog.policies()}

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from shared.domain.compliance import StateCounts
 from shared.domain.error import (
     Conflict,
     CortexError,
@@ -43,6 +42,7 @@ from shared.domain.scan_event import (
     ScanWaiting,
     SubscriptionsAwaited,
 )
+from shared.domain.state_counts import StateCounts
 from shared.eventstore import aggregate, projection, stream
 from shared.eventstore.store import Store
 from shared.ports.documents import Document, Query, each_document

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.domain.compliance import total
 from shared.domain.error import NotFound, Throttled, Unavailable
 from shared.domain.estate import Estate
 from shared.domain.event import Recorded
@@ -19,6 +18,7 @@ from shared.domain.scan_event import (
     apply,
     progress_in,
 )
+from shared.domain.state_counts import total
 from shared.eventstore import aggregate
 from shared.eventstore.store import Store
 from shared.eventstore.stream import Stream

@@ -11,7 +11,7 @@ from tests.fakes.world import World
 from tests.functions.api.conftest import HOUR, Api, problem
 
 OTHER = "5d1c9c4e-0000-4000-8000-00000000000b"
-VIEWS = {"scope": "scopes", "policy": "policies", "framework": "frameworks", "owner": "owners"}
+VIEWS = {"scope": "scopes", "policy": "policies", "owner": "owners"}
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""List frameworks and their controls as they stand: what the policies in force show, and what nobody here shows."""
+
+from collections.abc import Callable, Iterator
+
+from shared.domain.error import NotFound
+from shared.domain.framework import (
+    ControlListing,
+    ControlSummary,
+    Framework,
+    FrameworkSummary,
+    MappedPolicy,
+    account,
+    control_summaries,
+)
+from shared.domain.page import Page, PageRequest, page_of
+from shared.domain.state_counts import StateCounts
+from shared.eventstore.store import Store
+from shared.ports.catalog import Catalog
+from shared.services import compliance
+from shared.services.policy.effective_policy import EffectivePolicies
+
+Policies = Callable[[], EffectivePolicies]
+
+
+def list_(asked: PageRequest, *, store: Store, catalog: Catalog, policies: Policies) -> Page[FrameworkSummary]:
+    """List the frameworks by id, over what the caller may see; NotFound before the first scan has ended."""
+    evaluated = _evaluated(store, policies)
+    return page_of(
+        catalog.frameworks(), asked, key=lambda each: each.id, show=lambda each: account(each, evaluated(each))
+    )
+
+
+def get(framework_id: str, *, store: Store, catalog: Catalog, policies: Policies) -> FrameworkSummary:
+    """Return what the controls of a framework add up to; NotFound, also before the first scan has ended."""
+    framework = _find(framework_id, catalog)
+    return account(framework, _evaluated(store, policies)(framework))
+
+
+def controls(
+    framework_id: str, asked: ControlListing, *, store: Store, catalog: Catalog, policies: Policies
+) -> Page[ControlSummary]:
+    """List how the controls of a framework stand, in its order; NotFound, also before the first scan has ended."""
+    framework = _find(framework_id, catalog)
+    found = control_summaries(framework, _evaluated(store, policies)(framework))
+    # A cursor holds a place in the framework's own order, in which AC-2 comes before AC-10.
+    places = {each.id: f"{place:06}" for place, each in enumerate(framework.controls)}
+    return page_of(filter(asked.has, found), asked, key=lambda each: places[each.id], show=lambda each: each)
+
+
+def _find(framework_id: str, catalog: Catalog) -> Framework:
+    found = next((each for each in catalog.frameworks() if each.id == framework_id), None)
+    if found is None:
+        raise NotFound(f"there is no framework {framework_id[:80]}; `GET /api/v1/frameworks` lists them", path="id")
+    return found
+
+
+def _evaluated(store: Store, policies: Policies) -> Callable[[Framework], list[MappedPolicy]]:
+    """Return what finds the policies in force that are mapped to a framework, with their evaluations."""
+    summary = compliance.summary(store=store, policies=policies).model
+    in_force = policies()
+
+    def mapped(framework: Framework) -> Iterator[MappedPolicy]:
+        for each in in_force.compiled.policies:
+            entry = in_force.entry(each)
+            if framework.id in entry.controls:
+                counts = summary.policies.get(each.key, StateCounts())
+                yield MappedPolicy(
+                    **counts.model_dump(include=set(StateCounts.model_fields)),
+                    policy=entry.name,
+                    assignment=each.assignment_id,
+                    reference=each.reference,
+                    title=entry.display_name,
+                    severity=entry.severity,
+                    controls=entry.controls[framework.id],
+                )
+
+    return lambda framework: list(mapped(framework))
