@@ -1,5 +1,6 @@
 """ARM bodies: which parts can be written, which count when two are compared, and how one is turned into another."""
 
+import re
 from collections.abc import Mapping
 from itertools import chain, repeat
 from typing import Any, Literal
@@ -25,45 +26,57 @@ Source: Azure Resource Manager, "Resource provider contract: PUT resource" (a GE
 VOLATILE = frozenset({"etag", "systemdata", "createdtime", "changedtime"})
 """Members that change without anybody having changed the resource, in lower case; so does `provisioningState`."""
 
-MERGING = frozenset({
-    "microsoft.apimanagement/service",
-    "microsoft.appconfiguration/configurationstores",
-    "microsoft.automation/automationaccounts",
-    "microsoft.batch/batchaccounts",
-    "microsoft.cache/redis",
-    "microsoft.cache/redisenterprise",
-    "microsoft.cdn/profiles/endpoints",
-    "microsoft.cognitiveservices/accounts",
-    "microsoft.compute/disks",
-    "microsoft.compute/snapshots",
-    "microsoft.compute/virtualmachines",
-    "microsoft.compute/virtualmachinescalesets",
-    "microsoft.containerregistry/registries",
-    "microsoft.dbformysql/flexibleservers",
-    "microsoft.dbformysql/servers",
-    "microsoft.dbforpostgresql/flexibleservers",
-    "microsoft.dbforpostgresql/servers",
-    "microsoft.documentdb/databaseaccounts",
-    "microsoft.eventgrid/domains",
-    "microsoft.eventgrid/namespaces",
-    "microsoft.eventgrid/partnernamespaces",
-    "microsoft.eventgrid/topics",
-    "microsoft.keyvault/vaults",
-    "microsoft.machinelearningservices/workspaces",
-    "microsoft.operationalinsights/workspaces",
-    "microsoft.recoveryservices/vaults",
-    "microsoft.search/searchservices",
-    "microsoft.servicebus/namespaces",
-    "microsoft.signalrservice/signalr",
-    "microsoft.signalrservice/webpubsub",
-    "microsoft.sql/servers",
-    "microsoft.sql/servers/databases",
-    "microsoft.storage/storageaccounts",
-    "microsoft.web/sites",
-    "microsoft.web/sites/slots",
-})  # fmt: skip
-"""The types whose PATCH merges properties (the update operations of the Azure REST reference); PATCH of other
-types takes tags only, or does not exist."""
+MERGING: Mapping[str, str] = {
+    "microsoft.apimanagement/service": "ApiManagementService_Update",
+    "microsoft.app/containerapps": "ContainerApps_Update",
+    "microsoft.appconfiguration/configurationstores": "ConfigurationStores_Update",
+    "microsoft.automation/automationaccounts": "AutomationAccount_Update",
+    "microsoft.batch/batchaccounts": "BatchAccount_Update",
+    "microsoft.cache/redis": "Redis_Update",
+    "microsoft.cache/redisenterprise": "RedisEnterprise_Update",
+    "microsoft.cdn/profiles/endpoints": "Endpoints_Update",
+    "microsoft.cognitiveservices/accounts": "Accounts_Update",
+    "microsoft.compute/disks": "Disks_Update",
+    "microsoft.compute/snapshots": "Snapshots_Update",
+    "microsoft.compute/virtualmachines": "VirtualMachines_Update",
+    "microsoft.compute/virtualmachinescalesets": "VirtualMachineScaleSets_Update",
+    "microsoft.containerregistry/registries": "Registries_Update",
+    "microsoft.dbformysql/flexibleservers": "Servers_Update",
+    "microsoft.dbformysql/servers": "Servers_Update",
+    "microsoft.dbforpostgresql/flexibleservers": "Servers_Update",
+    "microsoft.dbforpostgresql/servers": "Servers_Update",
+    "microsoft.documentdb/databaseaccounts": "DatabaseAccounts_Update",
+    "microsoft.eventgrid/domains": "Domains_Update",
+    "microsoft.eventgrid/namespaces": "Namespaces_Update",
+    "microsoft.eventgrid/partnernamespaces": "PartnerNamespaces_Update",
+    "microsoft.eventgrid/topics": "Topics_Update",
+    "microsoft.keyvault/vaults": "Vaults_Update",
+    "microsoft.kusto/clusters": "Clusters_Update",
+    "microsoft.machinelearningservices/workspaces": "Workspaces_Update",
+    "microsoft.operationalinsights/workspaces": "Workspaces_Update",
+    "microsoft.recoveryservices/vaults": "Vaults_Update",
+    "microsoft.search/searchservices": "Services_Update",
+    "microsoft.servicebus/namespaces": "Namespaces_Update",
+    "microsoft.signalrservice/signalr": "SignalR_Update",
+    "microsoft.signalrservice/webpubsub": "WebPubSub_Update",
+    "microsoft.sql/managedinstances": "ManagedInstances_Update",
+    "microsoft.sql/servers": "Servers_Update",
+    "microsoft.sql/servers/databases": "Databases_Update",
+    "microsoft.storage/storageaccounts": "StorageAccounts_Update",
+    "microsoft.web/sites": "WebApps_Update",
+    "microsoft.web/sites/slots": "WebApps_UpdateSlot",
+}
+"""The types whose PATCH merges properties, each with its operation in the Azure REST reference.
+
+PATCH of other types takes tags only (IoT hubs, AKS, application gateways), a few properties (Data Factory, Synapse),
+gives a meaning to what is left out (caching of Front Door routes), or does not exist.
+"""
+
+_JSON_MERGE_PATCH = frozenset({"microsoft.app/containerapps"})
+"""The types whose PATCH the reference calls a JSON merge patch (RFC 7396): null removes."""
+
+_MASKED = re.compile(r"\*{3,}|(?:.*[=;])?\w+=\*{3,}(?:;.*)?", re.DOTALL)
+"""What services show in place of a secret: `****`, alone or as a value in a connection string."""
 
 
 def writable(body: Body) -> dict[str, Json]:
@@ -109,16 +122,29 @@ def request_body(
     """Return the method and the smallest body that is sure to lead from one body to the other.
 
     PATCH where the type is known to merge what changes, with all tags, because some services merge tags and some
-    replace them; PUT of the whole body where something is removed or PATCH is not known to do it.
+    replace them; PUT of the whole body where PATCH is not known to do it, or not known to remove what has to go.
     """
     if before is None:
         return "PUT", writable(after)
     patch = patch_between(writable(before), writable(after))
     # Tags can be patched on every type, and are sent whole; which types merge properties ARM does not say.
-    merges = {"tags"} | ({"properties", "identity"} if resource_type.lower() in MERGING else set())
-    if not patch or not patch.keys() <= merges or _removes(patch):
+    kind = resource_type.lower()
+    merges = {"tags"} | ({"properties", "identity"} if kind in MERGING else set())
+    kept = {name: part for name, part in patch.items() if name != "properties" or kind not in _JSON_MERGE_PATCH}
+    if not patch or not patch.keys() <= merges or _removes(kept):
         return "PUT", writable(after)
     return "PATCH", {**patch, "tags": dict(after["tags"])} if "tags" in patch else patch
+
+
+def masked_member(value: Json, path: str = "") -> str | None:
+    """Return the path of the first member that is shown masked, so that what is there cannot be written; else None."""
+    if isinstance(value, str):
+        return path if _MASKED.fullmatch(value) else None
+    if isinstance(value, Mapping):
+        members = ((f"{path}.{name}" if path else name, part) for name, part in value.items())
+    else:
+        members = ((f"{path}[{at}]", part) for at, part in enumerate(value if isinstance(value, list) else ()))
+    return next((found for place, part in members if (found := masked_member(part, place))), None)
 
 
 def holds(now: Json, before: Json, after: Json) -> bool:

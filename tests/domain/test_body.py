@@ -13,6 +13,7 @@ from shared.domain.body import (
     fingerprint,
     holds,
     is_outcome,
+    masked_member,
     patch_between,
     request_body,
     writable,
@@ -167,6 +168,18 @@ def test_a_change_does_not_hold_where_a_part_is_missing() -> None:
         (NSG, {"tags": {"a": "1"}}, {"tags": {"a": "1", "b": "2"}}, ("PATCH", {"tags": {"a": "1", "b": "2"}})),
         (NSG, {"tags": {"a": "1"}}, {"tags": {}}, ("PUT", {"tags": {}})),
         (STORAGE, {"sku": {"name": "a"}}, {"sku": {"name": "b"}}, ("PUT", {"sku": {"name": "b"}})),
+        (
+            "Microsoft.App/containerApps",
+            {"properties": {"secrets": [{"name": "key"}], "ingress": {"allowInsecure": True}}},
+            {"properties": {"secrets": [{"name": "key"}], "ingress": {"allowInsecure": False}}},
+            ("PATCH", {"properties": {"ingress": {"allowInsecure": False}}}),
+        ),
+        (
+            "Microsoft.App/containerApps",
+            {"properties": {"secrets": [{"name": "key"}], "ingress": {"allowInsecure": False}}},
+            {"properties": {"secrets": [{"name": "key"}], "ingress": {}}},
+            ("PATCH", {"properties": {"ingress": {"allowInsecure": None}}}),
+        ),
         (STORAGE, None, {"id": "/x", "properties": {"a": 1}}, ("PUT", {"properties": {"a": 1}})),
     ],
 )
@@ -236,3 +249,20 @@ def test_what_is_told_apart_without_a_digest_is_told_apart_as_by_one(one: Any, o
 def test_a_leaf_holds_where_it_means_the_same(now: Any, after: Any, *, expected: bool) -> None:
     assert holds(now, "before", after) is expected
     assert is_same(now, after) is expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (
+            {"a": [{"connectionString": "Endpoint=sb://a/;SharedAccessKeyName=b;SharedAccessKey=****;EntityPath=c"}]},
+            True,
+        ),
+        ({"a": [{"connectionString": "HostName=a;SharedAccessKey=*****"}]}, True),
+        ({"a": [{"connectionString": "***"}]}, True),
+        ({"a": [{"connectionString": "Endpoint=sb://a/;SharedAccessKeyName=b;SharedAccessKey=x"}]}, False),
+        ({"a": [{"connectionString": ""}, {"paths": ["*", "/*", "**"]}, {"text": "starred **** by four"}]}, False),
+    ],
+)
+def test_what_a_service_shows_masked_is_found(shown: Any, *, expected: bool) -> None:
+    assert masked_member({"properties": shown}) == ("properties.a[0].connectionString" if expected else None)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from shared.domain.body import writable
+from shared.domain.arm_id import type_of
+from shared.domain.body import masked_member, request_body
 from shared.domain.error import Conflict, CortexError, InvalidInput, Stale
 from shared.domain.finding import finding_id
 from shared.domain.item import ItemOutcome, RemediationItem
@@ -32,10 +33,10 @@ from shared.domain.item_step import (
 )
 from shared.domain.plan import PlanItem, PlannedOperation, RemediationPlan
 from shared.domain.remediation import Remediation, RemediationStatus
-from shared.domain.resource import Body, Snapshot
+from shared.domain.resource import Body, Json, Snapshot
 from shared.domain.verdict import State
 from shared.eventstore.store import Store
-from shared.ports.control import Control
+from shared.ports.control import Control, Method
 from shared.services import content, finding
 from shared.services.policy.effective_policy import EffectivePolicies
 from shared.services.remediation import plan, progress, record
@@ -248,20 +249,35 @@ def _put_back(active: _ActiveItem, seen: ObservedResource) -> bool:
 
     Conflict when somebody else was: look again.
     """
-    operation, before = seen.operation, seen.before
+    operation = seen.operation
+    method, body = _way_back(seen)
     try:
         active.executor.control.write(
             tenant=active.store.tenant,
-            method="DELETE" if before is None else "PUT",
+            method=method,
             resource_id=operation.resource_id,
             api_version=operation.api_version,
-            body=None if before is None else writable(before),
+            body=body,
             if_match=(seen.now.etag or "*") if seen.now else None,
         )
     except Stale as error:
         if not active.look(operation).is_as_before:
             raise Conflict(error.message) from error
     return active.look(operation).is_as_before
+
+
+def _way_back(seen: ObservedResource) -> tuple[Method, dict[str, Json] | None]:
+    """Return the write that leads back to what was there; InvalidInput where that has a mask in place of a secret."""
+    operation, before = seen.operation, seen.before
+    if before is None:
+        return "DELETE", None
+    method, body = request_body(type_of(operation.resource_id), seen.now.body if seen.now else None, before)
+    if masked := masked_member(body.get("properties"), "properties"):
+        raise InvalidInput(
+            f"{operation.resource_id} can only be put back whole, and Azure shows the secret in {masked} as '****', "
+            "which would take its place: undo the change by hand"
+        )
+    return method, body
 
 
 _ACTIONS: Mapping[ItemAction, Callable[[_ActiveItem], object]] = {

@@ -6,7 +6,7 @@ from functools import cache
 
 from shared.domain import tag
 from shared.domain.arm_id import subscription_of, type_of
-from shared.domain.body import fingerprint, request_body
+from shared.domain.body import fingerprint, masked_member, request_body
 from shared.domain.difference import differences
 from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled, Unavailable
 from shared.domain.finding import Finding, resource_key
@@ -119,7 +119,8 @@ class Planning:
         effective = [found for each in fixed if (found := self.policies.get(each.policy_key))]
         entries = map(self.policies.entry, effective)
         notes = [f"{entry.name}: {entry.change.note}" for entry in entries if entry.change]
-        targets = (target for target in simulation.targets.values() if target.differs)
+        targets = [target for target in simulation.targets.values() if target.differs]
+        notes += filter(None, map(_rollback_note, targets))
         return PlanItem(
             resource_id=fixed[0].resource_id,
             findings=tuple(each.id for each in fixed),
@@ -132,13 +133,18 @@ class Planning:
     def _operation(self, place: str, target: Target) -> PlannedOperation:
         """Plan the write of one resource, and keep the resource as it is, so that the write can be undone.
 
-        InvalidInput for tags that Resource Manager would refuse.
+        InvalidInput for tags that Resource Manager would refuse, and for secrets that would be lost.
         """
         before = target.before.body if target.before else None
         told = tag.violation(target.after.get("tags") or {}, type_of(target.resource_id), (before or {}).get("tags"))
         if told:
             raise InvalidInput(f"Azure would refuse the tags of {target.resource_id}: {told.message}")
         method, body = request_body(type_of(target.resource_id), before, target.after)
+        if masked := masked_member(body.get("properties"), "properties"):
+            raise InvalidInput(
+                f"{target.resource_id} can only be written whole, and Azure shows the secret in {masked} as '****', "
+                "which would take its place: change it by hand, or let it use an identity instead of the key first"
+            )
         after = fingerprint(target.after)
         assert after is not None  # there is a body
         kept = {"body": before, "etag": target.before.etag if target.before else None, "apiVersion": target.api_version}
@@ -183,6 +189,16 @@ class Planning:
             return Resource(body, api_version=version)
         read = self.inventory.read(tenant=self.store.tenant, resource_id=first.resource_id, wanted=wanted)
         return replace(read or Resource(body), body=body, api_version=version)
+
+
+def _rollback_note(target: Target) -> str | None:
+    """Return what to know before approving where a rollback would have to write what is shown masked; else None."""
+    if target.before is None:
+        return None
+    body = request_body(type_of(target.resource_id), target.after, target.before.body)[1]
+    masked = masked_member(body.get("properties"), "properties")
+    told = f"a rollback cannot put back {target.resource_id}: Azure shows the secret in {masked} as '****'"
+    return told if masked else None
 
 
 def refused(resource_id: str, found: Sequence[Finding], reason: str) -> PlanItem:

@@ -188,7 +188,7 @@ def test_every_step_delivered_many_times_has_one_effect(world: World, times: int
         for _ in range(times):
             step()
     assert world.now().status == RemediationStatus.ROLLED_BACK
-    assert world.cloud.writes == [("PATCH", body["id"]), ("PUT", body["id"])]
+    assert world.cloud.writes == [("PATCH", body["id"]), ("PATCH", body["id"])]
     assert happened(world) == events + 5
 
 

@@ -1,5 +1,7 @@
 """What the cloud is sure to refuse is left out while planning: locked resources, and tags beyond its limits."""
 
+from typing import Any
+
 import pytest
 
 from shared.domain.error import Forbidden, Unavailable
@@ -10,7 +12,7 @@ from shared.eventstore.store import Store
 from shared.ports.queue import Queue
 from tests.fakes.cloud import GROUP, SUBSCRIPTION, VAULT, account, resource
 from tests.fakes.world import World
-from tests.services.remediation.test_plan import LOGGED, TAGGED, with_policies
+from tests.services.remediation.test_plan import LOGGED, TAGGED, of, rule, with_policies
 
 BODY = account()
 IN_GROUP = BODY["id"].partition("/providers/")[0]
@@ -99,3 +101,41 @@ def test_a_tag_too_many_is_refused_while_planning(world: World, number: int, out
     assert world.item().outcome == outcome
     assert ("Azure would refuse the tags" in world.item().reason) is (outcome == ItemOutcome.REFUSED)
     assert ("Requested tag count - '51'" in world.item().reason) is (outcome == ItemOutcome.REFUSED)
+
+
+SHOWN = "Endpoint=sb://a.servicebus.windows.net:5671/;SharedAccessKeyName=hub;SharedAccessKey={};EntityPath=e"
+RULES = f"{GROUP}/securityRules[*]"
+APPENDED = rule(
+    "deny-all",
+    of(GROUP, count={"field": RULES, "where": {"field": f"{RULES}.name", "equals": "deny-all"}}, less=1),
+    {"effect": "append", "details": [{"field": RULES, "value": {"name": "deny-all", "properties": {}}}]},
+)
+
+
+def holding(key: str) -> dict[str, Any]:
+    """A resource of a type that is written whole, with a secret as IoT Hub shows those of its endpoints."""
+    return resource(GROUP, "nsg", {"securityRules": [], "endpoints": [{"connectionString": SHOWN.format(key)}]})
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("****", ItemOutcome.REFUSED), ("k", ItemOutcome.PENDING)])
+def test_a_secret_that_is_shown_masked_is_not_written_over(world: World, key: str, outcome: ItemOutcome) -> None:
+    with_policies(world, APPENDED).put(holding(key))
+    world.request(holding(key), "deny-all")
+    world.plan()
+    assert (world.item().outcome, world.cloud.writes) == (outcome, [])
+    told = "Azure shows the secret in properties.endpoints[0].connectionString as '****'"
+    assert (told in world.item().reason) is (outcome == ItemOutcome.REFUSED)
+
+
+def test_a_rollback_that_would_write_a_mask_is_told_beforehand_and_not_done(world: World) -> None:
+    body = holding("****")
+    with_policies(world, TAGGED).put(body)
+    world.request(body, "tagged")
+    world.plan()
+    assert f"a rollback cannot put back {body['id']}" in " ".join(world.item().notes)
+    world.approve()
+    world.run()
+    world.rollback()
+    world.run()
+    assert world.cloud.writes == [("PATCH", body["id"])]
+    assert "undo the change by hand" in world.item().reason
