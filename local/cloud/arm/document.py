@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from local.cloud.arm.address import Address
 from local.cloud.arm.error import ArmError, bad_request
 from local.cloud.arm.http import ArmRequest
+from local.cloud.arm.secret import check_secrets, without_secrets
 from local.resource_template import ResourceTemplate
 from local.workload import guid
 from shared.domain import tag
@@ -17,7 +18,7 @@ _PROVISIONING_STATE = "provisioningState"
 
 
 def put_content(request: ArmRequest, resource_type: str) -> dict[str, Json]:
-    """Return the body of a write; ArmError 400 when it has the wrong shape, or tags that are not allowed."""
+    """Return the body of a write; ArmError 400 when it has the wrong shape, or tags or secrets that are not allowed."""
     given = request.document()
     tags = given.get("tags") or {}
     if not isinstance(given.get("properties") or {}, dict) or not isinstance(tags, dict):
@@ -25,6 +26,7 @@ def put_content(request: ArmRequest, resource_type: str) -> dict[str, Json]:
     if not all(isinstance(value, str) for value in tags.values()):
         raise bad_request("InvalidTagValue", "The values of tags must be strings.")
     check_tags(tags, resource_type)
+    check_secrets(resource_type, given)
     return given
 
 
@@ -114,7 +116,9 @@ def _identity(key: str, given: Mapping[str, Json], old: Mapping[str, Json]) -> d
 
 
 def _complete(kind: ResourceTemplate, document: dict[str, Json]) -> dict[str, Json]:
-    """Add what the network provider adds to resources within a resource: id, type and state."""
+    """Leave out secrets, and add what the network provider adds to resources within a resource: id, type and state."""
+    if "properties" in document:
+        document["properties"] = without_secrets(kind.type, document["properties"])
     if kind.type.startswith("Microsoft.Network/"):
         for name, value in document["properties"].items():
             if isinstance(value, list):
