@@ -51,10 +51,13 @@ class SharedRun:
                 return
             runs.is_promised = True
         with runs.turn:
-            self._sleep(max(0.0, runs.ended + self._pause_seconds - self._clock()))
-            # From here on, whoever asks may have come too late for this run, and gets the next.
-            with self._lock:
-                runs.is_promised = False
+            try:
+                self._sleep(max(0.0, runs.ended + self._pause_seconds - self._clock()))
+            finally:
+                # From here on, whoever asks may have come too late for this run, and gets the next; as they do where
+                # the wait was broken off.
+                with self._lock:
+                    runs.is_promised = False
             try:
                 work()
             finally:

@@ -71,6 +71,18 @@ def test_a_run_that_fails_fails_for_who_does_it_and_for_nobody_after(store: Stor
     assert done == [1]
 
 
+def test_a_wait_that_is_broken_off_keeps_no_promise(store: Store) -> None:
+    def broken(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    shared, done = SharedRun(sleep=broken), list[int]()
+    with pytest.raises(KeyboardInterrupt):
+        shared.ensure(store.documents, "t", lambda: done.append(1))
+    shared._sleep = lambda _: None
+    shared.ensure(store.documents, "t", lambda: done.append(2))
+    assert done == [2]
+
+
 def test_tenants_do_not_wait_for_each_other(store: Store) -> None:
     shared, done = SharedRun(), list[str]()
     shared.ensure(store.documents, "one", lambda: shared.ensure(store.documents, "two", lambda: done.append("two")))

@@ -46,7 +46,8 @@ def prepare(connection: sqlite3.Connection, indexes: Mapping[str, Sequence[str]]
         if missing:
             _rebuild(connection, kind, [*present, *missing])
         for together in _TOGETHER.get(kind, ()):
-            _index_together(connection, kind, together)
+            if {*present, *fields}.issuperset(together):
+                _index_together(connection, kind, together)
 
 
 def read(connection: sqlite3.Connection) -> dict[str, frozenset[str]]:

@@ -60,14 +60,20 @@ def judge(resource_id: str, *, store: Store, inventory: Inventory, policies: Eff
     if not policies.lists(type_of(resource_id)):
         return
     try:
+        _judge(resource_id, store=store, inventory=inventory, policies=policies)
+    finally:
+        # However it ends: an earlier delivery may have judged it, and others have left the summary to this message.
+        compliance.refresh_soon(store=store, policies=policies)
+
+
+def _judge(resource_id: str, *, store: Store, inventory: Inventory, policies: EffectivePolicies) -> None:
+    try:
         judgement.judge_resource(resource_id, store=store, inventory=inventory, policies=policies)
     except Forbidden as error:  # another delivery would not help
         _LOG.warning("%s has changed, but may not be read: %s", printable(resource_id), error.message)
         judgement.hide_resource(resource_id, error, store=store, policies=policies)
     except NotFound as error:
         _LOG.warning("%s has changed, but no cloud is connected: %s", printable(resource_id), error.message)
-        return
-    compliance.refresh_soon(store=store, policies=policies)
 
 
 def _targets(event: Mapping[str, Any], index: int) -> Iterator[str]:

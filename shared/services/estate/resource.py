@@ -78,6 +78,7 @@ def document(resource: Resource, subscription: str, before: ResourceRow | None, 
         "owner": _tag(tags, "owner"),
         "environment": _tag(tags, "environment"),
         "hash": fingerprint(record),
+        "reading": reading(record),
         "firstSeen": before["firstSeen"] if before else collected,
         "changedAt": collected,
         "collectedAt": collected,
@@ -205,6 +206,28 @@ def fingerprint(record: Mapping[str, Any]) -> str:
     if len(raw) > DOCUMENT_BYTES:
         raise TooLarge(f"the body has {len(raw):,} bytes; up to {DOCUMENT_BYTES:,} are kept")
     return hashlib.sha256(raw).hexdigest()[:32]
+
+
+def reading(record: Mapping[str, Any]) -> str:
+    """Return a digest of how equal bodies were read: with which api-versions, and why parts are unread, but not when.
+
+    An api-version may lack a property that another has, and what is forbidden is not read again as what timed out is.
+    """
+    related = {
+        kind: _reason(found) if isinstance(found, Mapping) else [_reading(each) for each in found]
+        for kind, found in (record.get("related") or {}).items()
+    }
+    raw = orjson.dumps([_reading(record), related], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _reading(record: Mapping[str, Any]) -> list[Any]:
+    unread = record.get("unread") or {}
+    return [record.get("apiVersion"), {part: _reason(why) for part, why in unread.items()}]
+
+
+def _reason(why: Mapping[str, Any]) -> list[Any]:
+    return [why["reason"], why.get("permission"), why.get("scope")]
 
 
 def comparable(record: Mapping[str, Any]) -> dict[str, Any]:

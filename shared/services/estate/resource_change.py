@@ -78,8 +78,10 @@ def changes_of(
         newer = before is not None and _is_newer(before, after, since, ahead=ahead)
         if (newer and not same) or len(whole.unread) < len(each.unread):
             found.retained.append(each.id)
+        # The verdict may depend on how an equal body was read: that is stored, without a change in the history.
+        alike = same and before is not None and before.get("reading") == after["reading"]
         # Whether it is damaged is asked last: it may take to read the blob.
-        if before and (newer or (same and not ahead and not is_damaged(before, store))):
+        if before and (newer or (alike and not ahead and not is_damaged(before, store))):
             continue
         found.added.update({key} if before is None or before["gone"] else ())
         if whole.collected_at != each.collected_at:  # of what is older in it, that is no time of a change

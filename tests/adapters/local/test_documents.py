@@ -186,6 +186,12 @@ def test_what_is_asked_of_one_subscription_reads_no_other(
     assert f"USING COVERING INDEX {index} " in str(plan) or f"USING INDEX {index} " in str(plan)
 
 
+def test_a_store_may_know_a_part_of_the_fields_that_are_filtered_together(tmp_path: Path) -> None:
+    with SqliteDocuments(tmp_path / "documents.db", indexes={"resource": ("subscription",)}) as documents:
+        documents.put(tenant="t", kind="resource", id="a", body={"subscription": "s"})
+        assert documents.count(tenant="t", kind="resource", query=Query(), by="subscription") == {"s": 1}
+
+
 def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
     with SqliteDocuments(tmp_path / "documents.db") as documents:
         documents.put(tenant="t", kind="thing", id="a", body={"n": 1})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.local.queue import SqliteQueue
-from shared.domain.error import CortexError, InvalidInput, NotFound, Throttled, Unavailable
+from shared.domain.error import CortexError, InvalidInput, Malformed, NotFound, Throttled, Unavailable
 from shared.eventstore.store import Store
 from shared.ports.documents import Query
 from shared.services import compliance, finding
@@ -119,3 +119,33 @@ def test_a_change_where_no_cloud_is_connected_changes_nothing(
 
     change.judge(BODY["id"].lower(), store=store, inventory=Unconnected(now=inventory.now), policies=policies)
     assert dict(resource.stored(Query(), store)) == before
+
+
+def test_the_summary_is_refreshed_by_a_delivery_that_cannot_judge_any_more(
+    store: Store, inventory: MemoryInventory, policies: EffectivePolicies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who judged it died before the summary; on the next delivery the cloud says nothing of use."""
+
+    class KilledError(Exception):
+        pass
+
+    def killed(**_: object) -> None:
+        raise KilledError
+
+    class Lying(MemoryInventory):
+        def read(self, **_: object) -> None:
+            raise Malformed("nonsense")
+
+    inventory.put(BODY)
+    with monkeypatch.context() as patched:
+        patched.setattr(compliance, "refresh", killed)
+        with pytest.raises(KilledError):
+            change.judge(BODY["id"].lower(), store=store, inventory=inventory, policies=policies)
+    assert compliance.of_tenant(store=store) is None
+    with pytest.raises(Malformed):
+        change.judge(BODY["id"].lower(), store=store, inventory=Lying(now=inventory.now), policies=policies)
+    summary = compliance.of_tenant(store=store)
+    assert summary is not None
+    assert sum(summary.model.open_by_severity.values()) == len(
+        list(finding.stored(Query(equals={"open": True}), store))
+    )
