@@ -1,4 +1,4 @@
-"""Bodies that were read with an api-version from before a property existed are no violation: they do not say."""
+"""What the api-version of a body tells: which properties it can have, and what holds where one is left out."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -44,3 +44,31 @@ def test_an_old_version_leaves_open_what_it_does_not_tell(
     verdict = judge(policies[policy], old, context_of(old))
     assert verdict.state is State.UNKNOWN
     assert f"api-version {version} does not have it" in str(verdict.missing)
+
+
+VAULT = {"tenantId": "00000000-0000-0000-0000-000000000002", "sku": {"family": "A", "name": "standard"}}
+EXISTING_VAULT = {**VAULT, "vaultUri": "https://kv-shop.vault.azure.net/"}
+WORKSPACE = {"managedResourceGroupId": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-dbx"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "properties", "version", "state"),
+    [
+        ("key-vault-rbac", VAULT, "2026-02-01", State.COMPLIANT),
+        ("key-vault-rbac", VAULT, "2026-04-01-preview", State.COMPLIANT),
+        ("key-vault-rbac", VAULT, "2025-05-01", State.NON_COMPLIANT),
+        ("key-vault-rbac", VAULT, None, State.UNKNOWN),
+        ("key-vault-rbac", {**VAULT, "enableRbacAuthorization": False}, "2026-02-01", State.NON_COMPLIANT),
+        ("key-vault-rbac", EXISTING_VAULT, "2026-02-01", State.NON_COMPLIANT),
+        ("key-vault-rbac", EXISTING_VAULT, None, State.NON_COMPLIANT),
+        ("databricks-no-public-ip", WORKSPACE, "2024-05-01", State.COMPLIANT),
+        ("databricks-no-public-ip", WORKSPACE, "2023-02-01", State.NON_COMPLIANT),
+        ("databricks-no-public-ip", WORKSPACE, None, State.UNKNOWN),
+    ],
+)
+def test_the_api_version_decides_what_holds_where_a_property_is_left_out(
+    policy: str, properties: Mapping[str, Any], version: str | None, state: State, policies: Mapping[str, Policy]
+) -> None:
+    kind = fixture_of(policy)["fail"]["body"]["type"]
+    created = Resource({"type": kind, "name": "shop", "location": "westeurope", "properties": properties}, version)
+    assert judge(policies[policy], created).state is state
