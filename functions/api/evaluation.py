@@ -88,6 +88,7 @@ class EvaluationFix(Model):
     action: Literal["set", "add", "remove", "change", "create"]
     path: str
     value: Any = Field(default=None, description="what to write; left out where the change has no one value")
+    alternatives: tuple[Any, ...] = Field(default=(), description="other values to set that comply as well")
     text: str
     resource: str = Field(description="the related resource to change; empty for the resource itself")
 

@@ -35,7 +35,8 @@ class Fix:
 
     `path` is the property path in the body, with the indexes of array members: `properties.rules[2].access`; add
     appends to the array at `path`. `resource` is the id, else the type, of the related resource to change, "" where it
-    is the resource itself. `text` is the change in words, with the names of members.
+    is the resource itself. `text` is the change in words, with the names of members. `alternatives` are other values
+    that a `set` may write as well.
     """
 
     action: str
@@ -43,10 +44,12 @@ class Fix:
     value: Json = None
     text: str = ""
     resource: str = ""
+    alternatives: tuple[Json, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        """Return the fix as JSON; without a value where there is none to write."""
-        written = {"value": self.value} if self.action in {"set", "add", "create"} else {}
+        """Return the fix as JSON; without a value where there is none to write, and others where there are none."""
+        written: dict[str, Json] = {"value": self.value} if self.action in {"set", "add", "create"} else {}
+        written |= {"alternatives": list(self.alternatives)} if self.alternatives else {}
         return {"action": self.action, "path": self.path, **written, "text": self.text, "resource": self.resource}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
+from math import prod
 
 from shared.domain.resource import Body, Json
 from shared.domain.verdict import State
@@ -96,15 +97,37 @@ def _reduced[Item](target: FixTarget, items: Sequence[Item], fix_of: Callable[[I
 
 
 def _told(target: FixTarget, found: Sequence[tuple[Fix, CandidateFix]]) -> Fixes:
-    """Return changes as people are told them: an object is removed rather than the only property that it has."""
+    """Return changes as people are told them: an object is removed rather than the only property that it has.
+
+    Other values are told only of those that comply too, with any of the other values of the changes before.
+    """
     fixes = [fix for fix, _ in found]
-    told: list[Fix] = []
-    for at, (fix, candidate) in enumerate(found):
+    for at, fix in enumerate(fixes):
         wider = _wider(target, fix)
         if wider is not None and _complies(target, [*fixes[:at], wider, *fixes[at + 1 :]]):
             fixes[at] = wider
-        told.append(in_words(fixes[at], candidate, target.place(fixes[at])))
+    told: list[Fix] = []
+    offered: list[tuple[Fix, ...]] = []
+    for at, (fix, (_, candidate)) in enumerate(zip(fixes, found, strict=True)):
+        others = _alternatives(target, offered, fixes[at:], candidate) if len(fixes) <= _REDUCED_FIXES else ()
+        offered.append((fix, *(replace(fix, value=each) for each in others)))
+        told.append(in_words(replace(fix, alternatives=others), candidate, target.place(fix)))
     return tuple(told)
+
+
+def _alternatives(
+    target: FixTarget, before: Sequence[Sequence[Fix]], fixes: Sequence[Fix], candidate: CandidateFix
+) -> tuple[Json, ...]:
+    """Return the other values that the first of the fixes may set, whatever of what is offered `before` is chosen."""
+    fix, *after = fixes
+    if fix.action != "set" or fix.value not in candidate.choices or prod(map(len, before)) > _OPTION_TRIES:
+        return ()
+    others = [each for each in candidate.choices if each != fix.value]
+    return tuple(
+        value
+        for value in others
+        if all(_complies(target, [*chosen, replace(fix, value=value), *after]) for chosen in product(*before))
+    )
 
 
 def _wider(target: FixTarget, fix: Fix) -> Fix | None:

@@ -1,6 +1,7 @@
 """Changes in words: as they are said to people, with the names of members."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shared.domain.resource import Body
 from shared.engine.explain.fix import CandidateFix, Fix
@@ -20,9 +21,8 @@ def in_words(fix: Fix, candidate: CandidateFix, place: str) -> Fix:
             return Fix("add", fix.path, fix.value, f"add {value_text(fix.value)} to {place}")
         return Fix("change", fix.path, text=f"add to {place} a member {candidate.words}".rstrip())
     if named:
-        others = [each for each in candidate.choices if each != fix.value]
-        rest = f" (or {list_text(others)})" if others else ""
-        return Fix("set", fix.path, fix.value, f"set {place} to {value_text(fix.value)}{rest}")
+        rest = f" (or {list_text(fix.alternatives)})" if fix.alternatives else ""
+        return replace(fix, text=f"set {place} to {value_text(fix.value)}{rest}")
     return Fix("change", fix.path, text=_open_text(place, candidate.words))
 
 

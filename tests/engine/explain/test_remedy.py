@@ -62,6 +62,15 @@ def state_after(policy: Policy, resource: Resource, found: Explanation) -> State
     return judge(policy, replace(resource, related={**resource.related, low: related}), CONTEXT).state
 
 
+def with_alternatives(found: Explanation) -> Iterator[Explanation]:
+    """The explanation, and again with each of the other values that it offers in place of the first."""
+    yield found
+    for at, fix in enumerate(found.fixes):
+        for value in fix.alternatives:
+            fixes = (*found.fixes[:at], replace(fix, value=value), *found.fixes[at + 1 :])
+            yield replace(found, fixes=fixes)
+
+
 def applied(resource: Resource, fixes: tuple[Fix, ...]) -> Resource:
     body = apply_fixes(resource.body, fixes)
     assert body is not None
@@ -84,7 +93,44 @@ def test_the_changes_for_the_catalogs_fixtures_comply(name: str, case: str, poli
     assert found.rationale
     assert found.controls is not None
     if is_exact(found):
-        assert state_after(policies[name], resource, found) is State.COMPLIANT, found.summary()
+        for each in with_alternatives(found):
+            assert state_after(policies[name], resource, each) is State.COMPLIANT, found.summary()
+
+
+def test_every_value_in_the_text_is_an_alternative_that_complies() -> None:
+    rule = {
+        "allOf": [
+            {"field": "type", "equals": "Contoso.Shop/carts"},
+            {"anyOf": [{"field": "tags.a", "exists": False}, {"field": "tags.a", "equals": "Allow"}]},
+        ]
+    }
+    definition = {"mode": "All", "policyRule": {"if": rule, "then": {"effect": "audit"}}}
+    found = explain(compile_definition(definition, aliases=AliasCatalog({})), Resource({"type": "Contoso.Shop/carts"}))
+    assert [(each.value, each.alternatives, each.text) for each in found.fixes] == [
+        ("Deny", (), "set tags['a'] to \"Deny\"")
+    ]
+
+
+def test_alternatives_of_two_changes_comply_in_any_combination() -> None:
+    alike = {"field": "tags.a", "equals": "[field('tags.b')]"}
+    rule = {
+        "allOf": [
+            {"field": "type", "equals": "Contoso.Shop/carts"},
+            {
+                "not": {
+                    "allOf": [
+                        {"field": "tags.a", "in": ["x", "y"]},
+                        {"field": "tags.b", "in": ["z", "y"]},
+                        {"not": alike},
+                    ]
+                }
+            },
+        ]
+    }
+    definition = {"mode": "All", "policyRule": {"if": rule, "then": {"effect": "audit"}}}
+    found = explain(compile_definition(definition, aliases=AliasCatalog({})), Resource({"type": "Contoso.Shop/carts"}))
+    offered = {each.path: {each.value, *each.alternatives} for each in found.fixes}
+    assert offered == {"tags['a']": {"x", "y"}, "tags['b']": {"z"}}
 
 
 CHOSEN = {
@@ -155,7 +201,8 @@ def test_the_changes_for_public_resources_comply(data: Path) -> None:
         pairs += 1
         if is_exact(found):
             exact += 1
-            assert state_after(policy, resource, found) is State.COMPLIANT, (policy.name, found.summary())
+            for each in with_alternatives(found):
+                assert state_after(policy, resource, each) is State.COMPLIANT, (policy.name, found.summary())
         if pairs == PAIRS:
             break
     assert exact > pairs / 2
