@@ -10,7 +10,6 @@ import typer
 
 from cli import input_file, terminal
 from shared.authoring import formatter
-from shared.domain import json_text
 from shared.domain.error import CortexError
 
 EXIT_CHANGED = 1
@@ -28,7 +27,7 @@ def fmt(
     the others are formatted all the same.
     """
     if places == [Path("-")]:
-        sys.stdout.write(formatter.format_text(json_text.text(sys.stdin.buffer.read())))
+        sys.stdout.write(formatter.format_text(input_file.read_text(sys.stdin.buffer, "standard input")))
         return
     changed = broken = 0
     files = list(input_file.read_policy_files(places))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
+from cli.special_file import special_reason
 from shared import bootstrap
 from shared.authoring import library
 from shared.authoring import lint as linter
@@ -30,6 +31,8 @@ CATALOG = "catalog"
 PARAMETERS_PATH = "$.parameters"
 _POLICY_KEY = re.compile(r'"(policy\w*|displayName|nodeName|if|then|allOf|anyOf)"\s*:', re.IGNORECASE)
 POLICY_PATTERNS = ("*.json", "*.jsonc")
+TEXT_FILE_BYTES = 64 << 20
+"""Maximum bytes of a file that is read whole: a policy, test cases, the parameters of an option."""
 Aliases = Annotated[
     Path | None,
     typer.Option(
@@ -110,13 +113,18 @@ def read_policy_files(places: Iterable[Path]) -> Iterator[PolicyFile]:
             yield _read(place)
             continue
         paths = sorted(path for pattern in POLICY_PATTERNS for path in place.rglob(pattern) if not path.is_dir())
-        read = zip(paths, map(_read, paths), strict=True)
+        read = zip(paths, map(_read_of_folder, paths), strict=True)
         # Parameters that cannot be read stand for their rule, and may be found a second time by themselves.
         inside = {each.path: each for path, each in read if each.path != path or _is_policy(each)}.values()
         wholes = {each.path for each in inside}
         found = [each for each in inside if not _is_part_of_whole(each, wholes)]
         reason = f"no policy is in the folder {place}: its JSON files hold no definition, initiative or assignment"
         yield from found or (PolicyFile(place, problem=InvalidInput(reason, path=str(place))),)
+
+
+def _read_of_folder(path: Path) -> PolicyFile:
+    reason = special_reason(path)
+    return PolicyFile(path, problem=InvalidInput(reason, path=str(path))) if reason else _read(path)
 
 
 def _read(path: Path) -> PolicyFile:
@@ -191,13 +199,28 @@ def build_library(files: Iterable[PolicyFile]) -> Library:
 
 
 def read_file_text(path: Path) -> str:
-    """Return the text of a file, in UTF-8 or as its byte order mark says; InvalidInput when it cannot be read."""
+    """Return the text of a file, in UTF-8 or as its byte order mark says.
+
+    Raises:
+        InvalidInput: it cannot be read, or has more than `TEXT_FILE_BYTES`.
+    """
     try:
-        return json_text.text(path.read_bytes())
+        with path.open("rb") as file:
+            return read_text(file, str(path))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", path=str(path)) from None
+
+
+def read_text(file: BinaryIO, name: str) -> str:
+    """Return the text of an open file, which `name` is for people; InvalidInput as `read_file_text`."""
+    # What is read is counted: a pipe or a device says no size, and a file may grow.
+    raw = file.read(TEXT_FILE_BYTES + 1)
+    if len(raw) > TEXT_FILE_BYTES:
+        raise InvalidInput(f"{name} cannot be read: it has more than {TEXT_FILE_BYTES >> 20} MB", path=name)
+    try:
+        return json_text.text(raw)
     except json_text.Unreadable as error:
-        raise InvalidInput(f"{path} cannot be read: {error.reason}", path=str(path)) from None
+        raise InvalidInput(f"{name} cannot be read: {error.reason}", path=name) from None
 
 
 def find_policy(policy: str) -> Iterator[PolicyDocument | InvalidInput]:

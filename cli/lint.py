@@ -125,8 +125,9 @@ hides the notes, `--aliases FILE` adds the aliases of a tenant.
 An *error* means that Azure refuses the policy, or that the policy cannot do what it says; a *warning*, that it probably
 does not mean what it says; a *note*, that it could be said better. What the language does not allow at all is the error
 `definition-invalid`, with its place and what was probably meant. The error `file-unreadable` is a file that cannot be
-opened or is not text in UTF-8, UTF-16 or UTF-32, or a folder without a policy; in a folder, a `.json` file that is not
-JSON is an error too. One bad file does not keep the others from being checked.
+opened, has more than 64 MB or is not text in UTF-8, UTF-16 or UTF-32, a folder without a policy, or a named pipe, a
+socket or a device in a folder, which is not opened; in a folder, a `.json` file that is not JSON is an error too. One
+bad file does not keep the others from being checked.
 
 A file (`.json`, `.jsonc`) holds one policy, a list of them as `az policy definition list` prints it, a page of the API,
 the members of an initiative, an ARM template that deploys policies, or a tree of assignments of Enterprise Policy as

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, NamedTuple
 
+from cli.special_file import special_reason
 from shared.domain.error import CortexError, InvalidInput
 from shared.importing import inventory_reader
 from shared.importing.inventory_reader import InventoryRecord
@@ -95,9 +96,11 @@ def _json_files(within: ResourceFile, report: Callable[[str], None]) -> Iterator
         folders.sort()
         for name in sorted(names):
             if name.lower().removesuffix(".gz").endswith(_SUFFIXES):
-                empty = False
-                path = Path(folder, name)
-                yield ResourceFile(str(path), path)
+                empty, path = False, Path(folder, name)
+                if reason := special_reason(path):
+                    report(reason)
+                else:
+                    yield ResourceFile(str(path), path)
     if empty:
         report(f"{within.name} is a folder without JSON files: {', '.join(_SUFFIXES)}, plain or .gz")
 

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from cli import input_file, terminal, yaml_text
+from cli.special_file import special_reason
 from shared.authoring import junit, test_case
 from shared.authoring.library import DocumentShape, Library
 from shared.authoring.policy_file import read_policies
@@ -95,6 +96,8 @@ def _files(places: list[Path], patterns: tuple[str, ...]) -> Iterator[Path]:
 def _suites(places: list[Path], aliases: AliasCatalog, only: str) -> Iterator[FileResults]:
     for path in _files(places, _CASE_PATTERNS):
         try:
+            if path not in places and (reason := special_reason(path)):
+                raise InvalidInput(reason)
             value = yaml_text.read(input_file.read_file_text(path))
             if path not in places and _is_other(value):
                 continue

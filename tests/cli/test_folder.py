@@ -2,10 +2,15 @@
 
 import codecs
 import json
+import os
 from pathlib import Path
+from socket import AF_UNIX, socket
+from threading import Thread
 from typing import Any
 
 import pytest
+
+from cli import input_file
 
 RULE = {"if": {"field": "location", "notEquals": "westeurope"}, "then": {"effect": "audit"}}
 GOOD = json.dumps({"properties": {"displayName": "Größe", "mode": "All", "policyRule": RULE}}, ensure_ascii=False)
@@ -291,3 +296,83 @@ def test_that_policies_are_escaped_is_said_once(cortex: Any, tmp_path: Path, res
     judged = cortex(*words, "--policy", place, "--resource", resource)
     assert judged.exit_code == 0
     assert judged.stderr.count("the expressions of 2 policies are escaped with '[['") == 1
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket(AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+SPECIAL = {"a named pipe": _pipe, "a socket": _socket, "a device": _device}
+FOLDER_COMMANDS = {
+    "evaluate --policy": ("evaluate", "--policy", "{folder}", "--resource", "{resource}"),
+    "evaluate --resource": ("evaluate", "--policy", "{policy}", "--resource", "{folder}"),
+    "policy lint": ("policy", "lint", "{folder}"),
+    "policy fmt": ("policy", "fmt", "--check", "{folder}"),
+    "policy test": ("policy", "test", "{folder}"),
+    "import start": ("import", "start", "{folder}"),
+}
+
+
+@pytest.mark.usefixtures("import_api")
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("command", FOLDER_COMMANDS)
+def test_what_is_no_file_in_a_folder_is_named_and_never_opened(
+    cortex: Any, resource: Path, tmp_path: Path, command: str, kind: str
+) -> None:
+    folder, policy = tmp_path / "f", tmp_path / "policy.json"
+    folder.mkdir()
+    policy.write_text(GOOD, "utf-8")
+    (folder / "good.json").write_text(resource.read_text() if "resource" in command else GOOD, "utf-8")
+    name = "p.yaml" if command == "policy test" else "p.json"
+    SPECIAL[kind](folder / name)
+    places = {"folder": folder, "resource": resource, "policy": policy}
+    found = cortex(*(each.format(**places) for each in FOLDER_COMMANDS[command]))
+    told = " ".join((found.stdout + found.stderr).split())
+    assert f"{name} is {kind}: of a folder, only files are read" in told
+    assert found.exit_code
+
+
+def test_a_pipe_that_is_named_by_itself_is_read(cortex: Any, resource: Path, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "policy.json")
+    writing = Thread(target=pipe.write_text, args=(GOOD, "utf-8"))
+    writing.start()
+    assert cortex("evaluate", "--policy", pipe, "--resource", resource).exit_code == 0
+    writing.join()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("policy", "lint", "/dev/zero"),
+        ("policy", "lint", "{folder}"),
+        ("policy", "test", "{folder}/big.yaml"),
+        ("policy", "fmt", "--check", "/dev/zero"),
+        ("policy", "fmt", "-"),
+        ("evaluate", "--policy", "/dev/zero", "--resource", "{resource}"),
+        ("evaluate", "--policy", "{folder}", "--resource", "{resource}"),
+        ("evaluate", "--policy", "storage-minimum-tls", "--parameters", "@/dev/zero", "--resource", "{resource}"),
+        ("evaluate", "--policy", "storage-minimum-tls", "--parameter", "@/dev/zero", "--resource", "{resource}"),
+    ],
+    ids=" ".join,
+)
+def test_no_file_is_read_further_than_its_bound(
+    cortex: Any, resource: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(input_file, "TEXT_FILE_BYTES", 1 << 20)
+    (folder := tmp_path / "f").mkdir()
+    for name in ("big.json", "big.yaml"):
+        with (folder / name).open("wb") as file:
+            file.truncate(1 << 40)
+    found = cortex(*(each.format(folder=folder, resource=resource) for each in arguments), stdin=b" " * (2 << 20))
+    told = " ".join((found.stdout + found.stderr + str(found.exception)).replace("│", " ").split())
+    assert "cannot be read: it has more than 1 MB" in told
+    assert found.exit_code
