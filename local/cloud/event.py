@@ -1,12 +1,14 @@
 """Events: posts every write to a webhook, in the schema of Event Grid.
 
-Source: Azure Event Grid, "Azure subscription as an Event Grid source"; "Event Grid event schema".
+Source: Azure Event Grid, "Azure subscription as an Event Grid source"; "Event Grid event schema"; "Event Grid message
+delivery and retry".
 """
 
 import logging
 import threading
 import urllib.error
 import urllib.request
+from operator import itemgetter
 from urllib.parse import urlsplit
 
 import orjson
@@ -18,17 +20,19 @@ from shared.domain.error import InvalidInput
 from shared.domain.resource import Json
 
 _BATCH_EVENTS = 100
-_POST_TIMEOUT_SECONDS = 10.0
-_RETRY_SECONDS = 2.0
-_SERVER_ERROR = 500
+_POST_TIMEOUT_SECONDS = 30.0
+_RETRY_SECONDS = 2.0  # the first time ten in Azure, then longer
+_NOT_RETRIED = frozenset({400, 401, 403, 413})
+"""What a webhook answers to an event that is then dropped: "endpoints and errors for which retry doesn't happen"."""
 _log = logging.getLogger(__name__)
 
 
 class WebhookDelivery:
-    """Posts what was written, in order, from a thread of its own; `token` is sent as a bearer token.
+    """Posts what was written, in no particular order, from a thread of its own; `token` is sent as a bearer token.
 
-    A receiver that cannot be reached is tried again, as Event Grid does; what it refuses is logged and skipped. The
-    store keeps the last sequence number delivered, so a cloud that is started again continues from there.
+    What fails is tried again, after what comes behind it; what the receiver refuses as wrong or not allowed is logged
+    and dropped. A receiver that cannot be reached is waited for. The store keeps the sequence number up to which all is
+    delivered, so a cloud that is started again continues from there.
     """
 
     def __init__(self, cloud: Cloud, url: str, token: str | None = None) -> None:
@@ -39,6 +43,8 @@ class WebhookDelivery:
         self._cloud = cloud
         self._url = url
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        self._sent = int(cloud.store.fact("delivered") or 0)
+        self._failed: list[list[dict[str, Json]]] = []
         self._halt = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sandbox-events", daemon=True)
@@ -60,26 +66,43 @@ class WebhookDelivery:
 
     def _run(self) -> None:
         while not self._halt.is_set():
-            self._wake.wait()
+            if not self._failed:
+                self._wake.wait()
             # Cleared before the store is read: a write that comes meanwhile wakes the thread again.
             self._wake.clear()
             while not self._halt.is_set() and self._deliver():
                 pass
+            if self._failed and not self._halt.wait(_RETRY_SECONDS):
+                self._retry()
 
     def _deliver(self) -> bool:
         """Send one batch. Return whether there was one."""
-        writes = self._cloud.store.writes(int(self._cloud.store.fact("delivered") or 0), _BATCH_EVENTS)
+        writes = self._cloud.store.writes(self._sent, _BATCH_EVENTS)
         if not writes:
             return False
-        # Noted after the post: a crash in between delivers the batch twice, as Event Grid may.
-        if not self._post([make_event(self._cloud, write) for write in writes]):
+        settled = self._post(writes)
+        if settled is None:
             self._halt.wait(_RETRY_SECONDS)
             return True
-        self._cloud.store.remember("delivered", str(writes[-1]["sequence"]))
+        if not settled:
+            self._failed.append(writes)
+        self._sent = int(writes[-1]["sequence"])
+        self._remember()
         return True
 
-    def _post(self, events: list[dict[str, Json]]) -> bool:
-        """Post a batch. Return whether it is settled: a client error is too, as it would be the same again."""
+    def _retry(self) -> None:
+        self._failed = [writes for writes in self._failed if not self._post(writes)]
+        self._remember()
+
+    def _remember(self) -> None:
+        """Note up to where all is delivered; after a crash what is behind comes twice, as it may from Event Grid."""
+        oldest = min((int(writes[0]["sequence"]) for writes in self._failed), default=self._sent + 1)
+        self._cloud.store.remember("delivered", str(oldest - 1))
+
+    def _post(self, writes: list[dict[str, Json]]) -> bool | None:
+        """Post a batch. Return whether it is settled, delivered or dropped; None when nobody answers."""
+        # By their ids, which say nothing of their order: subscribers may receive events out of order.
+        events = sorted((make_event(self._cloud, write) for write in writes), key=itemgetter("id"))
         headers = {"Content-Type": "application/json", "aeg-event-type": "Notification", **self._authorization}
         request = urllib.request.Request(self._url, orjson.dumps(events), headers)  # noqa: S310 - the scheme was checked
         try:
@@ -88,10 +111,9 @@ class WebhookDelivery:
         except urllib.error.HTTPError as error:
             error.close()
             _log.warning("the webhook refused %d events: %s", len(events), error)
-            # Logged and skipped, or the events behind it would wait for ever.
-            return error.code < _SERVER_ERROR
+            return error.code in _NOT_RETRIED
         except OSError:
-            return False
+            return None
         return True
 
 

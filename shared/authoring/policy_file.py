@@ -60,9 +60,14 @@ def policies_of(value: Json) -> tuple[FiledPolicy, ...]:
     """Return the policies of the value of a file; an object without a shape counts as a definition.
 
     Raises:
-        InvalidDefinition: a list or a page without a policy.
+        InvalidDefinition: a list or a page without a policy, or a file of exemptions, which are none.
     """
     found = tuple(_policies(value, ()))
+    if not found and _are_exemptions(value):
+        raise InvalidDefinition(
+            "these are policy exemptions, and no definition, initiative or assignment: nothing in them is checked",
+            path="$",
+        )
     if not found and not isinstance(value, Mapping):
         raise InvalidDefinition("there is no definition, initiative or assignment in it", path="$")
     return found or (FiledPolicy(dict(value)),)
@@ -148,6 +153,19 @@ def with_parameters(policy: FiledPolicy, value: Json) -> FiledPolicy:
     """
     inner = lowered(value).get("parameters") if isinstance(value, Mapping) else None
     return replace(policy, source={"parameters": inner if isinstance(inner, Mapping) else value, **policy.source})
+
+
+def _are_exemptions(value: Json) -> bool:
+    """Return whether a value is an exemption or a list of them: as Azure has them, a page, or a file of EPAC."""
+    low = lowered(value) if isinstance(value, Mapping) else {}
+    listed = low.get("exemptions", low.get("value")) if low else value
+    items = listed if isinstance(listed, list) else [value]
+    return bool(items) and all(isinstance(each, Mapping) and _is_exemption(lowered(each)) for each in items)
+
+
+def _is_exemption(low: Mapping[str, Json]) -> bool:
+    inner = low.get("properties")
+    return "exemptioncategory" in low or (isinstance(inner, Mapping) and "exemptioncategory" in lowered(inner))
 
 
 def _are_members(value: list[Any]) -> bool:

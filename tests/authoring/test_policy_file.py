@@ -261,3 +261,24 @@ def test_strings_over_several_lines_are_taken_as_templates_write_them() -> None:
 def test_a_line_end_that_closes_no_string_is_still_broken_json() -> None:
     with pytest.raises(InvalidDefinition, match="not JSON"):
         read_policies('{"properties": {"displayName": "cut\n')
+
+
+EXEMPTED = {"exemptionCategory": "Waiver", "policyAssignmentId": "/a", "scope": "/subscriptions/s"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"exemptions": [{"name": "x", **EXEMPTED}]},
+        [{"name": "x", **EXEMPTED}],
+        {"value": [{"type": "Microsoft.Authorization/policyExemptions", "properties": EXEMPTED}]},
+        {"name": "x", "properties": EXEMPTED},
+    ],
+    ids=["file", "list", "page", "one"],
+)
+def test_exemptions_are_told_to_be_no_policies(value: Any) -> None:
+    (remark,) = lint_text(json.dumps(value), FACTS)
+    assert remark.message == (
+        "these are policy exemptions, and no definition, initiative or assignment: nothing in them is checked"
+    )
+    assert not has_policy(value)
