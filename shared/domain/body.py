@@ -72,7 +72,8 @@ PATCH of other types takes tags only (IoT hubs, AKS, application gateways), a fe
 gives a meaning to what is left out (caching of Front Door routes), or does not exist.
 """
 
-_JSON_MERGE_PATCH = frozenset({"microsoft.app/containerapps"})
+_CONTAINER_APP = "microsoft.app/containerapps"
+_JSON_MERGE_PATCH = frozenset({_CONTAINER_APP})
 """The types whose PATCH the reference calls a JSON merge patch (RFC 7396): null removes."""
 
 _MASKED = re.compile(r"\*{3,}|(?:.*[=;])?\w+=\*{3,}(?:;.*)?", re.DOTALL)
@@ -136,8 +137,21 @@ def request_body(
     return "PATCH", {**patch, "tags": dict(after["tags"])} if "tags" in patch else patch
 
 
+def hidden_secret(resource_type: str, body: Body) -> str | None:
+    """Return the path of the first secret in a body to be written that the service does not show; else None.
+
+    It was left out or masked when the body was read, so that it cannot be written back.
+    """
+    properties = body.get("properties")
+    if resource_type.lower() == _CONTAINER_APP and isinstance(properties, Mapping):
+        for at, secret in enumerate((properties.get("configuration") or {}).get("secrets") or ()):
+            if not (secret.get("value") or (secret.get("keyVaultUrl") and secret.get("identity"))):
+                return f"properties.configuration.secrets[{at}].value"
+    return masked_member(properties, "properties")
+
+
 def masked_member(value: Json, path: str = "") -> str | None:
-    """Return the path of the first member that is shown masked, so that what is there cannot be written; else None."""
+    """Return the path of the first member that is shown masked; else None."""
     if isinstance(value, str):
         return path if _MASKED.fullmatch(value) else None
     if isinstance(value, Mapping):

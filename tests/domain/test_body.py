@@ -11,6 +11,7 @@ from shared.domain.body import (
     comparable,
     contradicts,
     fingerprint,
+    hidden_secret,
     holds,
     is_outcome,
     masked_member,
@@ -266,3 +267,22 @@ def test_a_leaf_holds_where_it_means_the_same(now: Any, after: Any, *, expected:
 )
 def test_what_a_service_shows_masked_is_found(shown: Any, *, expected: bool) -> None:
     assert masked_member({"properties": shown}) == ("properties.a[0].connectionString" if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "expected"),
+    [
+        ([{"name": "a"}], "properties.configuration.secrets[0].value"),
+        (
+            [{"name": "a", "value": "x"}, {"name": "b", "keyVaultUrl": "https://v/b"}],
+            "properties.configuration.secrets[1].value",
+        ),
+        ([{"name": "a", "keyVaultUrl": "https://v/a", "identity": "System"}], None),
+        (None, None),
+    ],
+)
+def test_a_secret_of_a_container_app_without_its_value_is_hidden(secrets: Any, expected: str | None) -> None:
+    body = {"properties": {"configuration": {"secrets": secrets}}}
+    assert hidden_secret("Microsoft.App/containerApps", body) == expected
+    assert hidden_secret(NSG, body) is None
+    assert hidden_secret("Microsoft.App/containerApps", {"properties": {"template": {}}}) is None

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from shared.domain.arm_id import type_of
-from shared.domain.body import masked_member, request_body
+from shared.domain.body import hidden_secret, request_body
 from shared.domain.error import Conflict, CortexError, InvalidInput, Stale
 from shared.domain.finding import finding_id
 from shared.domain.item import ItemOutcome, RemediationItem
@@ -267,15 +267,16 @@ def _put_back(active: _ActiveItem, seen: ObservedResource) -> bool:
 
 
 def _way_back(seen: ObservedResource) -> tuple[Method, dict[str, Json] | None]:
-    """Return the write that leads back to what was there; InvalidInput where that has a mask in place of a secret."""
+    """Return the write that leads back to what was there; InvalidInput where a secret in it is not shown."""
     operation, before = seen.operation, seen.before
     if before is None:
         return "DELETE", None
-    method, body = request_body(type_of(operation.resource_id), seen.now.body if seen.now else None, before)
-    if masked := masked_member(body.get("properties"), "properties"):
+    kind = type_of(operation.resource_id)
+    method, body = request_body(kind, seen.now.body if seen.now else None, before)
+    if hidden := hidden_secret(kind, body):
         raise InvalidInput(
-            f"{operation.resource_id} can only be put back whole, and Azure shows the secret in {masked} as '****', "
-            "which would take its place: undo the change by hand"
+            f"{operation.resource_id} can only be put back whole, and Azure does not show the secret in {hidden}, so "
+            "that it cannot be written back: undo the change by hand"
         )
     return method, body
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from shared.domain import tag
 from shared.domain.arm_id import subscription_of, type_of
-from shared.domain.body import fingerprint, masked_member, request_body
+from shared.domain.body import fingerprint, hidden_secret, request_body
 from shared.domain.difference import differences
 from shared.domain.error import CortexError, Forbidden, InvalidInput, Malformed, NotFound, Throttled, Unavailable
 from shared.domain.finding import Finding, resource_key
@@ -140,10 +140,10 @@ class Planning:
         if told:
             raise InvalidInput(f"Azure would refuse the tags of {target.resource_id}: {told.message}")
         method, body = request_body(type_of(target.resource_id), before, target.after)
-        if masked := masked_member(body.get("properties"), "properties"):
+        if hidden := hidden_secret(type_of(target.resource_id), body):
             raise InvalidInput(
-                f"{target.resource_id} can only be written whole, and Azure shows the secret in {masked} as '****', "
-                "which would take its place: change it by hand, or let it use an identity instead of the key first"
+                f"{target.resource_id} can only be written whole, and Azure does not show the secret in {hidden}, so "
+                "that it cannot be written back: change it by hand, or let it use an identity instead of the key first"
             )
         after = fingerprint(target.after)
         assert after is not None  # there is a body
@@ -192,13 +192,13 @@ class Planning:
 
 
 def _rollback_note(target: Target) -> str | None:
-    """Return what to know before approving where a rollback would have to write what is shown masked; else None."""
+    """Return what to know before approving where a rollback would have to write a secret that is not shown."""
     if target.before is None:
         return None
-    body = request_body(type_of(target.resource_id), target.after, target.before.body)[1]
-    masked = masked_member(body.get("properties"), "properties")
-    told = f"a rollback cannot put back {target.resource_id}: Azure shows the secret in {masked} as '****'"
-    return told if masked else None
+    kind = type_of(target.resource_id)
+    hidden = hidden_secret(kind, request_body(kind, target.after, target.before.body)[1])
+    told = f"a rollback cannot put back {target.resource_id}: Azure does not show the secret in {hidden}"
+    return told if hidden else None
 
 
 def refused(resource_id: str, found: Sequence[Finding], reason: str) -> PlanItem:
