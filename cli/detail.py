@@ -4,17 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cli import terminal
-from cli.client import LARGE_RESPONSE_BYTES, Client
+from cli.client import LARGE_RESPONSE_BYTES, Client, QueryParameters
 from cli.listing import plain
 
 LIST_ITEMS = 20
 """Items of a list inside of a thing that are printed."""
 
 
-def print_thing(path: str, *, json: bool, without: frozenset[str] = frozenset()) -> None:
+def print_thing(
+    path: str, *, json: bool, without: frozenset[str] = frozenset(), query: QueryParameters | None = None
+) -> None:
     """Read a thing of the API and print it; `without` names members that only `--json` prints."""
     with Client() as api:
-        found = api.get(path, dict[str, Any], most=LARGE_RESPONSE_BYTES)
+        found = api.get(path, dict[str, Any], most=LARGE_RESPONSE_BYTES, query=query or {})
     if json:
         terminal.print_json(found)
     else:

@@ -20,6 +20,8 @@ Name = Annotated[str, typer.Argument(help="id of a framework", metavar="ID")]
 ControlStateOption = Annotated[list[ControlState] | None, listing.only_option("state", ControlState)]
 ControlKindOption = Annotated[list[ControlKind] | None, listing.only_option("kind", ControlKind)]
 
+BaselineOption = Annotated[str | None, typer.Option(help="only the controls of this baseline: low, moderate or high")]
+
 
 @app.command("list")
 def list_frameworks(
@@ -37,9 +39,9 @@ def list_frameworks(
 
 
 @app.command("show")
-def show_framework(name: Name, json: listing.JsonOption = False) -> None:
-    """Show a framework: its controls by state and by how they are shown."""
-    detail.print_thing(address("frameworks", name), json=json)
+def show_framework(name: Name, baseline: BaselineOption = None, json: listing.JsonOption = False) -> None:
+    """Show a framework, or one of its baselines: its controls by state and by how they are shown."""
+    detail.print_thing(address("frameworks", name), json=json, query={"baseline": baseline})
 
 
 @app.command("controls")
@@ -48,6 +50,7 @@ def list_controls(
     state: ControlStateOption = None,
     kind: ControlKindOption = None,
     family: Annotated[str | None, typer.Option(help="only of this family, by its whole name")] = None,
+    baseline: BaselineOption = None,
     limit: listing.LimitOption = listing.LIMIT,
     all_: listing.AllOption = False,
     columns: listing.ColumnsOption = None,
@@ -61,7 +64,7 @@ def list_controls(
         "controls",
         ("id", "state", "kind", "title", "reason"),
     )
-    query = {"state": state, "kind": kind, "family": family}
+    query = {"state": state, "kind": kind, "family": family, "baseline": baseline}
     listing.print_list(controls, query, ListOptions(limit, all_, columns, csv, json))
 
 

@@ -26,9 +26,13 @@ def framework_list(request: Request, caller: Authorized, asked: Annotated[PageRe
 
 
 @router.get("/frameworks/{id}", response_model=FrameworkSummary)
-def framework_get(request: Request, caller: Authorized, id: str) -> Response:
-    """Return one framework: its controls by state and by how they are shown."""
-    found = framework.get(id, store=caller.store, catalog=caller.ports.catalog, policies=lambda: caller.policies)
+def framework_get(
+    request: Request, caller: Authorized, id: str, baseline: Annotated[str | None, Query(max_length=64)] = None
+) -> Response:
+    """Return one framework, or one of its baselines: its controls by state and by how they are shown."""
+    found = framework.get(
+        id, baseline, store=caller.store, catalog=caller.ports.catalog, policies=lambda: caller.policies
+    )
     return response.ok(request, found)
 
 

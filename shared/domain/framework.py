@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from shared.domain.error import NotFound
 from shared.domain.model import AnyCase, Model
 from shared.domain.page import PageRequest
 from shared.domain.policy import Severity
@@ -37,6 +38,7 @@ class FrameworkControl(Model):
     title: str = Field(min_length=1)
     family: str = Field(min_length=1)
     responsibility: Responsibility
+    baselines: tuple[str, ...] = Field(default=(), description="the baselines of the framework that it is part of")
 
 
 class Framework(Model):
@@ -48,6 +50,21 @@ class Framework(Model):
     url: str = Field(pattern=r"^https://")
     note: str = ""
     controls: tuple[FrameworkControl, ...]
+
+    def within(self, baseline: str | None) -> Self:
+        """Return the framework with the controls of one of its baselines alone; as it is for None.
+
+        Raises:
+            NotFound: it has no such baseline.
+        """
+        if baseline is None:
+            return self
+        kept = tuple(each for each in self.controls if baseline in each.baselines)
+        if not kept:
+            there = sorted({name for each in self.controls for name in each.baselines})
+            choice = f"it has {', '.join(there)}" if there else "it has none"
+            raise NotFound(f"{self.id} has no baseline {baseline[:80]}; {choice}", path="baseline")
+        return self.model_copy(update={"controls": kept})
 
 
 class ControlKind(StrEnum):
@@ -107,6 +124,7 @@ class ControlSummary(StateCounts):
     id: str
     title: str
     family: str
+    baselines: tuple[str, ...]
     kind: ControlKind
     state: ControlState
     reason: str = Field(description="why it stands so")
@@ -136,9 +154,10 @@ class ControlListing(PageRequest):
     state: tuple[ControlState, ...] = ()
     kind: tuple[ControlKind, ...] = ()
     family: str | None = Field(default=None, description="only of this family, by its whole name")
+    baseline: str | None = Field(default=None, description="only those of this baseline: low, moderate or high of NIST")
 
     def has(self, control: ControlSummary) -> bool:
-        """Return whether a control matches."""
+        """Return whether a control matches, of those of the baseline."""
         return (
             (not self.state or control.state in self.state)
             and (not self.kind or control.kind in self.kind)
@@ -148,10 +167,7 @@ class ControlListing(PageRequest):
 
 def control_summaries(framework: Framework, policies: Iterable[MappedPolicy]) -> list[ControlSummary]:
     """Return how each control of a framework stands, in its order; `policies` are those that are mapped to it."""
-    mapped: dict[str, list[MappedPolicy]] = {}
-    for each in sorted(policies, key=lambda each: (each.policy, each.assignment, each.reference)):
-        for control in each.controls:
-            mapped.setdefault(control, []).append(each)
+    mapped = _by_control(policies)
     return [_control_summary(each, mapped.get(each.id, ())) for each in framework.controls]
 
 
@@ -159,21 +175,32 @@ def account(framework: Framework, policies: Iterable[MappedPolicy]) -> Framework
     """Return what the controls of a framework add up to; a policy that is mapped to several of them counts once."""
     ids = {each.id for each in framework.controls}
     mapped = [each for each in policies if not ids.isdisjoint(each.controls)]
-    controls = control_summaries(framework, mapped)
-    states, kinds = Counter(each.state for each in controls), Counter(each.kind for each in controls)
+    by_control = _by_control(mapped)
+    kinds = Counter(_kind(each, by_control.get(each.id, ())) for each in framework.controls)
+    # Of the many controls that no policy is mapped to, nothing is added up: a page shows all frameworks at once.
+    states = Counter(_state(_sum(by_control[each])) for each in ids & by_control.keys())
+    states[ControlState.NOT_ASSESSED] += len(ids - by_control.keys())
     return FrameworkSummary(
-        **_added(mapped),
+        **dict(_sum(mapped)),
         **framework.model_dump(exclude={"controls"}),
-        control_count=len(controls),
+        control_count=len(framework.controls),
         states={each: states[each] for each in ControlState},
         kinds={each: kinds[each] for each in ControlKind},
-        not_assessable=len(controls) - kinds[ControlKind.AUTOMATED],
+        not_assessable=len(framework.controls) - kinds[ControlKind.AUTOMATED],
         weighted_score=_weighted_score(mapped),
     )
 
 
+def _by_control(policies: Iterable[MappedPolicy]) -> dict[str, list[MappedPolicy]]:
+    mapped: dict[str, list[MappedPolicy]] = {}
+    for each in sorted(policies, key=lambda each: (each.policy, each.assignment, each.reference)):
+        for control in each.controls:
+            mapped.setdefault(control, []).append(each)
+    return mapped
+
+
 def _control_summary(control: FrameworkControl, policies: Sequence[MappedPolicy]) -> ControlSummary:
-    counts = StateCounts.model_validate(_added(policies))
+    counts = _sum(policies)
     kind, state = _kind(control, policies), _state(counts)
     return ControlSummary(
         **dict(counts),
@@ -231,8 +258,8 @@ def _reason(kind: ControlKind, state: ControlState, counts: StateCounts) -> str:
     }[kind]
 
 
-def _added(policies: Iterable[StateCounts]) -> dict[str, int | float | None]:
-    """Return the fields of `StateCounts` for all evaluations of some policies."""
+def _sum(policies: Iterable[StateCounts]) -> StateCounts:
+    """Return all evaluations of some policies."""
     states: Counter[str] = Counter()
     for each in policies:
         states[State.COMPLIANT] += each.compliant
@@ -240,7 +267,7 @@ def _added(policies: Iterable[StateCounts]) -> dict[str, int | float | None]:
         states[State.UNKNOWN] += each.unknown
         states[State.EXEMPT] += each.exempt
         states[State.ERROR] += each.error
-    return state_counts(states)
+    return StateCounts.model_validate(state_counts(states))
 
 
 def _weighted_score(policies: Iterable[MappedPolicy]) -> float | None:

@@ -30,17 +30,22 @@ def list_(asked: PageRequest, *, store: Store, catalog: Catalog, policies: Polic
     )
 
 
-def get(framework_id: str, *, store: Store, catalog: Catalog, policies: Policies) -> FrameworkSummary:
-    """Return what the controls of a framework add up to; NotFound, also before the first scan has ended."""
-    framework = _find(framework_id, catalog)
+def get(
+    framework_id: str, baseline: str | None = None, *, store: Store, catalog: Catalog, policies: Policies
+) -> FrameworkSummary:
+    """Return what the controls of a framework, or of a baseline of it, add up to.
+
+    NotFound, also for a baseline that it has not, and before the first scan has ended.
+    """
+    framework = _find(framework_id, catalog).within(baseline)
     return account(framework, _evaluated(store, policies)(framework))
 
 
 def controls(
     framework_id: str, asked: ControlListing, *, store: Store, catalog: Catalog, policies: Policies
 ) -> Page[ControlSummary]:
-    """List how the controls of a framework stand, in its order; NotFound, also before the first scan has ended."""
-    framework = _find(framework_id, catalog)
+    """List how the controls of a framework stand, in its order; NotFound as in `get`."""
+    framework = _find(framework_id, catalog).within(asked.baseline)
     found = control_summaries(framework, _evaluated(store, policies)(framework))
     # A cursor holds a place in the framework's own order, in which AC-2 comes before AC-10.
     places = {each.id: f"{place:06}" for place, each in enumerate(framework.controls)}

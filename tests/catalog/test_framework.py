@@ -8,8 +8,16 @@ from shared.adapters.local.catalog import PackagedCatalog
 from shared.domain.framework import Responsibility
 from tests.catalog.conftest import FRAMEWORKS
 
-SIZES = {"nist-800-53-r5": 298, "iso-27001-2022": 93, "soc-2": 61}
-"""Controls that the publishers count: base controls not withdrawn, Annex A, criteria of all five categories."""
+SIZES = {"nist-800-53-r5": 300, "iso-27001-2022": 93, "soc-2": 61}
+"""Controls that the publishers count: base controls not withdrawn, Annex A, criteria of all five categories.
+
+NIST: 298 of September 2020, IA-13 of Release 5.1.1 and SA-24 of Release 5.2.0.
+"""
+NIST_CONTROLS = 1007 + 4 + 3
+"""Controls and enhancements not withdrawn: of September 2020, added by Release 5.1.1 (IA-13 with three enhancements),
+and by Release 5.2.0 (SA-15(13), SA-24, SI-2(7)). Source: NIST SP 800-53, control catalog and release notes."""
+NIST_BASELINES = {"low": 149, "moderate": 287, "high": 370}
+"""Source: NIST SP 800-53B, the controls of each security baseline."""
 
 
 def test_there_are_six_frameworks(catalog: PackagedCatalog) -> None:
@@ -26,6 +34,14 @@ def test_no_control_is_listed_twice(framework: str, catalog: PackagedCatalog) ->
 def test_lists_are_complete_where_they_say_so(framework: str, size: int, catalog: PackagedCatalog) -> None:
     controls = next(each.controls for each in catalog.frameworks() if each.id == framework)
     assert sum("(" not in each.id for each in controls) == size
+
+
+def test_the_catalog_of_nist_has_all_enhancements_and_baselines(catalog: PackagedCatalog) -> None:
+    nist = next(each for each in catalog.frameworks() if each.id == "nist-800-53-r5")
+    assert len(nist.controls) == NIST_CONTROLS
+    assert Counter(name for each in nist.controls for name in each.baselines) == NIST_BASELINES
+    low, moderate, high = ({each.id for each in nist.within(name).controls} for name in NIST_BASELINES)
+    assert low < moderate < high
 
 
 def test_every_framework_has_controls_that_no_policy_can_show(catalog: PackagedCatalog) -> None:

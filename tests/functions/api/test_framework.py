@@ -35,7 +35,7 @@ def test_controls_come_in_the_order_of_the_framework_page_by_page(api: Api) -> N
     for name, ids in wanted.items():
         found, cursor = list[str](), ""
         while True:
-            page = api.get(f"/frameworks/{name}/controls?limit=7{cursor and f'&cursor={cursor}'}").json()
+            page = api.get(f"/frameworks/{name}/controls?limit=97{cursor and f'&cursor={cursor}'}").json()
             found += [each["id"] for each in page["items"]]
             if not page["nextCursor"]:
                 break
@@ -56,6 +56,17 @@ def test_a_control_that_is_not_met_names_the_policy_that_decides_it(api: Api) ->
         api.get("/frameworks/nist-800-53-r5").json()["kinds"][kind] for kind in ("attested", "inherited")
     )
     assert {each["state"] for each in others["items"]} == {"notAssessed"}
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_baseline_is_a_part_of_its_framework(api: Api) -> None:
+    found = api.get("/frameworks/nist-800-53-r5?baseline=moderate").json()
+    listed = api.get("/frameworks/nist-800-53-r5/controls?baseline=moderate&total=true").json()
+    assert found["controlCount"] == listed["total"] == 287
+    assert all("moderate" in each["baselines"] for each in listed["items"])
+    told = problem(api.get("/frameworks/nist-800-53-r5?baseline=medium"), 404)["detail"]
+    assert told == "nist-800-53-r5 has no baseline medium; it has high, low, moderate"
+    assert "it has none" in problem(api.get("/frameworks/soc-2/controls?baseline=low"), 404)["detail"]
 
 
 @pytest.mark.usefixtures("judged")
