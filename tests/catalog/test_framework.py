@@ -90,6 +90,8 @@ def test_what_no_setting_shows_is_attested_by_a_person(framework: str, control: 
         ("soc-2", "CC8.1", "aks-automatic-upgrade"),  # nobody approves an automatic upgrade
         ("gdpr", "Art.33", "security-contact"),  # an address notifies no authority
         ("nist-800-53-r5", "SC-5", "app-plan-zone-redundant"),
+        ("nist-800-53-r5", "CP-10", "app-plan-zone-redundant"),  # nothing is recovered where nothing fails
+        ("soc-2", "CC6.1", "disk-attached"),  # a disk in no use is a cost, not an access
     ],
 )
 def test_a_policy_does_not_show_what_it_is_not_about(
@@ -101,12 +103,21 @@ def test_a_policy_does_not_show_what_it_is_not_about(
 
 @pytest.mark.parametrize(
     "policy",
-    ["vm-encryption-at-host", "sql-encryption-at-rest", "storage-double-encryption", "data-explorer-disk-encryption"],
+    ["vm-encryption-at-host", "vmss-encryption-at-host", "storage-double-encryption", "data-explorer-disk-encryption"],
 )
-def test_what_decrypts_by_itself_does_not_make_card_numbers_unreadable(policy: str, catalog: PackagedCatalog) -> None:
+def test_encrypted_disks_do_not_show_that_they_are_not_the_only_protection(
+    policy: str, catalog: PackagedCatalog
+) -> None:
     controls = next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0"]
-    assert "3.5.1.2" in controls
-    assert "3.5.1" not in controls
+    assert not {"3.5.1", "3.5.1.2"} & set(controls)
+
+
+def test_an_encrypted_database_is_more_than_encrypted_disks_and_still_decrypts_by_itself(
+    catalog: PackagedCatalog,
+) -> None:
+    entry = next(each for each in catalog.policies() if each.name == "sql-encryption-at-rest")
+    assert "3.5.1.2" in entry.controls["pci-dss-4.0"]
+    assert "3.5.1" not in entry.controls["pci-dss-4.0"]
 
 
 @pytest.mark.parametrize(
