@@ -36,13 +36,37 @@ TENANT = "contoso"
 CATALOG = PackagedCatalog(Path(__file__).parents[2] / "catalog")
 POLICIES = effective_policy.packaged(CATALOG)
 EFFECTS = ["audit", "modify", "deployIfNotExists"]
+ASSIGNMENT = "/providers/Microsoft.Authorization/policyAssignments/security-baseline"
 LOCKS = "Microsoft.Authorization/locks"
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with sandbox(tmp_path_factory.mktemp("cloud") / "cloud.db", resources=300, seed=7) as running:
+        with_container_app(running)
         yield running
+
+
+def app_of(cloud: Sandbox) -> str:
+    locked = tuple(each.partition("/providers/")[0] for each in cloud.ids(LOCKS))
+    groups = (each.partition("/providers/")[0] for each in cloud.ids("Microsoft.Storage/storageAccounts"))
+    group = next(each for each in groups if not each.startswith(locked))
+    return f"{group}/providers/Microsoft.App/containerApps/insecure"
+
+
+def with_container_app(cloud: Sandbox) -> None:
+    """Add a container app that takes plain HTTP and has a secret of its own."""
+    ingress = {"external": True, "allowInsecure": True}
+    configuration = {"secrets": [{"name": "database-password", "value": "x"}], "ingress": ingress}
+    control = ArmControl(ArmConnection(TENANT, cloud.url, StaticToken(cloud.token)))
+    control.write(
+        tenant=TENANT,
+        method="PUT",
+        resource_id=app_of(cloud),
+        api_version="2025-07-01",
+        body={"location": "westeurope", "properties": {"configuration": configuration}},
+    )
+    control.close()
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +145,17 @@ def test_a_fix_is_proven_and_its_rollback_restores_every_byte(world: World, clou
     assert world.run().status == RemediationStatus.ROLLED_BACK
     assert said(cloud, found.resource_id) == before
     assert is_open(world, found)
+
+
+def test_a_container_app_is_fixed_and_put_back_without_the_values_of_its_secrets(world: World, cloud: Sandbox) -> None:
+    app = {"id": app_of(cloud)}
+    before, after = said(cloud, app["id"]), len(cloud.writes())
+    approved(world, world.finding(app, "container-app-https-only", ASSIGNMENT))
+    assert world.run().status == RemediationStatus.SUCCEEDED, world.item().reason
+    world.rollback()
+    assert world.run().status == RemediationStatus.ROLLED_BACK, world.item().reason
+    assert said(cloud, app["id"]) == before
+    assert [each["method"] for each in cloud.writes()[after:]] == ["PATCH", "PATCH"]
 
 
 def strike(world: World, cloud: Sandbox, kind: str, **more: Any) -> None:
