@@ -83,7 +83,7 @@ class EvaluationReason(Model):
 
 
 class EvaluationFix(Model):
-    """One change of the smallest set that is shown to make the resource compliant."""
+    """One change of what a remediation would write, else of the smallest set, that is shown to make it compliant."""
 
     action: Literal["set", "add", "remove", "change", "create"]
     path: str

@@ -32,6 +32,7 @@ from shared.engine.alias import AliasCatalog
 from shared.engine.compile.policy import Policy, compile_definition
 from shared.engine.context import Context
 from shared.engine.effects.application import apply_effects
+from shared.engine.effects.deployment import deployed_over, effect_deployment
 from shared.engine.effects.detail import EffectDetails, EffectOperation, effect_details
 from shared.engine.error import EffectConflict, EvaluationError, InvalidDefinition, NotSupported
 from shared.engine.explain.explanation import Explanation, explain, explain_effective
@@ -59,6 +60,8 @@ __all__ = [
     "apply_effects",
     "compile_definition",
     "compile_set",
+    "deployed_over",
+    "effect_deployment",
     "effect_details",
     "evaluate_expression",
     "expand_template",

@@ -2,4 +2,5 @@
 
 detail        the details of an effect with every expression computed
 application   applies append and modify to a body
+deployment    what deployIfNotExists deploys
 """

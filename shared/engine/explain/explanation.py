@@ -9,10 +9,11 @@ from shared.engine.compile.effect import IF_NOT_EXISTS
 from shared.engine.compile.policy import Policy
 from shared.engine.context import EMPTY_CONTEXT, Context, Frame
 from shared.engine.error import EvaluationError
+from shared.engine.explain.deployed_remedy import Remedy
 from shared.engine.explain.fix import Fixes
 from shared.engine.explain.reason import Reason, grouped, reasons_of, telling
 from shared.engine.explain.related_step import explain_related
-from shared.engine.explain.remedy import Remedy, find_remedy
+from shared.engine.explain.remedy import find_remedy
 from shared.engine.explain.rule_source import RuleSource
 from shared.engine.explain.sentence import and_text
 from shared.engine.explain.step import ExplanationStep, TreeBuilder
@@ -29,8 +30,9 @@ class Explanation:
     """A verdict with what people need to know of it, and the tree behind it.
 
     `title` says what is wrong, else what is wished; `rationale` why it matters; `controls` has the ids of controls by
-    framework. `fixes` are the smallest change that is shown to make the resource compliant; where there is none,
-    `unfixable` says why. `existence` explains the existenceCondition on the nearest related resource.
+    framework. `fixes` are what a remediation of the policy would write, else the smallest change, shown to make the
+    resource compliant; where there is none, `unfixable` says why. `existence` explains the existenceCondition on the
+    nearest related resource.
     """
 
     verdict: Verdict

@@ -39,11 +39,11 @@ class FixTarget:
 
 
 def prove_exact(target: FixTarget, fixes: Iterable[Fix]) -> Fixes:
-    """Return as few of the given fixes as make the resource compliant; none where all of them do not."""
+    """Return the given fixes where they make the resource compliant; none where they do not."""
     found = tuple(fixes)
     if not found or not _complies(target, found):
         return ()
-    return tuple(exact_text(each, target.place(each)) for each in _reduced(target, found, lambda each: each))
+    return tuple(exact_text(each, target.place(each)) for each in found)
 
 
 def prove(target: FixTarget) -> Fixes | None:
@@ -56,7 +56,7 @@ def prove(target: FixTarget) -> Fixes | None:
                 after = apply_fixes(target.body, [fix for fix, _ in attempt])
                 state = State.ERROR if after is None else target.state(after)
                 if state is State.COMPLIANT:
-                    return _told(target, _reduced(target, attempt, lambda pair: pair[0]))
+                    return _told(target, _reduced(target, attempt))
                 if after is not None and state is State.NON_COMPLIANT:
                     following.append((attempt, after))
         starts = following[:_STARTS]
@@ -84,19 +84,19 @@ def _with_named(target: FixTarget, fix: CandidateFix) -> CandidateFix:
     return replace(fix, choices=choices)
 
 
-def _reduced[Item](target: FixTarget, items: Sequence[Item], fix_of: Callable[[Item], Fix]) -> Sequence[Item]:
+def _reduced(target: FixTarget, tried: TriedFixes) -> TriedFixes:
     """Leave out every change without which the resource complies as well."""
-    if len(items) > _REDUCED_FIXES:
-        return items
-    kept = list(items)
-    for item in items:
-        fewer = [each for each in kept if each is not item]
-        if fewer and _complies(target, [fix_of(each) for each in fewer]):
+    if len(tried) > _REDUCED_FIXES:
+        return tried
+    kept = tried
+    for pair in tried:
+        fewer = tuple(each for each in kept if each is not pair)
+        if fewer and _complies(target, [fix for fix, _ in fewer]):
             kept = fewer
     return kept
 
 
-def _told(target: FixTarget, found: Sequence[tuple[Fix, CandidateFix]]) -> Fixes:
+def _told(target: FixTarget, found: TriedFixes) -> Fixes:
     """Return changes as people are told them: an object is removed rather than the only property that it has.
 
     Other values are told only of those that comply too, with any of the other values of the changes before.

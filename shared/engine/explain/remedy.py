@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from shared.domain.merge_patch import merged
 from shared.domain.resource import Body, Json, Resource
@@ -16,6 +16,7 @@ from shared.engine.effects.detail import effect_details
 from shared.engine.error import EffectConflict, EvaluationError
 from shared.engine.explain.body_change import changes_between
 from shared.engine.explain.condition_fix import condition_fix
+from shared.engine.explain.deployed_remedy import Remedy, deployed_remedy, state_after
 from shared.engine.explain.fix import Fixes, is_read_only
 from shared.engine.explain.fix_application import apply_fixes
 from shared.engine.explain.fix_proof import FixTarget, prove, prove_exact
@@ -26,19 +27,10 @@ from shared.engine.explain.place import member_name, open_path
 from shared.engine.explain.rule_source import RuleSource
 from shared.engine.explain.unfixable import is_reported
 from shared.engine.judge.related import lookup_text, related_resources
-from shared.engine.judge.verdict import state_of
 from shared.engine.unknown import Unknown, first_unknown
 
 RELATED = 20
 """Related resources that are tried."""
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """What would make a resource compliant; `related` is the related resource that it changes, where there is one."""
-
-    fixes: Fixes = ()
-    related: Resource | None = None
 
 
 def find_remedy(policy: Policy, frame: Frame, rule: CompiledClause) -> Remedy:
@@ -47,14 +39,14 @@ def find_remedy(policy: Policy, frame: Frame, rule: CompiledClause) -> Remedy:
     if is_reported(policy):
         return Remedy()
     if policy.effect in IF_NOT_EXISTS:
-        return _related_remedy(policy, frame, source)
+        return deployed_remedy(policy, frame) or _related_remedy(policy, frame, source)
 
     def search(body: Body) -> FixSearch:
         return FixSearch(Frame(replace(frame.resource, body=body), frame.context), source)
 
     target = FixTarget(
         frame.resource.body,
-        state=lambda body: _state(policy, replace(frame.resource, body=body), frame),
+        state=lambda body: state_after(policy, replace(frame.resource, body=body), frame),
         options=lambda body: search(body).options(rule, wanted=False),
         named=_named_values(rule, frame),
     )
@@ -62,14 +54,6 @@ def find_remedy(policy: Policy, frame: Frame, rule: CompiledClause) -> Remedy:
         if found := prove_exact(target, changes_between(dict(frame.resource.body), after)):
             return Remedy(found)
     return Remedy(prove(target) or ())
-
-
-def _state(policy: Policy, resource: Resource, frame: Frame) -> State:
-    """Return the state of a changed resource; an evaluation that fails is an error."""
-    try:
-        return state_of(policy, Frame(resource, frame.context))[0]
-    except (EvaluationError, RecursionError):
-        return State.ERROR
 
 
 def _own_changes(policy: Policy, frame: Frame) -> Iterator[Body]:
@@ -132,11 +116,13 @@ def _related_target(
     def state(body: Body) -> State:
         changed = replace(related, body=body)
         if related is frame.resource:
-            return _state(policy, changed, frame)
+            return state_after(policy, changed, frame)
         known = frame.resource.related.get(low)
         others = known if isinstance(known, tuple) else ()
         kept = tuple(each for each in others if each is not related)
-        return _state(policy, replace(frame.resource, related={**frame.resource.related, low: (*kept, changed)}), frame)
+        return state_after(
+            policy, replace(frame.resource, related={**frame.resource.related, low: (*kept, changed)}), frame
+        )
 
     def options(body: Body) -> FixOptions:
         inner = Frame(replace(related, body=body), frame.context, frame)

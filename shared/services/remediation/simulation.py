@@ -8,11 +8,10 @@ from shared.domain.arm_id import type_of
 from shared.domain.body import contradicts, fingerprint
 from shared.domain.error import Forbidden, InvalidInput
 from shared.domain.finding import Finding
-from shared.domain.merge_patch import merged
 from shared.domain.plan import Refusal
 from shared.domain.resource import Body, Resource, Snapshot
 from shared.domain.verdict import State
-from shared.engine import Context
+from shared.engine import Context, deployed_over
 from shared.services.policy.effective_policy import EffectivePolicies
 from shared.services.remediation import fix
 
@@ -65,9 +64,8 @@ class Simulation:
             target = known or self._target(wanted)
             present = known.after if known else target.before.body if target.before else None
             after: Body = wanted.body
-            if wanted.over and present:  # nothing is lost that the fix does not speak of
-                named = ("id", "name", "type")
-                after = merged(present, {name: value for name, value in after.items() if name not in named})
+            if wanted.over and present:
+                after = deployed_over(present, after)
             self.targets[key] = replace(target, after=after)
             self.resource = _with(self.resource, self.targets[key])
 
