@@ -30,16 +30,23 @@ QueryParameters = Mapping[str, str | int | Sequence[str] | None]
 class ApiError(Exception):
     """The API refused, or could not be reached; the message says what to do.
 
-    `path` is the part of the request that was refused, `remediation` the one that is in the way.
+    `path` is the part of the request that was refused, `remediation` or `exemption` what is in the way.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, path: str = "", remediation: str | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        path: str = "",
+        remediation: str | None = None,
+        exemption: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.path = path
         self.remediation = remediation
+        self.exemption = exemption
 
 
 def address(*parts: str) -> str:
@@ -179,7 +186,9 @@ class Client:
             return self._shaped(answer, shape)
         problem = answer.json()
         named = {
-            key: str(problem[key]) for key in ("path", "remediation") if isinstance(problem, dict) and problem.get(key)
+            key: str(problem[key])
+            for key in ("path", "remediation", "exemption")
+            if isinstance(problem, dict) and problem.get(key)
         }
         raise ApiError(_reason(answer), status=answer.status, **named)
 

@@ -146,6 +146,7 @@ def main() -> None:
     except (ApiError, CortexError) as error:
         place = f" ({error.place})" if isinstance(error, Damaged) and error.place else ""
         terminal.print_err("[bold red]✗[/] {}{}", error, place)
-        if isinstance(error, ApiError) and error.remediation:
-            terminal.print_err("Look at it with:\n  cortex remediation show {}", error.remediation)
+        for noun in ("remediation", "exemption"):
+            if known := getattr(error, noun, None):
+                terminal.print_err("Look at it with:\n  cortex {} show {}", noun, known)
         sys.exit(FAILED)

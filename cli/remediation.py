@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli import detail, finding_filter, listing, plan, terminal
+from cli import detail, finding_filter, listing, option_fault, plan, terminal
 from cli.client import Client, address
 from cli.job import goes_on, wait_for_job
 from cli.listing import Listing, ListOptions
@@ -172,7 +172,7 @@ def reject_plan(
 ) -> None:
     """Reject a plan, of which nothing is applied, or a rollback."""
     parts = ("rollback", "reject") if rollback else ("reject",)
-    with Client(role="approver") as api:
+    with Client(role="approver") as api, option_fault.named_options({"reason": "--reason"}):
         known = api.post(address("remediations", remediation, *parts), Remediation, {"reason": reason})
         _print_ended(api, known, wait=False, json=json)
 

@@ -117,7 +117,7 @@ def record(api: Recorder) -> None:
         api.call(name)
     _estate(api)
     _remediation(api)
-    first, second, third = (_exempted(api) for _ in range(3))
+    first, second, third = (_exempted(api, number) for number in range(1, 4))
     api.call("exemption_approve", id=first)
     api.until("exemption_get", lambda now: now["status"] == "active", id=first)
     api.call("exemption_list", limit="2")
@@ -127,8 +127,8 @@ def record(api: Recorder) -> None:
     api.call("change_accept")
 
 
-def _exempted(api: Recorder) -> str:
-    found = api.see("finding_list", policy=POLICY, state="nonCompliant", open="true").json()["items"][-1]
+def _exempted(api: Recorder, number: int) -> str:
+    found = api.see("finding_list", policy=POLICY, state="nonCompliant", open="true").json()["items"][-number]
     known = {"scope": found["resourceId"], "assignment": found["assignment"], "references": [found["reference"]]}
     said = {"reason": "Devices in the field speak plain HTTP until autumn.", "owner": "platform@example.com"}
     ends = (datetime.now(UTC) + timedelta(days=30)).isoformat()

@@ -9,6 +9,7 @@ from functions.api.http import response
 from functions.api.http.access import Authorized
 from functions.api.http.idempotency import Idempotent
 from functions.api.http.route import make_router
+from shared.domain.approval import DecisionReason
 from shared.domain.exemption import Exemption, ExemptionListing, ExemptionRequest
 from shared.domain.model import Model
 from shared.domain.page import Page
@@ -40,7 +41,7 @@ REJECTION_EXAMPLES = {"too wide": {"value": {"reason": "One account is enough: a
 class ExemptionRejection(Model):
     """The reason for rejecting an exemption."""
 
-    reason: str = Field(min_length=1, max_length=1000)
+    reason: DecisionReason = Field(max_length=1000, description="why, in a sentence, for whoever asked for it")
 
 
 @router.post("/exemptions", status_code=202, response_model=Exemption)

@@ -11,6 +11,7 @@ from functions.api.http.access import Authorized
 from functions.api.http.idempotency import Idempotent
 from functions.api.http.route import make_router
 from shared.domain import validation_message
+from shared.domain.approval import DecisionReason
 from shared.domain.difference import Difference
 from shared.domain.item import ItemOutcome, RemediationItem, RemediationItemListing
 from shared.domain.model import Model
@@ -53,7 +54,7 @@ class ApprovalRequest(Model):
 class RejectionRequest(Model):
     """The reason for rejecting a plan, or a rollback."""
 
-    reason: str = Field(min_length=1, max_length=1000)
+    reason: DecisionReason = Field(max_length=1000, description="why, in a sentence, for whoever asked for it")
 
 
 class PlanItemView(PlanItem):

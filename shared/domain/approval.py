@@ -2,6 +2,9 @@
 
 import unicodedata
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from shared.domain.error import Forbidden
 from shared.domain.identity import SYSTEM_SUBJECT, Caller, CallerKind
@@ -16,6 +19,22 @@ class ApprovableAction(StrEnum):
 
 
 _REQUIRED = frozenset(ApprovableAction)
+REASON_CHARACTERS = 10
+
+
+def _check_reason(given: str) -> str:
+    """Refuse what says nothing: fewer than two words."""
+    reason = given.strip()
+    if len(reason) < REASON_CHARACTERS or len(reason.split()) < 2:  # noqa: PLR2004 - a word is no reason
+        raise ValueError(f"say in a sentence why: at least {REASON_CHARACTERS} characters and two words")
+    return reason
+
+
+# The length is for the reference alone: the check has words for it.
+DecisionReason = Annotated[
+    str, AfterValidator(_check_reason), Field(json_schema_extra={"minLength": REASON_CHARACTERS})
+]
+"""Why somebody asks for an exemption, or rejects what another asked for."""
 
 
 def required(action: ApprovableAction) -> bool:

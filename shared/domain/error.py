@@ -10,6 +10,7 @@ CortexError
 │   ├── Busy           somebody else works on it; `retry_after` in seconds
 │   ├── AlreadyExists  create of something that is there
 │   ├── Underway       a remediation that has not ended is about it already; `remediation` is its id
+│   ├── Requested      the same exemption is pending or in force; `exemption` is its id
 │   ├── Locked         a lock forbids the write; waiting does not help
 │   ├── Stale          the etag or sequence has moved on
 │   └── Overtaken      a later scan has taken over, or this one was stopped
@@ -87,6 +88,14 @@ class Underway(Conflict):
     def __init__(self, message: str, *, remediation: str, path: str | None = None) -> None:
         super().__init__(message, path=path)
         self.remediation = remediation
+
+
+class Requested(Conflict):
+    """The same exemption is pending or in force; `exemption` is its id."""
+
+    def __init__(self, message: str, *, exemption: str, path: str | None = None) -> None:
+        super().__init__(message, path=path)
+        self.exemption = exemption
 
 
 class Locked(Conflict):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from shared.domain import transition
+from shared.domain.approval import DecisionReason
 from shared.domain.event import Event, Recorded
 from shared.domain.model import Model, Timestamp
 from shared.domain.page import PageRequest
@@ -26,33 +27,23 @@ _GROUP_PATTERN, _PROVIDER_PATTERN = (
 EXEMPTION_SCOPE_PATTERN = f"^/{_any_case_pattern('subscriptions')}/[^/]+({_GROUP_PATTERN})?({_PROVIDER_PATTERN})*$"
 
 
-REASON_CHARACTERS = 10
 _UPN = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GROUP = re.compile(r"[^\W_][^@\x00-\x1f\x7f]*[^\s@]")
-"""The name of a group. Source: Microsoft Graph, "group resource type": a display name has at most 256 characters."""
+_GROUP_PARTS = re.compile(r"[^\W\d_]+[\s._/-]+\w|\d[\s._/-]*[^\W\d_]|[^\W\d_]\d")
+"""What tells the name of a group from a first name: a second word, or a digit."""
 _NOBODY = frozenset({"n/a", "na", "none", "nobody", "no one", "unknown", "tbd", "todo", "me", "null", "owner"})
 
 
-def _check_reason(given: str) -> str:
-    """Refuse what says nothing: fewer than two words."""
-    reason = given.strip()
-    if len(reason) < REASON_CHARACTERS or len(reason.split()) < 2:  # noqa: PLR2004 - a word is no reason
-        raise ValueError(
-            f"say in a sentence why this is acceptable: at least {REASON_CHARACTERS} characters and two words"
-        )
-    return reason
-
-
 def _check_owner(given: str) -> str:
-    """Refuse what names neither a person nor a group."""
+    """Refuse what names neither a person nor a group, by its form: nobody's directory is asked."""
     owner = given.strip()
-    # A number, or one letter, is nobody's name; what has an @ is an address or nothing.
-    is_group = _GROUP.fullmatch(owner) and any(each.isalpha() for each in owner)
+    # What has an @ is an address or nothing. A single word may be anybody's first name, and a number nobody's.
+    is_group = _GROUP.fullmatch(owner) and _GROUP_PARTS.search(owner)
     if owner.lower() in _NOBODY or not (_UPN.fullmatch(owner) or _OBJECT_ID.fullmatch(owner) or is_group):
         raise ValueError(
             "a person or a group is expected: an e-mail address or user principal name (ada@example.com), an object id "
-            "(5d1c9c4e-0000-4000-8000-000000000001) or the name of a group (platform-team)"
+            "(5d1c9c4e-0000-4000-8000-000000000001) or the name of a group of two words or more (platform-team)"
         )
     return owner
 
@@ -113,14 +104,12 @@ class ExemptionRequest(Model):
         default=(), max_length=10, description="only resources that one of these selects; none for all in the scope"
     )
     category: ExemptionCategory
-    reason: Annotated[str, AfterValidator(_check_reason)] = Field(
-        min_length=REASON_CHARACTERS, max_length=2000, description="why this is acceptable, in a sentence"
-    )
+    reason: DecisionReason = Field(max_length=2000, description="why this is acceptable, in a sentence")
     owner: Annotated[str, AfterValidator(_check_owner)] = Field(
         min_length=1,
         max_length=256,
         description="who is responsible: the e-mail address or user principal name of a person, an object id, or the "
-        "name of a group",
+        "name of a group of two words or more, such as platform-team",
     )
     expires_at: Timestamp = Field(description="when it ends; at most one year ahead")
 

@@ -88,7 +88,7 @@ class ImportOrigin(DeploymentScope):
         # They are part of the import's record and of its first event.
         if len(json.dumps(given, default=str)) > PARAMETER_CHARACTERS:
             raise PydanticCustomError(
-                "too_long", f"the parameters have more than {PARAMETER_CHARACTERS} characters of JSON"
+                "parameters_too_long", f"the parameters have more than {PARAMETER_CHARACTERS} characters of JSON"
             )
         return given
 

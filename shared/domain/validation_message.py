@@ -1,4 +1,4 @@
-"""Validation errors in words, where their own text would show a regular expression."""
+"""Validation errors in our own words: what is expected, without a regular expression or a library's names."""
 
 from collections.abc import Mapping
 
@@ -24,6 +24,38 @@ PATTERN_DESCRIPTIONS: Mapping[str, str] = {
     VISIBLE_PATTERN: "visible ASCII characters without spaces are expected",
 }
 """Pattern -> what it allows."""
+_TIME = "a time with offset is expected, such as 2027-03-31T00:00:00Z"
+_DESCRIPTIONS: Mapping[str, str] = {
+    "extra_forbidden": "nothing of this name is expected here; see the API reference",
+    "string_type": "a text is expected",
+    "string_too_short": "at least {min_length} characters are expected",
+    "string_too_long": "at most {max_length} characters are expected",
+    "too_short": "at least {min_length} are expected, not {actual_length}",
+    "too_long": "at most {max_length} are expected",
+    "list_type": "a list is expected",
+    "tuple_type": "a list is expected",
+    "dict_type": "an object is expected",
+    "model_type": "an object is expected",
+    "model_attributes_type": "an object is expected",
+    "int_type": "a whole number is expected",
+    "int_parsing": "a whole number is expected",
+    "int_from_float": "a whole number is expected",
+    "float_type": "a number is expected",
+    "float_parsing": "a number is expected",
+    "bool_type": "true or false is expected",
+    "bool_parsing": "true or false is expected",
+    "greater_than_equal": "{ge} or more is expected",
+    "greater_than": "more than {gt} is expected",
+    "less_than_equal": "{le} or less is expected",
+    "less_than": "less than {lt} is expected",
+    "enum": "one of {expected} is expected",
+    "literal_error": "one of {expected} is expected",
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "timezone_aware": _TIME,
+}
+"""Type of an error -> what is expected, with the members of its context."""
 
 
 def describe(error: ErrorDetails) -> str:
@@ -34,8 +66,8 @@ def describe(error: ErrorDetails) -> str:
         )
     if error["type"] == "missing":
         return "it is required" if error["loc"] != ("body",) else "a JSON body is required; see the API reference"
-    if error["type"] == "model_type":  # whose own text names a class of ours
-        return "an object is expected"
     if error["type"] == "value_error":  # our own words, without the library's in front of them
         return str(error["ctx"]["error"])
+    if error["type"] in _DESCRIPTIONS:
+        return _DESCRIPTIONS[error["type"]].format_map(error.get("ctx", {}))
     return error["msg"]

@@ -6,7 +6,7 @@ from typing import Any
 from shared.domain import approval
 from shared.domain.approval import ApprovableAction, same_person
 from shared.domain.arm_id import resource_group_of, subscription_of, type_of
-from shared.domain.error import Conflict, Forbidden, InvalidInput, NotFound
+from shared.domain.error import Conflict, Forbidden, InvalidInput, NotFound, Requested
 from shared.domain.exemption import (
     Exemption,
     ExemptionApplied,
@@ -50,7 +50,8 @@ def create(
     """Record a request for an exemption; it exempts nothing before somebody else has approved it.
 
     InvalidInput when it ends in the past or more than a year ahead, or names a scope where nothing is known, an
-    assignment that is not in force, or a reference that it does not have.
+    assignment that is not in force, or a reference that it does not have; Requested when the same is pending or in
+    force.
     """
     request = _resolved(request, policies)
     end, now = request.expires_at.astimezone(UTC), store.now()
@@ -61,6 +62,7 @@ def create(
             f"an exemption ends within a year: by {now + EXEMPTION_DURATION:%Y-%m-%d}", path="$.expiresAt"
         )
     _check_scope(request.scope, store)
+    _check_new(exemption_id, request, store)
     asked: list[ExemptionEvent] = [ExemptionRequested(request=request)]
     if not approval.required(ApprovableAction.EXEMPTION):
         asked.append(ExemptionApproved())
@@ -136,6 +138,30 @@ def _check_scope(scope: str, store: Store) -> None:
     if not store.documents.query(tenant=store.tenant, kind=resource.KIND, query=query, limit=1).items:
         message = f"nothing is known at the scope {scope[:200]}: check the id, or scan or import it first"
         raise InvalidInput(message, path="$.scope")
+
+
+def _check_new(exemption_id: str, request: ExemptionRequest, store: Store) -> None:
+    """Refuse what is asked for already: one more would only have to be decided on, and ended, by itself."""
+    query, wanted = (
+        Query(equals={"status": (str(ExemptionStatus.PENDING), str(ExemptionStatus.ACTIVE))}),
+        _about(request),
+    )
+    for known in _stored(query, store):
+        end = known.request.expires_at
+        # The same id is the same request, sent again.
+        if known.id == exemption_id or end <= store.now() or _about(known.request) != wanted:
+            continue
+        awaits = known.status == ExemptionStatus.PENDING
+        state = "awaits a decision" if awaits else f"is in force until {end.astimezone(UTC):%Y-%m-%d}"
+        remedy = "have it decided on, or withdrawn" if awaits else "have it ended first, or ask again on that day"
+        message = f"exemption {known.id} of the same scope, assignment and references {state}: {remedy}"
+        raise Requested(f"{message}; no exemption begins later than its approval", exemption=known.id, path="$.scope")
+
+
+def _about(request: ExemptionRequest) -> tuple[object, ...]:
+    """Return what an exemption is about, to compare: however it is spelled, and not why or until when."""
+    references = frozenset(each.lower() for each in request.references)
+    return request.scope.lower().rstrip("/"), request.assignment.lower(), references, request.resource_selectors
 
 
 def _resolved(request: ExemptionRequest, policies: EffectivePolicies) -> ExemptionRequest:

@@ -136,7 +136,7 @@ class Workload:
             "references": [found["reference"]],
             "category": "Waiver",
             "reason": "accepted while everything is being disturbed",
-            "owner": "chaos",
+            "owner": "chaos-team",
             "expiresAt": ends.isoformat(),
         }
         answer = operator.post("/exemptions", body)

@@ -196,7 +196,7 @@ COMMANDS = (
     ("remediation", "cancel", "x"),
     ("remediation", "rollback", "x"),
     ("exemption", "list"),
-    ("exemption", "request", "x", "--reason", "an accepted risk", "--owner", "ada", "--until", "90d"),
+    ("exemption", "request", "x", "--reason", "an accepted risk", "--owner", "a@b.co", "--until", "90d"),
     ("exemption", "end", "x"),
     ("exemption", "withdraw", "x"),
     ("resource", "show", "x"),

@@ -52,7 +52,7 @@ ONLINE: dict[str, tuple[tuple[str, ...], ...]] = {
     "remediation rollback": (("x",),),
     "exemption list": ((),),
     "exemption show": (("x",),),
-    "exemption request": (("x", "--reason", POISON, "--owner", "ada", "--until", "2027-03-31"),),
+    "exemption request": (("x", "--reason", POISON, "--owner", "a@b.co", "--until", "2027-03-31"),),
     "exemption approve": (("x",),),
     "exemption reject": (("x", "--reason", POISON),),
     "exemption end": (("x",),),

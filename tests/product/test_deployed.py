@@ -89,7 +89,7 @@ def test_an_exemption_reaches_its_finding(product: Deployed) -> None:
             "references": [found["reference"]],
             "category": "Waiver",
             "reason": "The devices in the field are not ready.",
-            "owner": "ada",
+            "owner": "ada@example.com",
             "expiresAt": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
         },
     )

@@ -60,7 +60,7 @@ def test_every_document_is_rebuilt_from_the_streams(
         references=("https-only",),
         category=ExemptionCategory.MITIGATED,
         reason="behind a gateway until June",
-        owner="ada",
+        owner="ada@example.com",
         expires_at=store.now() + timedelta(days=30),
     )
     made = approved_exemption("e1", asked, store=store, queue=queue, policies=policies)

@@ -23,6 +23,7 @@ from shared.domain.error import (
     Forbidden,
     InvalidInput,
     NotFound,
+    Requested,
     Throttled,
     TooLarge,
     Unauthenticated,
@@ -91,6 +92,7 @@ class Problem(Model):
     permission: str | None = Field(default=None, description="the role or ARM action that is needed")
     scope: str | None = Field(default=None, description="the scope where it is needed")
     remediation: str | None = Field(default=None, description="the remediation that has not ended, with `link`")
+    exemption: str | None = Field(default=None, description="the exemption that is the same, with `link`")
     link: str | None = Field(default=None, description="the address of what is in the way")
     errors: tuple[FieldError, ...] = Field(default=(), description="the invalid parts of the request")
 
@@ -152,6 +154,8 @@ async def _on_error(request: Request, error: Exception) -> Response:
     more = {name: value for name in names if (value := getattr(error, name, None)) is not None}
     if isinstance(error, Underway):
         more |= {"remediation": error.remediation, "link": f"/api/v1/remediations/{error.remediation}"}
+    if isinstance(error, Requested):
+        more |= {"exemption": error.exemption, "link": f"/api/v1/exemptions/{error.exemption}"}
     named = DAMAGED_TITLE if isinstance(error, Damaged) else None
     return respond(request, status_of(error), error.message, _error_headers(error), more, named)
 

@@ -49,12 +49,45 @@ def test_an_exemption_is_asked_for_approved_listed_and_revoked(api: Api) -> None
 
 def test_an_exemption_that_is_turned_down_never_begins(api: Api) -> None:
     path = f"/exemptions/{api.post('/exemptions', ASKED).json()['id']}"
-    problem(api.post(f"{path}/reject", {"reason": "no"}, Role.OPERATOR, name="grace"), 403)
-    assert problem(api.post(f"{path}/reject", {"reason": ""}), 422)["path"] == "$.reason"
-    turned = api.post(f"{path}/reject", {"reason": "too wide"}, name="grace").json()
-    assert (turned["status"], turned["endedBy"], turned["rejectionReason"]) == ("rejected", "grace", "too wide")
+    why = "one account is enough"
+    problem(api.post(f"{path}/reject", {"reason": why}, Role.OPERATOR, name="grace"), 403)
+    for short in ("", "no", "impossible"):
+        found = problem(api.post(f"{path}/reject", {"reason": short}), 422)
+        assert (found["path"], "say in a sentence why" in found["detail"]) == ("$.reason", True)
+    turned = api.post(f"{path}/reject", {"reason": why}, name="grace").json()
+    assert (turned["status"], turned["endedBy"], turned["rejectionReason"]) == ("rejected", "grace", why)
     problem(api.post(f"{path}/approve", name="grace"), 409)
     assert api.ports.queue.length(exemption.QUEUE) == 0
+
+
+def _spelled(asked: dict[str, Any]) -> dict[str, Any]:
+    return asked | {"scope": f"{asked['scope'].upper()}".replace("/SUBSCRIPTIONS/", "/subscriptions/")}
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject", "withdraw", None])
+def test_a_second_exemption_of_the_same_is_refused_with_the_first(api: Api, decision: str | None) -> None:
+    first = api.post("/exemptions", ASKED).json()["id"]
+    body = {"reason": "one account is enough"} if decision == "reject" else None
+    if decision:
+        name = "ada" if decision == "withdraw" else "grace"
+        assert api.post(f"/exemptions/{first}/{decision}", body, name=name).status_code == 202
+    again = {"references": ["HTTPS-only"], "reason": "said otherwise", "expiresAt": "2026-08-30T00:00:00Z"}
+    answer = api.post("/exemptions", _spelled(ASKED) | again)
+    if decision in ("reject", "withdraw"):
+        assert answer.status_code == 202
+        return
+    found = problem(answer, 409)
+    assert (found["exemption"], found["link"]) == (first, f"/api/v1/exemptions/{first}")
+    told = "is in force until 2026-09-30: have it ended first" if decision else "awaits a decision: have it decided on"
+    assert f"{first} of the same scope, assignment and references {told}" in found["detail"]
+    assert "no exemption begins later than its approval" in found["detail"]
+
+
+def test_what_differs_in_what_it_is_about_is_no_second_exemption(api: Api) -> None:
+    assert api.post("/exemptions", ASKED).status_code == 202
+    selectors = [{"name": "eu", "selectors": [{"kind": "resourceLocation", "in": ["westeurope"]}]}]
+    for other in ({"references": []}, {"scope": account()["id"]}, {"resourceSelectors": selectors}):
+        assert api.post("/exemptions", ASKED | other).status_code == 202
 
 
 def test_a_request_is_withdrawn_by_who_made_it_without_an_approver(api: Api) -> None:
@@ -100,6 +133,9 @@ def test_a_scope_that_is_known_is_taken_however_it_is_spelled(api: Api, scope: s
         "me",
         "7",
         "12345",
+        "bob",
+        "Администратор",
+        "a-",
         "  ",
         "@example.com",
         "ada@",
@@ -123,6 +159,9 @@ def test_an_owner_who_is_nobody_is_refused_with_what_is_expected(api: Api, owner
         "platform-team",
         "Équipe plateforme (Lyon)",
         "3rd line",
+        "sec_ops",
+        "Platform Team",
+        "team7",
     ],
 )
 def test_an_owner_is_a_person_or_a_group(api: Api, owner: str) -> None:
@@ -163,7 +202,7 @@ def test_what_is_not_there(api: Api) -> None:
     problem(api.get("/exemptions/none"), 404)
     problem(api.post("/exemptions/none/revoke"), 404)
     problem(api.post("/exemptions/none/approve"), 404)
-    problem(api.post("/exemptions/none/reject", {"reason": "no"}), 404)
+    problem(api.post("/exemptions/none/reject", {"reason": "there is no such one"}), 404)
 
 
 def test_a_refusal_says_once_in_words_what_is_allowed(api: Api) -> None:

@@ -191,18 +191,20 @@ def test_a_rollback_is_asked_for_by_an_operator_and_decided_by_an_approver(
     problem(api.post(f"{path}/approve", name="grace"), 409)
     problem(api.post(path, None, Role.APPROVER), 403)
     assert api.post(path, None, Role.OPERATOR).status_code == 202
-    for verb, body in (("approve", None), ("reject", {"reason": "no"})):
+    for verb, body in (("approve", None), ("reject", {"reason": "it stays as it is"})):
         problem(api.post(f"{path}/{verb}", body, Role.OPERATOR, name="grace"), 403)
-    turned = api.post(f"{path}/reject", {"reason": "it stays"}, Role.APPROVER, name="grace").json()
+    turned = api.post(f"{path}/reject", {"reason": "it stays as it is"}, Role.APPROVER, name="grace").json()
     assert (turned["status"], turned["rollbackRequest"]) == ("succeeded", None)
-    assert turned["reason"] == "rollback rejected: it stays"
-    problem(api.post(f"{path}/reject", {"reason": "again"}, name="grace"), 409)
+    assert turned["reason"] == "rollback rejected: it stays as it is"
+    problem(api.post(f"{path}/reject", {"reason": "once again, no"}, name="grace"), 409)
 
 
 def test_a_plan_is_turned_down(api: Api, planned: str) -> None:
     assert problem(api.post(f"/remediations/{planned}/reject", {"reason": ""}), 422)["path"] == "$.reason"
-    turned = api.post(f"/remediations/{planned}/reject", {"reason": "not now"}, name="grace").json()
-    assert (turned["status"], turned["reason"]) == ("rejected", "not now")
+    refused = problem(api.post(f"/remediations/{planned}/reject", {"reason": "no"}), 422)
+    assert "say in a sentence why" in refused["detail"]
+    turned = api.post(f"/remediations/{planned}/reject", {"reason": "not before autumn"}, name="grace").json()
+    assert (turned["status"], turned["reason"]) == ("rejected", "not before autumn")
     assert approve(api, planned) == 409
 
 
@@ -238,7 +240,7 @@ def test_a_request_that_chooses_nothing_is_reported(api: Api, body: dict[str, ob
 
 @pytest.mark.parametrize("verb", ["cancel", "rollback", "approve", "reject"])
 def test_what_is_not_there(api: Api, verb: str) -> None:
-    body = {"approve": {"planHash": "0" * 64}, "reject": {"reason": "no"}}.get(verb)
+    body = {"approve": {"planHash": "0" * 64}, "reject": {"reason": "it stays as it is"}}.get(verb)
     problem(api.post(f"/remediations/none/{verb}", body), 404)
     problem(api.get("/remediations/none"), 404)
     problem(api.get("/remediations/none/plan"), 404)

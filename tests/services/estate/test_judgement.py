@@ -109,7 +109,7 @@ def asked(store: Store) -> ExemptionRequest:
         references=("https-only",),
         category=ExemptionCategory.WAIVER,
         reason="behind a gateway until June",
-        owner="ada",
+        owner="ada@example.com",
         expires_at=store.now() + timedelta(days=30),
     )
 

@@ -682,7 +682,7 @@ def exempted(world: World, body: dict[str, Any]) -> None:
         references=("https-only",),
         category=ExemptionCategory.WAIVER,
         reason="a legacy system until June",
-        owner="ada",
+        owner="ada@example.com",
         expires_at=world.store.now() + timedelta(days=30),
     )
     made = approved_exemption("e1", asked, store=world.store, queue=world.queue, policies=world.policies)
