@@ -22,7 +22,7 @@ class Unread:
     """A part of a resource that was not read. `reason` is forbidden, unsupported, timeout, notCollected or damaged.
 
     `permission` names the ARM action that would have allowed the read, `scope` where, `at` when (RFC 3339), `known`
-    the ids of what a list that could not be read had before.
+    the ids of what a list that could not be read had before, `detail` what more there is to say of the reason.
     """
 
     reason: str
@@ -30,10 +30,12 @@ class Unread:
     scope: str | None = None
     at: str | None = None
     known: tuple[str, ...] = ()
+    detail: str | None = None
 
     def to_record(self) -> dict[str, Json]:
         """Return the stored form: only what is set."""
         pairs = {"reason": self.reason, "permission": self.permission, "scope": self.scope, "at": self.at}
+        pairs["detail"] = self.detail
         known = {"known": list(self.known)} if self.known else {}
         return {key: value for key, value in pairs.items() if value is not None} | known
 
@@ -41,7 +43,8 @@ class Unread:
     def from_record(cls, record: Mapping[str, Json]) -> Self:
         """Read the stored form."""
         known = tuple(record.get("known", ()))
-        return cls(record["reason"], record.get("permission"), record.get("scope"), record.get("at"), known)
+        permission, scope, at, detail = (record.get(each) for each in ("permission", "scope", "at", "detail"))
+        return cls(record["reason"], permission, scope, at, known, detail)
 
 
 @dataclass(frozen=True, slots=True)

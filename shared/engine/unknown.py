@@ -41,6 +41,7 @@ class Partial(dict[str, Any]):
 
 def unknown_of(part: str, why: Unread) -> Unknown:
     """Return the value that stands for a part that was not read."""
+    part = f"{part} ({why.detail})" if why.detail else part
     return Unknown(part, why.reason, why.permission, why.scope)
 
 

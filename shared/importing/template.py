@@ -23,7 +23,6 @@ PARAMETERS_PATH = "$.parameters"
 _SECTIONS = frozenset({"parameters", "variables", "functions"})
 _EXISTENCE = frozenset({"name", "type", "condition", "copy.count"})
 """Parts of a resource in a template without which it is not known that there is one."""
-_NOT_COLLECTED = Unread("notCollected")
 _PARAMETER = re.compile(r"not known here: parameters\('([^']+)'\)")
 _WRITTEN_AS_JSON = frozenset({"int", "bool", "array", "object", "secureobject"})
 _SUBSCRIPTION_SCHEMA = "subscriptiondeploymenttemplate.json"
@@ -37,7 +36,8 @@ def deployed_resources(
 ) -> Iterator[Resource]:
     """Yield the resources that one resource of a template deploys: itself with its children, or nested deployments.
 
-    Values that only a deployment knows count as unread. With `draft` resources need no id, and so no name.
+    Values that only a deployment knows, or a function that is not known here, count as unread, with the reason. With
+    `draft` resources need no id, and so no name.
 
     Raises:
         InvalidInput: it is not known whether there is such a resource, or where.
@@ -61,7 +61,7 @@ def deployed_resources(
             raise InvalidInput(
                 f"scope is {unknown['scope']}{given}" if given else _NOT_LOCATED + _missing_origin(schema)
             )
-        body, unread = _known_body(found["body"], [part for part in unknown if part != "scope"])
+        body, unread = _known_body(found["body"], {part: why for part, why in unknown.items() if part != "scope"})
         if "id" in found:
             body = {"id": found["id"], **body}
         if "/providers/" in body["type"] and "id" in body:
@@ -124,7 +124,7 @@ def _missing_origin(schema: str) -> str:
     return "subscription" if schema == _SUBSCRIPTION_SCHEMA else "subscription and resource group"
 
 
-def _known_body(body: JsonObject, unknown: list[str]) -> tuple[JsonObject, dict[str, Unread]]:
+def _known_body(body: JsonObject, unknown: Mapping[str, str]) -> tuple[JsonObject, dict[str, Unread]]:
     """Return the body without what is unknown of it, and those parts; a path ends at a list or an odd name."""
     for part in unknown:
         path, _, rest = part.partition("[")
@@ -132,7 +132,11 @@ def _known_body(body: JsonObject, unknown: list[str]) -> tuple[JsonObject, dict[
             raise InvalidInput(f"the name of the member {part} cannot be kept")
         if path == part or rest.startswith("'"):
             body = _without(body, path.split("."), rest[1:] or None)
-    return body, {part.partition("[")[0]: _NOT_COLLECTED for part in unknown}
+    # Of a list of which several parts are unknown the first says why.
+    first: dict[str, str] = {}
+    for part, why in unknown.items():
+        first.setdefault(part.partition("[")[0], why)
+    return body, {part: Unread("notCollected", detail=why) for part, why in first.items()}
 
 
 def _without(node: Json, steps: list[str], odd: str | None) -> JsonObject:

@@ -262,7 +262,8 @@ def test_what_only_a_deployment_knows_counts_as_unread() -> None:
     properties = {"key": "[listKeys('x', '1').key]", "list": [1, "[reference('x').id]"], "plain": 1}
     source = {"type": STORAGE, "name": "a", "apiVersion": "1", "properties": properties}
     (found,) = _good(_read({**TEMPLATE, "resources": [source]}, subscription=SUBSCRIPTION, resource_group="rg"))
-    assert found.unread == {"properties.key": Unread("notCollected"), "properties.list": Unread("notCollected")}
+    why = {"key": "known after deployment: listKeys('x', '1').key", "list": "known after deployment: reference('x').id"}
+    assert found.unread == {f"properties.{name}": Unread("notCollected", detail=each) for name, each in why.items()}
     assert found.body["properties"]["plain"] == 1
 
 

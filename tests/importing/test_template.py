@@ -15,7 +15,10 @@ STORAGE = "Microsoft.Storage/storageAccounts"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 ORIGIN = {"subscription": SUBSCRIPTION, "resource_group": "rg"}
 SCHEMAS = "https://schema.management.azure.com/schemas"
-NOT_COLLECTED = Unread("notCollected")
+
+
+def not_collected(why: str) -> Unread:
+    return Unread("notCollected", detail=why)
 
 
 def _template(*resources: Any, schema: str = "2019-04-01/deploymentTemplate", **sections: Any) -> dict[str, Any]:
@@ -45,17 +48,33 @@ def _one(template: Any, **origin: Any) -> Resource:
 @pytest.mark.parametrize("value", ["[parameters('unknown')]", "[createObject(parameters('unknown'), 'yes')]"])
 def test_a_member_that_is_not_known_costs_itself_alone(member: str, value: str) -> None:
     found = _one(_template(_account(**{member: value}), parameters={"unknown": {"type": "string"}}))
-    assert found.unread == {member: NOT_COLLECTED}
+    assert found.unread == {member: not_collected("not known here: parameters('unknown')")}
     assert found.body == {
         "id": f"{GROUP}/providers/{STORAGE}/a",
         **{name: each for name, each in _account().items() if name not in ("apiVersion", member)},
     }
 
 
+@pytest.mark.parametrize("function", ["weird", "contoso.f"])
+@pytest.mark.parametrize("member", ["tags", "identity", "sku", "properties"])
+def test_a_function_that_is_not_known_costs_its_part_alone_and_says_so(member: str, function: str) -> None:
+    found = _one(_template(_account(**{member: {"known": 1, "new": f"[{function}('x')]"}})))
+    assert found.body[member] == {"known": 1}
+    why = f"unknown function '{function}': {function}('x')"
+    assert found.unread == {f"{member}.new": not_collected(why)}
+
+
+def test_a_function_that_is_not_known_says_not_whether_there_is_a_resource() -> None:
+    for member in ("name", "type", "condition"):
+        (bad,) = _read(_template(_account(**{member: "[weird()]"})))
+        assert isinstance(bad, RecordError)
+        assert bad.reason == f"{member} is unknown function 'weird': weird()"
+
+
 def test_of_tags_with_a_dot_the_others_stay_known() -> None:
     tags = {"cost.center": "[parameters('p')]", "env": "dev", "a.b": "known"}
     found = _one(_template(_account(tags=tags), parameters={"p": {"type": "string"}}))
-    assert found.unread == {"tags": NOT_COLLECTED}
+    assert found.unread == {"tags": not_collected("not known here: parameters('p')")}
     assert found.body["tags"] == {"env": "dev", "a.b": "known"}
 
 
@@ -192,7 +211,10 @@ def test_the_location_is_that_of_the_resource_group_and_of_the_deployment() -> N
     resource = _account(location="[resourceGroup().location]", tags={"at": "[deployment().location]"})
     found = _one(_template(resource), location="westeurope")
     assert (found.body["location"], found.body["tags"], found.unread) == ("westeurope", {"at": "westeurope"}, {})
-    assert _one(_template(resource)).unread == {"location": NOT_COLLECTED, "tags.at": NOT_COLLECTED}
+    assert _one(_template(resource)).unread == {
+        "location": not_collected("not known here: resourceGroup().location"),
+        "tags.at": not_collected("known after deployment: deployment().location"),
+    }
 
 
 def test_an_api_version_is_that_of_bodies_which_name_none() -> None:

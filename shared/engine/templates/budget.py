@@ -14,6 +14,7 @@ _TEMPLATE_CHARACTERS = 4 << 20
 _VALUE_LEVELS = 100
 _CHARACTERS_PER_STEP = 64
 _PART_CHARACTERS = 300
+_NAME_CHARACTERS = 60
 _WHEN = {"afterDeployment": "known after deployment", "notGiven": "not known here"}
 
 
@@ -25,6 +26,15 @@ def known_after_deployment(part: str) -> Unknown:
 def not_given(part: str) -> Unknown:
     """Return a value of the surroundings that the caller did not give."""
     return Unknown(part, "notGiven")
+
+
+def unknown_function(name: str, part: str, near: str | None) -> Unknown:
+    """Return the value of a function that is not known here: a newer one, or one of a namespace that is not declared.
+
+    `near` is a function that may be meant.
+    """
+    hint = f" (did you mean {near!r}?)" if near else ""
+    return Unknown(part[:_PART_CHARACTERS], f"unknown function {name[:_NAME_CHARACTERS]!r}{hint}")
 
 
 def unknown_text(gap: Unknown) -> str:

@@ -1,6 +1,7 @@
 """Expand deployment templates to the resources they deploy, without the cloud.
 
-What only the running deployment can know (reference, list…, newGuid) is named as unknown, and all else is computed.
+What only the running deployment can know (reference, list…, newGuid) is named as unknown, as is what a function gives
+that is not known here, and all else is computed.
 Sources: "Understand the structure and syntax of ARM templates", "Resource iteration", "Child resources",
 "Conditional deployment", "Define the order for deploying resources" and "Linked and nested templates".
 """
@@ -48,7 +49,7 @@ def evaluate_expression(
 
     Raises:
         InvalidDefinition: the text is no expression of the language.
-        NotSupported: only a running deployment knows the value (reference, listKeys, …).
+        NotSupported: only a running deployment knows the value (reference, listKeys, …), or a function is not known.
         EvaluationError: a function fails.
     """
     if not is_expression(source):

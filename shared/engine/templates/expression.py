@@ -1,7 +1,7 @@
 """The values of template expressions, and what they see.
 
-Unlike in policies a property that is not there is an error. What only the running deployment knows is an `Unknown`
-that goes through everything computed with it.
+Unlike in policies a property that is not there is an error. What only the running deployment knows, and what a
+function gives that is not known here, is an `Unknown` that goes through everything computed with it.
 Sources: "Syntax and expressions in ARM templates", "Logical functions", "Lambda functions for ARM templates".
 """
 
@@ -12,10 +12,10 @@ from functools import partial
 from shared.domain.resource import Json
 from shared.domain.spelling import spelled
 from shared.engine.context import Context
-from shared.engine.error import EvaluationError, nearest, unknown_word
+from shared.engine.error import EvaluationError, nearest
 from shared.engine.functions import FUNCTIONS, TemplateFunction, call_function
 from shared.engine.language.expression import Expression, FunctionCall, Literal, MemberAccess
-from shared.engine.templates.budget import ExpansionBudget, known_after_deployment
+from shared.engine.templates.budget import ExpansionBudget, known_after_deployment, unknown_function
 from shared.engine.templates.lambda_function import LAMBDA_FUNCTIONS
 from shared.engine.templates.scope import DEPLOYMENT_FUNCTIONS
 from shared.engine.unknown import Partial, Unknown
@@ -171,21 +171,22 @@ def _call(node: FunctionCall, env: ExpressionEnvironment, path: str) -> Json:
     if name == "createobject" and (unnamed := _first_gap(arguments[::2])):
         return unnamed  # under a name that is not known stands no value
     user_defined = env.functions.get(name)
-    return user_defined(*arguments) if user_defined else _applied(node, arguments, env, path)
+    return user_defined(*arguments) if user_defined else _applied(node, arguments, env)
 
 
 def _first_gap(values: list[Json]) -> Unknown | None:
     return next((each for each in values if isinstance(each, Unknown)), None)
 
 
-def _applied(node: FunctionCall, arguments: list[Json], env: ExpressionEnvironment, path: str) -> Json:
+def _applied(node: FunctionCall, arguments: list[Json], env: ExpressionEnvironment) -> Json:
     name = node.name.lower()
     own, around = _ENVIRONMENT_FUNCTIONS.get(name), DEPLOYMENT_FUNCTIONS.get(name)
     function = own or around or FUNCTIONS.get(name) or LAMBDA_FUNCTIONS.get(name)
     if function is None:
         tables = (_ENVIRONMENT_FUNCTIONS, DEPLOYMENT_FUNCTIONS, FUNCTIONS, LAMBDA_FUNCTIONS)
         known = (each.name for table in tables for each in table.values())
-        raise unknown_word("function", node.name, known, path=path)
+        shown = f"{node.name}({', '.join(map(_shown, arguments))})"
+        return unknown_function(node.name, shown, nearest(node.name, known))
     _check_number(function, len(arguments))
     if own is not None:
         return own.call(env, *arguments)

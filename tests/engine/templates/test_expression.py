@@ -59,9 +59,16 @@ def test_what_is_not_there_is_an_error(expression: str, message: str) -> None:
         computed(expression, o=OBJECT, owner="x")
 
 
-def test_unknown_functions_are_refused_with_what_was_meant() -> None:
-    with pytest.raises(InvalidDefinition, match=r"\$: unknown function 'resourceIds'; did you mean 'resourceId'"):
+def test_the_value_of_an_unknown_function_is_not_known_with_what_was_meant() -> None:
+    message = r"\$: unknown function 'resourceIds' \(did you mean 'resourceId'\?\): resourceIds\('X.Y/a', 'n'\)"
+    with pytest.raises(NotSupported, match=message):
         computed("resourceIds('X.Y/a', 'n')")
+
+
+def test_what_is_computed_with_an_unknown_function_is_not_known() -> None:
+    with pytest.raises(NotSupported, match=r"unknown function 'contoso.f': contoso.f\(1\)\.name"):
+        computed("concat('a', contoso.f(1).name)")
+    assert computed("if(true(), 'a', contoso.f(1))") == "a"
 
 
 @pytest.mark.parametrize(
@@ -162,10 +169,14 @@ def test_user_defined_functions_are_checked(expression: str, message: str) -> No
         called(expression)
 
 
-@pytest.mark.parametrize("expression", ["contoso.none()", "contoso.bad()", "contoso.named", "contoso.('a')"])
+@pytest.mark.parametrize("expression", ["contoso.bad()", "contoso.named", "contoso.('a')"])
 def test_there_has_to_be_such_a_user_defined_function(expression: str) -> None:
     with pytest.raises(InvalidDefinition):
         called(expression)
+
+
+def test_a_user_defined_function_that_is_not_declared_is_not_known() -> None:
+    assert called("contoso.none()") == "unknown function 'contoso.none': contoso.none()"
 
 
 def test_many_accesses_side_by_side_are_not_deep() -> None:
