@@ -1,7 +1,7 @@
 """Explanations in the terminal: what is wrong, where, why it matters, the controls, the fix; then the tree."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -9,11 +9,13 @@ from rich.tree import Tree
 
 from cli import terminal
 from shared.engine import EffectivePolicy
+from shared.engine.explain.reason import grouped, seen_part
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LABEL_COLUMNS = 9
 _MARK = {True: Text("true", "green"), False: Text("false", "red"), None: Text("unknown", "yellow")}
-_VIOLATED = frozenset({"nonCompliant", "exempt"})
+_WEIGHED = frozenset({"nonCompliant", "exempt", "unknown"})
+"""States in which it matters why a policy is there."""
 Place = Callable[[str], str]
 """Returns where people find a JSON path of the definition, as `file:line`; "" where that is not known."""
 
@@ -44,16 +46,16 @@ def print_explanation(explained: Mapping[str, Any], place: Place = no_place, *, 
 
 def _lines(explained: Mapping[str, Any], place: Place) -> Iterator[tuple[str, object]]:
     yield "what", explained["title"]
-    if not explained["reasons"]:
+    if not explained["reasons"] and not explained["missing"]:
         yield "result", explained["summary"]
-    for reason in explained["reasons"]:
-        line = place(reason["clause"])
-        yield "where", terminal.styled("{}{}", reason["text"], terminal.styled(" [dim]· {}[/]", line) if line else "")
+    yield from _wheres(explained["reasons"], place)
     for need in explained["missing"]:
         allowed = f"; reading it takes {need['permission']}" if need["permission"] else ""
         yield "not read", f"{need['part']} ({need['reason']}{allowed})"
-    if explained["state"] in _VIOLATED:
-        named = (f"{framework} {', '.join(controls)}" for framework, controls in explained["controls"].items())
+    if explained["state"] in _WEIGHED:
+        named = (
+            f"{framework} {', '.join(controls)}" for framework, controls in explained["controls"].items() if controls
+        )
         told = (("why", explained["rationale"]), ("controls", "; ".join(named)))
         yield from (each for each in told if each[1])
     if explained.get("message"):
@@ -62,6 +64,16 @@ def _lines(explained: Mapping[str, Any], place: Place) -> Iterator[tuple[str, ob
         yield "fix", terminal.style_by(fix["text"], "green")
     if explained["unfixable"]:
         yield "fix", explained["unfixable"]
+
+
+def _wheres(reasons: Sequence[Mapping[str, Any]], place: Place) -> Iterator[tuple[str, object]]:
+    """Yield a line for each fact that was seen, with all conditions that it meets and where those stand."""
+    lines: dict[str, list[str]] = {}
+    for reason in reasons:
+        lines.setdefault(seen_part(reason["text"]), []).append(place(reason["clause"]))
+    for text, places in zip(grouped(reason["text"] for reason in reasons), lines.values(), strict=True):
+        said = ", ".join(filter(None, dict.fromkeys(places)))
+        yield "where", terminal.styled("{}{}", text, terminal.styled(" [dim]· {}[/]", said) if said else "")
 
 
 def _add_steps(branch: Tree, step: Mapping[str, Any], place: Place) -> None:

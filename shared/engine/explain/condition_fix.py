@@ -21,6 +21,7 @@ _ANYTHING: tuple[Json, ...] = ("example", {"example": "example"}, ["example"], 1
 _OPPOSITES = {
     "allow": "Deny", "deny": "Allow", "enabled": "Disabled", "disabled": "Enabled", "on": "Off", "off": "On",
     "enable": "Disable", "disable": "Enable", "yes": "No", "no": "Yes",
+    "public": "Private", "private": "Public", "encrypted": "Plaintext", "plaintext": "Encrypted",
 }  # fmt: skip
 """The other value of properties that Azure gives two values, in lower case."""
 _ABOUT_TEXT = frozenset({

@@ -1,7 +1,7 @@
 """Explanations: what is wrong, where, why it matters, the controls, the smallest change, and the tree behind it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.resource import DAMAGED, Json, Resource
 from shared.domain.verdict import MissingPart, State, Verdict
@@ -29,10 +29,10 @@ SHOWN_FIXES = 4
 class Explanation:
     """A verdict with what people need to know of it, and the tree behind it.
 
-    `title` says what is wrong, else what is wished; `rationale` why it matters; `controls` has the ids of controls by
-    framework. `fixes` are what a remediation of the policy would write, else the smallest change, shown to make the
-    resource compliant; where there is none, `unfixable` says why. `existence` explains the existenceCondition on the
-    nearest related resource.
+    `title` says what is wrong, what is not known, else what is wished; `rationale` why it matters; `controls` has the
+    ids of controls by framework. `fixes` are what a remediation of the policy would write, else the smallest change,
+    shown to make the resource compliant; where there is none, `unfixable` says why. `existence` explains the
+    existenceCondition on the nearest related resource.
     """
 
     verdict: Verdict
@@ -94,6 +94,12 @@ _STATE_WORDS = {
     State.EXEMPT: "Exempt",
     State.NOT_APPLICABLE: "Not applicable",
 }
+_DENY_ACTION_WORDS = {
+    True: "denyAction refuses requests to delete this resource, and judges none as it is",
+    False: "denyAction judges no resource as it is, and would not refuse to delete this one",
+    None: "denyAction judges no resource as it is; whether it refuses to delete this one rests on what was not read",
+}
+"""What the effect does, by the answer of the rule: its state says nothing of the resource."""
 _UNREAD_WORDS = {
     "unsupported": "the service does not offer it",
     "timeout": "the service did not answer in time",
@@ -136,6 +142,8 @@ def explain(policy: Policy, resource: Resource, context: Context = EMPTY_CONTEXT
         reasons = reasons_of(tree, frame.body) if tree.result is False else []
     told = telling(reasons, [fix.path for fix in remedy.fixes])
     existence = related.step if related else None
+    if policy.effect == "denyAction" and verdict.state is State.COMPLIANT:
+        told, verdict = [], replace(verdict, reason=_DENY_ACTION_WORDS[tree.result])
     return _explanation(policy, verdict, tree, existence, reasons=told, fixes=remedy.fixes)
 
 
@@ -158,17 +166,25 @@ def _explanation(
 ) -> Explanation:
     """Return an explanation with what the definition says to people."""
     definition, known = policy.definition, policy.definition.metadata
-    wished = definition.display_name or policy.name or "the policy"
     violated = verdict.state is State.NON_COMPLIANT
     controls = known.get("controls")
     return Explanation(
         verdict,
         rule,
         existence,
-        title=str(known.get("findingTitle") or f"Not met: {wished}") if violated else wished,
+        title=_title(policy, verdict.state),
         rationale=str(known.get("rationale") or definition.description),
         controls=controls if isinstance(controls, Mapping) else None,
         reasons=tuple(reasons),
         fixes=fixes,
         unfixable=f"no change is offered: {why_unfixable(policy, reasons)}" if violated and not fixes else "",
     )
+
+
+def _title(policy: Policy, state: State) -> str:
+    """Return what is wrong, or what is not known, else what is wished."""
+    definition = policy.definition
+    wished = definition.display_name or policy.name or "the policy"
+    if state is State.NON_COMPLIANT:
+        return str(definition.metadata.get("findingTitle") or f"Not met: {wished}")
+    return f"Not known whether it is met: {wished}" if state is State.UNKNOWN else wished

@@ -12,6 +12,7 @@ from shared.engine.explain.fix_application import apply_fixes
 from shared.engine.explain.fix_set import FixOptions
 from shared.engine.explain.fix_text import exact_text, in_words
 from shared.engine.explain.place import named_place, open_path, path_steps, value_at
+from shared.engine.value import hashable
 
 ROUNDS = 3
 """Times that what a change brings about is changed again."""
@@ -80,7 +81,8 @@ def _with_named(target: FixTarget, fix: CandidateFix) -> CandidateFix:
     if fix.choices or fix.action != "set":
         return fix
     named = target.named.get(open_path(fix.path), ())
-    choices = tuple(each for each in named if each not in (None, "") and (fix.meets is None or fix.meets(each)))
+    distinct = {hashable(each): each for each in named}.values()
+    choices = tuple(each for each in distinct if each not in (None, "") and (fix.meets is None or fix.meets(each)))
     return replace(fix, choices=choices)
 
 

@@ -3,6 +3,7 @@
 Source of the codes: "Determine causes of non-compliance, compliance reasons".
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,9 +15,12 @@ from shared.engine.explain.place import member_name, member_paths, named_place, 
 from shared.engine.explain.rule_source import IMMUTABLE_FIELDS
 from shared.engine.explain.sentence import and_text, condition_words, holding, observed_text, shortened, subject_text
 from shared.engine.explain.step import EXPLAINED_MEMBERS, ExplanationStep
+from shared.engine.judge.evidence import NOT_READ
 from shared.engine.language.comparison import operator_check
 
 NO_RELATED = "No related resources match the effect details in the policy definition."
+_SEEN = re.compile(r'[^"(]* is "(?:[^"\\]|\\.)*"')
+"""A property with the text that it has, as JSON spells it: brackets in there are the text's own."""
 _MUST = {
     "equals": "be equal to the target value",
     "in": "be in the target value",
@@ -106,6 +110,13 @@ def _failing(leaf: ExplanationStep, body: Json) -> Iterator[ExplanationStep]:
         yield replace(leaf, path=place, observed=value)
 
 
+def _is_unread(step: ExplanationStep) -> bool:
+    """Return whether the property that a condition is about was not read, so that there is no answer."""
+    seen = step.observed if isinstance(step.observed, list) else [step.observed]
+    unread = any(isinstance(each, str) and each.startswith(NOT_READ) for each in seen)
+    return step.path is not None and step.result is None and unread
+
+
 def _named_text(step: ExplanationStep, body: Json) -> str:
     """Return what a condition saw below an array, with the name of the member."""
     operator, expected = holding(step.operator, step.expected, result=step.result)
@@ -157,6 +168,8 @@ def _condition_text(step: ExplanationStep, prefix: str = "") -> str:
     """Return what a condition saw; properties below `prefix` are called as they are there."""
     operator, expected = holding(step.operator, step.expected, result=step.result)
     subject = _below(step.path, prefix) if step.path else subject_text(step.field)
+    if _is_unread(step):
+        return f"{subject.removesuffix('[*]')} was not read"
     if step.kind == "count":
         return _number_text(step, subject.removesuffix("[*]"), operator, expected)
     if "[*]" in (step.path or ""):  # the implicit all-of: where it is false, some members may meet it
@@ -195,12 +208,19 @@ def _texts(step: ExplanationStep, prefix: str) -> Iterator[str]:
             yield _condition_text(leaf, prefix)
 
 
+def seen_part(text: str) -> str:
+    """Return what a reason saw, without the conditions that it meets, which stand in brackets behind the value."""
+    found = _SEEN.match(text)
+    return found[0] if found else text.partition(" (")[0]
+
+
 def grouped(texts: Iterable[str]) -> list[str]:
     """Return texts without repetitions; what was seen once and meets several conditions is said once."""
     found: dict[str, list[str]] = {}
     for each in texts:
-        seen, _, words = each.partition(" (")
-        found.setdefault(seen, []).extend([words.removesuffix(")")] if words else [])
+        seen = seen_part(each)
+        words = each[len(seen) :].removeprefix(" (").removesuffix(")")
+        found.setdefault(seen, []).extend([words] if words else [])
     return [f"{seen} ({'; '.join(dict.fromkeys(words))})" if words else seen for seen, words in found.items()]
 
 

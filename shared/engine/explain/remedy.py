@@ -48,7 +48,7 @@ def find_remedy(policy: Policy, frame: Frame, rule: CompiledClause) -> Remedy:
         frame.resource.body,
         state=lambda body: state_after(policy, replace(frame.resource, body=body), frame),
         options=lambda body: search(body).options(rule, wanted=False),
-        named=_named_values(rule, frame),
+        named=_named_values(rule, frame, source),
     )
     for after in _own_changes(policy, frame):
         if found := prove_exact(target, changes_between(dict(frame.resource.body), after)):
@@ -67,16 +67,22 @@ def _own_changes(policy: Policy, frame: Frame) -> Iterator[Body]:
         yield merged(body, {name: patch[name] for name in ("properties", "identity") if patch.get(name)})
 
 
-def _named_values(rule: CompiledClause, frame: Frame) -> Mapping[str, Sequence[Json]]:
-    """Return the values that conditions name for a property, by its path with stars in lower case."""
+def _named_values(rule: CompiledClause, frame: Frame, source: RuleSource) -> Mapping[str, Sequence[Json]]:
+    """Return the values that conditions name for a property, by its path with stars in lower case.
+
+    Behind them are those that a parameter may have which a condition compares it with.
+    """
     found: dict[str, list[Json]] = {}
+    allowed: dict[str, list[Json]] = {}
     waiting = [rule]
     while waiting:
         clause = waiting.pop()
         waiting += clause.parts
         if clause.kind == "field" and clause.resolved:
             found.setdefault(open_path(clause.resolved), []).extend(_named_by(clause, frame))
-    return found
+            known = allowed.setdefault(open_path(clause.resolved), [])
+            known += source.allowed_values(clause.path)
+    return {path: [*named, *allowed[path]] for path, named in found.items()}
 
 
 def _named_by(clause: CompiledClause, frame: Frame) -> Iterator[Json]:
@@ -128,7 +134,7 @@ def _related_target(
         inner = Frame(replace(related, body=body), frame.context, frame)
         return FixSearch(inner, source, is_new=is_new).options(clause, wanted=True) if clause else [()]
 
-    named = _named_values(clause, frame) if clause else {}
+    named = _named_values(clause, frame, source) if clause else {}
     is_other = not is_new and related is not frame.resource
     name = f"{policy.details.type} {member_name(dict(related.body))}".rstrip() if is_other else ""
     return FixTarget(related.body, state, options, named, name)

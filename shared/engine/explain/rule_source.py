@@ -67,6 +67,15 @@ class RuleSource:
             each.value for each in walk_operand(operand) if isinstance(each, Literal) and id(each) not in names
         )
 
+    def allowed_values(self, path: str) -> tuple[Json, ...]:
+        """Return the values that the parameter on the right side of a condition may have: those that there are."""
+        match self._conditions.get(path):
+            case Condition(right=FunctionCall(name=function, arguments=(Literal(value=str(name)),))):
+                known = self.policy.definition.parameters.get(name.lower())
+                return known.allowed or () if known and function.lower() == "parameters" else ()
+            case _:
+                return ()
+
     def is_of_members(self, path: str) -> bool:
         """Return whether the expression of a condition asks for the members or the text of what it reads."""
         operand = self._operand(path)

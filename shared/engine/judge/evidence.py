@@ -12,6 +12,8 @@ from shared.engine.unknown import Unknown, first_unknown
 
 EVIDENCE_ENTRIES = 50
 EVIDENCE_MEMBERS = 3
+NOT_READ = "(not read: "
+"""Begins the words that stand for a value that was not read."""
 FIELD_CHARACTERS = 1000
 """Characters that are kept of the expression that a condition is about."""
 
@@ -88,7 +90,7 @@ def _read(clause: CompiledClause, frame: Frame, side: str) -> Json:
 def _plain(value: Json) -> Json:
     """Return the value as JSON, whatever was not read named in words."""
     if isinstance(value, Unknown):
-        return f"(not read: {value.part})"
+        return f"{NOT_READ}{value.part})"
     if first_unknown(value) is None:
         return value
     if isinstance(value, dict):

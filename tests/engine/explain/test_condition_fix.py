@@ -30,6 +30,7 @@ def tried(fix: CandidateFix | None) -> tuple[str, list[Any], str] | None:
         ("equals", False, False, ("set", [True], "not false")),
         ("equals", "Allow", False, ("set", ["Deny"], 'not "Allow"')),
         ("notIn", ["Enabled"], True, ("set", ["Disabled"], 'not "Enabled"')),
+        ("notEquals", "Public", True, ("set", ["Private"], 'not "Public"')),
         ("equals", "x", False, ("set", [], 'not "x"')),
         ("notEquals", 1, True, ("set", [], "not 1")),
         ("in", ["true"], True, ("set", [True], '"true"')),

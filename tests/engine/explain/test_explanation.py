@@ -246,3 +246,45 @@ def test_a_tag_with_quotes_is_written_as_a_rule_does(catalog: AliasCatalog) -> N
     assert found.summary() == (
         "Not compliant: tags['''My.Tag'''] is \"yes\"; to comply, set tags['''My.Tag'''] to \"No\"."
     )
+
+
+SHOWN = {"displayName": "Carts are closed", "metadata": {"findingTitle": "Cart is open", "rationale": "Thieves."}}
+
+
+def stated(rule: Any, catalog: AliasCatalog, resource: Resource, **then: Any) -> Any:
+    definition = {**SHOWN, "policyRule": {"if": rule, "then": {"effect": "audit", **then}}}
+    definition["metadata"] = {**SHOWN["metadata"], "controls": {"f": ["1"]}}  # type: ignore[dict-item]
+    return explain(compile_definition({"name": "p", "properties": definition}, aliases=catalog), resource)
+
+
+def test_an_unknown_says_what_is_not_known_where_and_why_it_matters(catalog: AliasCatalog) -> None:
+    unread = Resource({"name": "n"}, unread={"properties.a": Unread("notCollected", detail="unknown function f()")})
+    found = stated({"field": "Test/a", "equals": "x"}, catalog, unread)
+    assert found.title == "Not known whether it is met: Carts are closed"
+    assert [each.text for each in found.reasons] == ["properties.a was not read"]
+    assert found.summary() == "Unknown: properties.a (unknown function f()) was not read (not collected)."
+    assert (found.rationale, found.controls) == ("Thieves.", {"f": ["1"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("x", "denyAction refuses requests to delete this resource, and judges none as it is"),
+        ("y", "denyAction judges no resource as it is, and would not refuse to delete this one"),
+    ],
+)
+def test_of_a_deny_action_it_is_told_what_it_does(value: str, said: str, catalog: AliasCatalog) -> None:
+    body = {"name": "n", "properties": {"a": value}}
+    details = {"actionNames": ["delete"]}
+    found = stated({"field": "Test/a", "equals": "x"}, catalog, Resource(body), effect="denyAction", details=details)
+    assert (found.summary(), found.reasons) == (f"Compliant: {said}.", ())
+
+
+def test_values_that_exist_are_named_where_a_parameter_has_them(catalog: AliasCatalog) -> None:
+    definition = {
+        "parameters": {"bad": {"type": "String", "allowedValues": ["Red", "Green", "Blue"], "defaultValue": "Red"}},
+        "policyRule": {"if": {"field": "Test/a", "equals": "[parameters('bad')]"}, "then": {"effect": "audit"}},
+    }
+    policy = compile_definition(definition, aliases=catalog)
+    found = explain(policy, Resource({"name": "n", "properties": {"a": "Red"}}))
+    assert [each.text for each in found.fixes] == ['set properties.a to "Green" (or "Blue")']

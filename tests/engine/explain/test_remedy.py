@@ -135,7 +135,6 @@ def test_alternatives_of_two_changes_comply_in_any_combination() -> None:
 
 CHOSEN = {
     "api-management-virtual-network",
-    "container-group-private",
     "database-firewall-any",
     "front-door-classic-tls",
     "logic-app-callers",
