@@ -1,17 +1,17 @@
 """What an explanation says would fix a finding is what a remediation of it would write."""
 
-from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from shared.domain.arm_id import subscription_of
 from shared.domain.merge_patch import merged
 from shared.domain.resource import Resource
 from shared.engine import Context, Explanation, explain_effective
 from shared.engine.explain.fix_application import apply_fixes
 from shared.services.remediation import fix
-from tests.engine.explain.test_remedy import CONTEXT
 from tests.fakes.catalog import CATALOG
 from tests.services.remediation.test_fix import FIXABLE, POLICIES, group_of
 
@@ -39,7 +39,12 @@ def planned(name: str, resource: Resource) -> dict[str, Any]:
 
 
 def around(resource: Resource) -> Context:
-    return replace(CONTEXT, resource_group=group_of(dict(resource.body)) if "/resourceGroups/" in resource.id else None)
+    identity = f"/subscriptions/{subscription_of(resource.id)}"
+    return Context(
+        subscription={"id": identity, "subscriptionId": subscription_of(resource.id), "tags": {}},
+        resource_group=group_of(dict(resource.body)) if "/resourceGroups/" in resource.id else None,
+        now=datetime(2026, 1, 5, tzinfo=UTC),
+    )
 
 
 def written(present: Any, wanted: fix.DesiredResource) -> Any:
