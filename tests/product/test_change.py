@@ -44,6 +44,7 @@ def found(product: Product) -> Json:
 def test_a_write_reaches_the_finding_and_the_summary(product: Product, found: Json) -> None:
     write(product, found, https=True)
     becomes(product, found, opened=False)
+    settled(product)  # the summary follows within a second
     before = product.summary()["policies"][KEY]["nonCompliant"]
     write(product, found, https=False)
     assert becomes(product, found, opened=True)["status"] == "reopened"

@@ -140,7 +140,7 @@ def exemption() -> Callable[[Store, EffectivePolicies], Mapping[str, Any]]:
         references=tuple(f"{at}{'p' * 200}" for at in range(100)),
         category=ExemptionCategory.WAIVER,
         reason=f"{WIDE * 999} {WIDE * 1_000}",
-        owner=f"a{WIDE * 255}",
+        owner=f"a1{WIDE * 254}",
         expires_at="2026-06-01T00:00:00Z",  # type: ignore[arg-type] # text
     )
     return decided("exemption", ExemptionRequested(request=asked))
