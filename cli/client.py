@@ -11,7 +11,7 @@ import httpx2
 
 from cli.request import HttpResponse, TooLargeError, read_bounded, run_within
 from cli.response import Page, Upload, mismatch
-from cli.state_folder import load_connection
+from cli.state_folder import load_connection, state_path
 
 DEFAULT_URL = "http://127.0.0.1:7071"
 SENDING_SECONDS = 300.0
@@ -22,6 +22,12 @@ RESPONSE_BYTES, LARGE_RESPONSE_BYTES = 8 << 20, 64 << 20
 """Maximum bytes of an answer, and of one that grows with the estate: a page of a listing, a plan."""
 LISTING_PAGES = 10_000
 _TIMED_OUT = "does not answer in time ({}): is it the right address, and does a firewall let you through?"
+START = "Is it running? Start it with `cortex run`."
+_LOOK = (
+    "Neither CORTEX_URL nor the state folder {} says where it runs, so this is the default address: set CORTEX_URL to "
+    "its address, or CORTEX_STATE to the folder .cortex where `cortex run` was started; if it runs nowhere, start it "
+    "with `cortex run`."
+)
 _TEXT_CHARACTERS, _ERROR_ITEMS = 2000, 20
 QueryParameters = Mapping[str, str | int | Sequence[str] | None]
 """Parameters of a request; those that are None are left out, and several values of one are sent one by one."""
@@ -66,7 +72,9 @@ class Client:
 
     def __init__(self, role: str = "operator", *, timeout: float = 60) -> None:
         self._timeout = timeout
-        self.url = (os.environ.get("CORTEX_URL") or load_connection("address") or DEFAULT_URL).rstrip("/")
+        known = os.environ.get("CORTEX_URL") or load_connection("address")
+        self.url = (known or DEFAULT_URL).rstrip("/")
+        self._remedy = START if known else _LOOK.format(state_path().absolute())
         bearer = (os.environ.get("CORTEX_TOKEN") or load_connection(role) or "").strip()
         if not (bearer.isascii() and bearer.isprintable()):
             raise ApiError("CORTEX_TOKEN holds no token: copy it again")
@@ -175,7 +183,7 @@ class Client:
         try:
             answer = run_within(seconds, ask)
         except httpx2.HTTPError as error:
-            raise ApiError(f"{self.url} {_unreachable(error)}") from error
+            raise ApiError(f"{self.url} {_unreachable(error, self._remedy)}") from error
         except (httpx2.InvalidURL, UnicodeError) as error:  # an id or a cursor that the API gave
             raise ApiError(f"{self.url}{path} is not a valid address ({error})") from error
         except TimeoutError as error:
@@ -212,7 +220,7 @@ def _query_of(query: QueryParameters) -> dict[str, str | int | Sequence[str]]:
     return {name: value for name, value in query.items() if value is not None}
 
 
-def _unreachable(error: httpx2.HTTPError) -> str:
+def _unreachable(error: httpx2.HTTPError, remedy: str) -> str:
     """Return why there is no answer, and what to do."""
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx2.UnsupportedProtocol):
@@ -229,7 +237,7 @@ def _unreachable(error: httpx2.HTTPError) -> str:
         return f"does not speak TLS ({reason}): is it http://, or another port?"
     if isinstance(error, httpx2.RemoteProtocolError):
         return f"does not speak HTTP ({reason}): is it https://, or another port?"
-    return f"does not answer ({reason}). Is it running? Start it with `cortex run`."
+    return f"does not answer ({reason}). {remedy}"
 
 
 def _reason(answer: HttpResponse) -> str:

@@ -135,9 +135,9 @@ def evaluate(
 ) -> None:
     """Evaluate resources against policies, offline.
 
-    Exit code 3 when a resource is non-compliant; otherwise 4 when a result is unknown or an error, or when a record, a
-    policy file or a file of resources could not be used and was left out; 1 when there is nothing to evaluate: no
-    resource, or none that a policy applies to.
+    Exit code 1 when nothing was evaluated: no resource could be read, or no policy applies to any; 2 when the file of
+    resources is not there; 3 when a resource is non-compliant; otherwise 4 when a result is unknown or an error, or
+    when a record, a policy file or a file of resources could not be used and was left out.
 
     Policies are definitions, initiatives and assignments; what they refer to is looked up there and in the catalog.
 
@@ -145,6 +145,8 @@ def evaluate(
     read twice, in bounded memory: subscriptions, resource groups and related resources are context for the others.
     A template is evaluated as it would be deployed: options say where to; without them resources have no ids.
     """
+    given = resource or [resource_file.STDIN]
+    resource_file.check_there(given, "--resource")
     resolved = input_file.effective_policies(policy or ["catalog"], parameters, aliases)
     remarks = Remarks()
     for each in resolved.refused:
@@ -161,7 +163,7 @@ def evaluate(
     )
     reader, policies = RecordReader(known, draft=True), compile_set(resolved.policies)
     with TemporaryDirectory(prefix="cortex-") as folder:
-        files = [resource_file.regular(each, Path(folder)) for each in resource or [resource_file.STDIN]]
+        files = [resource_file.regular(each, Path(folder)) for each in given]
         index = Path(folder) / "context"
         context_index.write_index(index, resource_file.read_records(files), reader, policies)
         setup = EvaluationSetup(policies, input_file.context(), index, reader, json, findings_only, full)
@@ -176,8 +178,9 @@ def evaluate(
     if note := hint.without_properties(total.without_properties, total.resources, flattened=total.flattened):
         terminal.print_err("{}", note)
     remarks.close()
-    if not total.states.total() and not remarks.count:
-        lack = "no policy applies to the resources" if total.resources else "there are no resources"
+    if total.states.total() == total.states[_LEFT_OUT]:
+        none = "there is no resource that can be read" if remarks.count else "there are no resources"
+        lack = "no policy applies to the resources" if total.resources else none
         raise InvalidInput(f"{lack} in the input: nothing was evaluated", path="--resource")
     raise typer.Exit(_exit_code(total.states, settled=not remarks.count))
 

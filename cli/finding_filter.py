@@ -20,6 +20,8 @@ _DISTANCE = re.compile(r"([0-9]{1,5})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SEVERITIES = tuple(map(str, Severity))
 """Worst first."""
+RESOURCE_FILTERS = ("resourceType", "resourceGroup", "subscription", "owner", "environment")
+"""Filters of findings that are about their resources, so that lists of resources have them too."""
 OPTION_BY_FILTER = {"resourceType": "--type", "resourceGroup": "--resource-group"}
 """Filter of the API -> its option, where that has another name."""
 
@@ -133,7 +135,8 @@ def parse_moment(text: str, now: datetime, *, option: str, way: int) -> str:
         found = datetime.fromisoformat(text)
         return _utc(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        message = f"'{text}' is no time: give a day such as 2027-03-31, a time with offset, or 7d or 12h from now"
+        near = "an age such as 7d or 12h, which is ago" if way < 0 else "7d or 12h from now"
+        message = f"'{text}' is no time: give a day such as 2027-03-31, a time with offset, or {near}"
         raise typer.BadParameter(message, param_hint=option) from None
 
 
@@ -154,6 +157,16 @@ def check(api: Client, filters: Filters, *, gate: bool) -> None:
         if gate:
             raise
         terminal.print_err("[yellow]note:[/] {}", error)
+
+
+def note_nothing(api: Client, filters: Filters) -> None:
+    """Note why a list of resources is empty, where filters were given: a value that nothing has, or all together."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    asked = {name: value for name, value in given.items() if name in RESOURCE_FILTERS}
+    if asked:
+        check(api, asked, gate=False)
+    elif given:
+        terminal.print_err("[yellow]note:[/] no resource meets these conditions")
 
 
 def assignment_id(api: Client, given: str) -> str:

@@ -11,12 +11,12 @@ import typer
 
 from cli import detail, listing, origin, scan, terminal
 from cli.client import Client, address
-from cli.exit_code import UNSETTLED
+from cli.exit_code import FAILED, UNSETTLED
 from cli.import_folder import JoinedFolder, join_files
 from cli.job import EXIT_CODES, goes_on, wait_for_job
 from cli.listing import Listing, ListOptions
 from cli.remark import Remarks
-from cli.resource_file import ResourceFile, is_changed, open_input, regular
+from cli.resource_file import ResourceFile, check_there, is_changed, open_input, regular
 from cli.response import ImportJob, Upload
 from shared.domain.error import InvalidInput
 from shared.domain.import_job import ImportOrigin, ImportStatus
@@ -86,9 +86,10 @@ def start_import(
 
     Of a folder, the JSON files in it and in the folders below are one import; links to folders are not followed.
 
-    Exit code 0 when all was imported, 4 when files or records were left out or pages of a list are missing, 1 when
-    nothing was imported, as from a file that is no inventory, or that cannot be read.
+    Exit code 0 when all was imported, 1 when nothing was, as from a file that is empty, is no inventory or cannot be
+    read, 2 when there is no such file, 4 when files or records were left out or pages of a list are missing.
     """
+    check_there([file], "FILE")
     known = origin.read_origin(
         parameter or (),
         subscription=subscription,
@@ -114,7 +115,7 @@ def start_import(
         terminal.print_json(ended)
     else:
         _print(ended, joined)
-    code = EXIT_CODES.get(ended["status"], 1)
+    code = EXIT_CODES.get(ended["status"], FAILED) if ended["imported"] else FAILED
     raise typer.Exit(UNSETTLED if code == 0 and remarks.count else code)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli import detail, listing, terminal
+from cli import detail, finding_filter, listing, terminal
 from cli.client import LARGE_RESPONSE_BYTES, Client, address
 from cli.finding_filter import resource_id
 from cli.listing import Listing, ListOptions
@@ -38,17 +38,20 @@ def list_resources(
     json: listing.JsonOption = False,
 ) -> None:
     """List resources."""
-    query = {
-        "type": resource_type,
+    chosen: finding_filter.Filters = {
         "resourceGroup": resource_group,
         "subscription": subscription,
         "owner": owner,
         "environment": environment,
         "location": location,
-        "gone": "true" if gone else None,
-        "order": order,
     }
-    listing.print_list(RESOURCES, query, ListOptions(limit, all_, columns, csv, json))
+    query = {**chosen, "type": resource_type, "gone": "true" if gone else None, "order": order}
+    options = ListOptions(limit, all_, columns, csv, json)
+    with Client() as api:
+        listed = listing.read(api, RESOURCES, query, options.most)
+        if not (listed.total or gone):
+            finding_filter.note_nothing(api, {**chosen, "resourceType": resource_type})
+    listing.write(RESOURCES, listed, options)
 
 
 @app.command("show")

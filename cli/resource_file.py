@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, NamedTuple
 
+import typer
+
 from cli.special_file import special_reason
 from shared.domain.error import CortexError, InvalidInput
 from shared.importing import inventory_reader
@@ -27,6 +29,13 @@ class ResourceFile(NamedTuple):
 
     name: str
     path: Path
+
+
+def check_there(places: Sequence[str], option: str) -> None:
+    """Raise BadParameter where none of the files or folders is there; where only some are, reading tells the others."""
+    # A link that leads nowhere is there, and opening it says so.
+    if not any(each == STDIN or os.path.lexists(each) for each in places):
+        raise typer.BadParameter(f"there is no file {', '.join(places)}", param_hint=option)
 
 
 def regular(place: str, folder: Path) -> ResourceFile:

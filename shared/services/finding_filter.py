@@ -7,11 +7,11 @@ from typing import Any
 from shared.domain.error import InvalidInput
 from shared.domain.finding import FindingListing
 from shared.domain.policy import Controls
-from shared.engine.error import nearest
 from shared.eventstore.store import Store
 from shared.ports.documents import Query
 from shared.services import read_model
 from shared.services.estate import estate, resource
+from shared.services.near_name import near_hint
 from shared.services.policy.effective_policy import EffectivePolicies
 
 NOT_CONDITIONS = ("order", "strict", "text", "since", "framework", "control", "assignment")
@@ -86,8 +86,7 @@ def _check_known(name: str, wanted: Iterable[str], known: Iterable[str]) -> None
     spelling = set(found if name in EXACT_FILTERS else (each.lower() for each in found))
     for value in wanted:
         if (value if name in EXACT_FILTERS else value.lower()) not in spelling:
-            near = nearest(value, found)
-            hint = f"; did you mean '{near}'?" if near else ""
+            hint = near_hint(value, found)
             raise InvalidInput(f"nothing has the {name} '{value[:200]}'{hint}", path=f"query.{name}")
 
 

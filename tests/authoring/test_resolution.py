@@ -245,7 +245,7 @@ def test_an_exemption_is_of_an_assignment_or_a_reference(world: World) -> None:
         references=("COST",),
         category=ExemptionCategory.WAIVER,
         reason="no cost centre until June",
-        owner="ada",
+        owner="ada@example.com",
         expires_at=world.store.now() + timedelta(days=30),
     )
     made = approved_exemption("e1", asked, store=world.store, queue=world.queue, policies=world.policies)
@@ -279,7 +279,7 @@ def test_an_exemption_may_be_of_selected_resources(world: World, condition: Any,
             "resourceSelectors": [{"selectors": [condition]}],
             "category": "Waiver",
             "reason": "no cost centre until June",
-            "owner": "ada",
+            "owner": "ada@example.com",
             "expiresAt": (world.store.now() + timedelta(days=30)).isoformat(),
         }
     )

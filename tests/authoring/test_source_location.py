@@ -35,6 +35,14 @@ def test_a_path_leads_to_its_line(path: str, line: int, column: int) -> None:
     assert SourceLocations(TEXT).find(path) == SourceLocation(line, column)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [('{\n "a": 1,\n "b": }', 3, 7), ("// why\n[1, /* so */ 2\n", 3, 1), ('{"a": "x\ny", "b": 1,}', 1, 1)],
+)
+def test_the_whole_of_a_broken_text_is_where_it_breaks_off(text: str, line: int, column: int) -> None:
+    assert SourceLocations(text).find("$") == SourceLocation(line, column)
+
+
 @given(st.text(alphabet='{}[],:"a1 \n\\', max_size=80))
 def test_any_text_has_locations(text: str) -> None:
     found = SourceLocations(text).find("$.a[1].b")

@@ -30,7 +30,7 @@ def import_api(monkeypatch: pytest.MonkeyPatch) -> list[httpx2.Request]:
     """Answers imports as the API does, and returns what was asked."""
     asked: list[httpx2.Request] = []
     made = httpx2.Client
-    done = {"id": "i1", "status": "completed", "records": 1, "imported": 0, "errors": [], "subscriptions": []}
+    done = {"id": "i1", "status": "completed", "records": 1, "imported": 1, "errors": [], "subscriptions": []}
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)

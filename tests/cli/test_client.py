@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from cli import client, job, response
 from cli.client import ApiError, Client
 from cli.main import main
+from cli.state_folder import save_connection
 from functions.api.app import ROUTERS
 from functions.api.http.route import OperationRoute
 from functions.api.openapi import EXAMPLES_FILE
@@ -276,3 +277,23 @@ def test_no_answer_makes_a_command_end_in_a_traceback(
         capsys.readouterr()
 
     each()
+
+
+@pytest.mark.parametrize("known", ["", "CORTEX_URL", "state folder"])
+def test_where_no_state_folder_is_found_the_variables_are_named(
+    cortex: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: str
+) -> None:
+    with socket.socket() as taken:  # bound and not listening: nothing answers there
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setattr(client, "DEFAULT_URL", url)
+        monkeypatch.delenv("CORTEX_URL", raising=False)
+        monkeypatch.setenv("CORTEX_STATE", str(tmp_path))
+        if known == "CORTEX_URL":
+            monkeypatch.setenv("CORTEX_URL", url)
+        if known == "state folder":
+            save_connection(url, {})
+        told = str(cortex("scan", "list").exception)
+    assert (client.START in told) == bool(known)
+    assert (f"Neither CORTEX_URL nor the state folder {tmp_path} says where it runs" in told) == (not known)
+    assert ("or CORTEX_STATE to the folder .cortex where `cortex run` was started" in told) == (not known)

@@ -26,6 +26,8 @@ def findings(cortex: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
             return httpx2.Response(400, json=REFUSED)
         if asked.get("strict") and asked.get("owner") == "nobody":
             return httpx2.Response(400, json=EMPTY)
+        if request.url.path.endswith("/resources"):
+            return httpx2.Response(200, json={"items": [], "nextCursor": None, "total": 0})
         severities = {"high": ("nonCompliant",), "low": ("unknown", "error")}
         states = asked.get_list("state") or [*COUNTS]
         wanted = asked.get_list("severity") or [*severities]
@@ -54,6 +56,38 @@ def test_a_value_that_nothing_has_fails_a_pipeline_and_is_a_note_otherwise(findi
     noted = findings("--policy", "tsl", "--json")
     assert (noted.exit_code, noted.stdout.strip()) == (0, "[]")
     assert "note: nothing has the policy 'tsl'" in noted.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("finding", "list", "--since"), "an age such as 7d or 12h, which is ago"),
+        (
+            ("exemption", "request", "f", "--reason", "not yet replaced", "--owner", "a@b.co", "--until"),
+            "7d or 12h from now",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("findings")
+def test_what_is_no_time_is_told_with_its_direction(cortex: Any, command: tuple[str, ...], says: str) -> None:
+    answer = cortex(*command, "yesterday")
+    assert (answer.exit_code, says in " ".join(answer.stderr.replace("│", " ").split())) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (("--owner", "nobody"), EMPTY["detail"]),
+        (("--location", "mars"), "no resource meets these conditions"),
+        ((), ""),
+        (("--gone", "--owner", "nobody"), ""),
+    ],
+)
+@pytest.mark.usefixtures("findings")
+def test_an_empty_list_of_resources_says_why(cortex: Any, options: tuple[str, ...], note: str) -> None:
+    found = cortex("resource", "list", *options, "--json")
+    assert (found.exit_code, found.stdout.strip()) == (0, "[]")
+    assert " ".join(found.stderr.split()) == (f"note: {note}" if note else "")
 
 
 def test_an_estate_without_anything_to_look_at_is_no_pass(findings: Any) -> None:

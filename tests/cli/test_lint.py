@@ -132,6 +132,17 @@ def test_an_alias_file_that_is_none_is_refused(cortex: Any, policy: Path, tmp_pa
     assert "alias file" in str(answer.exception)
 
 
+def test_broken_json_is_an_error_where_it_breaks_off(cortex: Any, tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text('{\n "if": {"field": "name", "equals": },\n "then": {"effect": "audit"}}', "utf-8")
+    answer = cortex("policy", "lint", path)
+    assert "p.json:2:36: error not JSON" in answer.output
+    (line,) = json.loads(cortex("policy", "lint", "--json", path).output)
+    assert line["line"] == 2
+    judged = cortex("evaluate", "--policy", path, stdin=b"[]")
+    assert "p.json:2: " in str(judged.exception)
+
+
 def test_a_broken_file_is_an_error_with_its_line(cortex: Any, tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text('{\n "if": {"field": "name", "equal": "x"},\n "then": {"effect": "audit"}}', "utf-8")

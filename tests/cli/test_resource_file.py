@@ -55,8 +55,35 @@ def test_a_bad_file_of_a_folder_is_named_and_costs_itself_alone(cortex: Any, tmp
 
 def test_a_folder_without_json_is_told(cortex: Any, tmp_path: Path) -> None:
     answer = cortex(*SECURE, "--resource", tmp_path)
-    assert (answer.exit_code, answer.stdout) == (4, "")
+    assert (answer.exit_code, answer.stdout) == (1, "")
     assert f"{tmp_path} is a folder without JSON files" in answer.stderr
+
+
+NOTHING = {
+    "nothing": b"",
+    "an empty list": b"[]",
+    "Bicep": b"resource x 'Microsoft.Storage/storageAccounts@2023-01-01' = {}",
+    "broken JSON": b'{"id": "x",\n "name": }',
+    "a parameter file": b'{"contentVersion": "1.0.0.0", "parameters": {}}',
+}
+
+
+@pytest.mark.parametrize("raw", NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("within", [True, False])
+def test_where_nothing_was_evaluated_the_exit_code_is_the_same(
+    cortex: Any, tmp_path: Path, raw: bytes, *, within: bool
+) -> None:
+    (tmp_path / "a.json").write_bytes(raw)
+    answer = cortex(*SECURE, "--resource", tmp_path if within else tmp_path / "a.json")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "in the input: nothing was evaluated" in str(answer.exception)
+
+
+@pytest.mark.parametrize("command", [(*SECURE, "--resource"), ("import", "start")], ids=["evaluate", "import"])
+@pytest.mark.usefixtures("import_api")
+def test_a_file_that_is_not_there_is_wrong_usage(cortex: Any, tmp_path: Path, command: tuple[str, ...]) -> None:
+    answer = cortex(*command, tmp_path / "absent.json")
+    assert (answer.exit_code, "there is no file" in answer.stderr) == (2, True)
 
 
 def test_a_place_that_cannot_be_opened_is_refused(cortex: Any, tmp_path: Path) -> None:
@@ -103,7 +130,7 @@ def test_a_file_that_is_gone_before_its_turn_is_reported(tmp_path: Path) -> None
 def test_of_many_remarks_the_rest_are_counted(cortex: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remark, "REMARK_LINES", 3)
     answer = cortex(*SECURE, stdin=b'{"no": "id"}\n' * 1203)
-    assert answer.exit_code == 4
+    assert answer.exit_code == 1
     assert answer.stderr.splitlines()[3:] == [
         "0 resources, 1 policy: 1203 left out",
         "left out: 1,200 more, of 1,203 altogether",

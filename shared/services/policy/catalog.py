@@ -7,13 +7,14 @@ from shared.domain.error import NotFound
 from shared.domain.page import Page, page_of
 from shared.domain.policy import ListedPolicy, PolicyEntry, PolicyListing
 from shared.ports.catalog import Catalog
+from shared.services.near_name import near_hint
 
 
 def get(name: str, *, catalog: Catalog) -> PolicyEntry:
     """Find a policy, with its definition; NotFound."""
     found = _entries(catalog).get(name)
     if found is None:
-        raise NotFound(f"the catalog has no policy {name[:80]}", path="name")
+        raise NotFound(f"the catalog has no policy {name[:80]}{near_hint(name, _entries(catalog))}", path="name")
     return found
 
 

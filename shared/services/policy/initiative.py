@@ -14,6 +14,7 @@ from shared.engine.compile.initiative import Initiative, InitiativeMember, name_
 from shared.engine.language.assignment import parse_assignment
 from shared.engine.language.parameter import bind_values
 from shared.engine.language.tree import Definition
+from shared.services.near_name import near_hint
 from shared.services.policy.effective_policy import EffectivePolicies
 
 
@@ -21,7 +22,8 @@ def get(name: str, *, policies: EffectivePolicies) -> InitiativeSummary:
     """Find an initiative of the catalog, with its members; NotFound."""
     entry = policies.library.find(name, DocumentShape.INITIATIVE)
     if entry is None:
-        raise NotFound(f"the catalog has no initiative {name[:80]}", path="name")
+        known = (each.name for each in policies.library.entries if each.shape is DocumentShape.INITIATIVE)
+        raise NotFound(f"the catalog has no initiative {name[:80]}{near_hint(name, known)}", path="name")
     return summarize(entry, policies.library)
 
 
