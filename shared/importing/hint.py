@@ -141,6 +141,10 @@ _RECORDS: tuple[tuple[Callable[[Mapping[str, Json]], bool], str], ...] = (
         lambda value: "deploymenttemplate" in str(value.get("$schema")).lower(),
         "a template that deploys nothing: it has no resources",
     ),
+    (
+        lambda value: isinstance(value.get("runs"), list) and "version" in value,
+        f"a SARIF log, results of an analysis and no resources: use {EXPORT}",
+    ),
     (lambda value: "changes" in value, "what-if output: use the template itself, with its parameters"),
     (lambda value: "configurationItems" in value, "a snapshot of AWS Config; only exports of Azure are read"),
     (

@@ -80,7 +80,7 @@ class RecordScanner:
         self.count = 0
         self.pages = pages or PageTracker()
         self.ended = False
-        self._lined = False
+        self._lined = self._is_other = False
 
     def __iter__(self) -> Iterator[RecordText]:
         for piece in self._pieces():
@@ -135,15 +135,17 @@ class RecordScanner:
     def _rest(self, start: int) -> Generator[RecordText, None, bool]:
         """Go on at the next line that begins a document: JSON lines survive broken lines, each of which is reported.
 
-        Where the broken document spans lines, those that may belong to it are passed over.
+        Where the broken document spans lines, those that may belong to it are passed over, as all lines of a file are
+        that seems to be something else, which has been told.
         """
         lined = self._is_line(start)
         for begun, at in self._lines(start):
             first = self._text.peek(at)
             if first in OPENING_BRACKETS and (lined or at == begun):
                 self._at = self._text.keep = at
+                self._is_other = False  # what is broken from here on is a record
                 return True
-            if lined or (at == begun and first not in _CONTINUING):
+            if not self._is_other and (lined or (at == begun and first not in _CONTINUING)):
                 yield self._broken_piece(at, _NO_DOCUMENT)
         return False
 
@@ -185,6 +187,7 @@ class RecordScanner:
     def _no_document(self) -> str:
         """Return why no document begins here; of the first, what the file seems to be."""
         seems = hint.seems_text(self._first_bytes()) if not self.count else ""
+        self._is_other = self._is_other or bool(seems)
         return f"this seems to be {seems}" if seems else _NO_DOCUMENT
 
     def _first_bytes(self) -> bytes:

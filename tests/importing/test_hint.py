@@ -45,6 +45,20 @@ def test_text_that_is_no_json(text: bytes | str, seems: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["Name,Type\na,b\nc,d\n", "id: a\nname: b\n", "resource x 'a@1' = {\n  name: 'a'\n}\n"]
+)
+def test_a_file_that_is_something_else_is_told_once(text: str) -> None:
+    assert len(list(read_resources([text.encode()]))) == 1
+
+
+def test_records_behind_a_message_are_read() -> None:
+    text = "WARNING: deprecated\nand so on\n"
+    told, found = read_resources([f"{text}{json.dumps({'id': ID, 'name': 'a', 'location': 'x'})}\n".encode()])
+    assert isinstance(told, RecordError)
+    assert not isinstance(found, RecordError)
+
+
+@pytest.mark.parametrize(
     ("record", "seems"),
     [
         (
@@ -71,6 +85,8 @@ def test_text_that_is_no_json(text: bytes | str, seems: str) -> None:
         ),
         ({"resourceId": ID, "complianceState": "NonCompliant"}, "`az policy state` output"),
         ({"status": "Succeeded", "changes": []}, "what-if output"),
+        ({"version": "2.1.0", "runs": []}, "a SARIF log, results of an analysis and no resources: use `az graph"),
+        ({"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": []}, "a SARIF log"),
         ({"version": 1, "interactions": []}, "a recording of requests: put the bodies of its answers"),
         ({"Entries": [], "Variables": {}}, "a recording of requests"),
         ({"$schema": f"{SCHEMAS}/2019-04-01/deploymentTemplate.json#", "parameters": {}}, "a template that deploys"),
@@ -125,5 +141,10 @@ def test_json_lines_behind_a_message_of_the_shell_are_read() -> None:
 
 
 def test_later_lines_are_not_guessed_at() -> None:
-    _, *rest = record_scanner.RecordScanner(iter([b"NAME,TYPE\na,b\n"]))
-    assert {piece.reason for piece in rest} == {"neither an object nor an array begins here"}
+    _, *rest = record_scanner.RecordScanner(iter([b"oops\nNAME,TYPE\na,b\n"]))
+    assert [piece.reason for piece in rest] == ["neither an object nor an array begins here"] * 2
+
+
+def test_once_records_came_each_line_that_is_none_is_told() -> None:
+    told = record_scanner.RecordScanner(iter([b"NAME,TYPE\na,b\n{}\na,b\n"]))
+    assert [piece.line for piece in told] == [1, 3, 4]

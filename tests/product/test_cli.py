@@ -332,5 +332,5 @@ def test_import_of_garbage(product: Product, tmp_path: Path, content: bytes) -> 
 
 def test_import_of_a_file_that_is_not_there(product: Product) -> None:
     result = cortex(product, "import", "start", "/nothing.json")
-    assert result.code == 1
+    assert result.code == 2
     assert "there is no file /nothing.json" in result.err
