@@ -103,6 +103,9 @@ class FixSearch(MemberSearch):
             others = tuple(each for each in others if not (members and isinstance(each, bool | int)))
             choices = self._turning(clause, path, named, wanted=wanted)
             probes = self._turning(clause, path, others, wanted=wanted)
+            # Where nothing but no members will do, that is the value.
+            if not choices and probes == ([],):
+                choices = probes
             if self.source.is_emptiness(clause.path) and probes and probes != ([],):
                 words = "set"
             if choices or probes:

@@ -288,3 +288,9 @@ def test_values_that_exist_are_named_where_a_parameter_has_them(catalog: AliasCa
     policy = compile_definition(definition, aliases=catalog)
     found = explain(policy, Resource({"name": "n", "properties": {"a": "Red"}}))
     assert [each.text for each in found.fixes] == ['set properties.a to "Green" (or "Blue")']
+
+
+def test_no_members_is_told_as_the_empty_list(catalog: AliasCatalog) -> None:
+    rule = {"value": "[length(field('Test/items'))]", "notEquals": 0}
+    found = explained(rule, catalog, {"name": "n", "properties": {"items": ["x"]}})
+    assert fixes(found) == [("set", "properties.items", [])]
