@@ -86,7 +86,7 @@ def test_a_request_goes_all_the_way_by_messages_alone(world: World, engine: Engi
     (again,) = sent(world, record.QUEUE)
     deliver(engine, door.remediation_start, again)
     until(world, RemediationStatus.ROLLED_BACK)
-    assert [method for method, _ in world.cloud.writes] == ["PATCH", "PUT"]
+    assert [method for method, _ in world.cloud.writes] == ["PATCH", "PATCH"]
 
 
 def test_a_rollback_asked_for_while_the_workflow_ends_is_not_lost(

@@ -224,14 +224,14 @@ def test_a_rollback_that_was_killed_restores_once(product: Product, killed: dict
     found, remediation = killed["before_the_write"]
     path = f"/remediations/{remediation}"
     product.finished(remediation)
-    with product.cloud.held(0.5, method="PUT", scope=found["resourceId"]) as wait:
+    with product.cloud.held(0.5, method="PATCH", scope=found["resourceId"]) as wait:
         product.post(f"{path}/rollback")
         product.post(f"{path}/rollback/approve", role="approver")
         wait()
         product.kill()
     product.start()
     assert product.ended(path)["status"] == "rolledBack"
-    assert written(product, found) == ["PATCH", "PUT"]
+    assert written(product, found) == ["PATCH", "PATCH"]
     until(lambda: product.get(f"/findings/{found['id']}"), lambda now: now["open"])
 
 
@@ -258,7 +258,8 @@ def test_what_many_deaths_left_is_what_a_scan_from_nothing_finds(
     """The state that grew through every kill, against a fresh one that reads the same cloud once."""
     for moment, (found, remediation) in killed.items():
         product.finished(remediation)
-        assert once(written(product, found), moment), moment
+        undone = moment == "before_the_write"  # by one more write, see the rollback
+        assert once(written(product, found)[: -1 if undone else None], moment), moment
     product.scan()
     with Product(tmp_path, cloud=product.cloud) as fresh:
         fresh.scan()
