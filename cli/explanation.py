@@ -56,7 +56,8 @@ def _lines(explained: Mapping[str, Any], place: Place) -> Iterator[tuple[str, ob
         named = (
             f"{framework} {', '.join(controls)}" for framework, controls in explained["controls"].items() if controls
         )
-        told = (("why", explained["rationale"]), ("controls", "; ".join(named)))
+        why = "" if explained["title"].endswith(explained["rationale"]) else explained["rationale"]
+        told = (("why", why), ("controls", "; ".join(named)))
         yield from (each for each in told if each[1])
     if explained.get("message"):
         yield "message", explained["message"]

@@ -82,6 +82,13 @@ def test_what_is_unknown_matters_as_what_is_violated_does(
     ]
 
 
+def test_a_reason_that_repeats_the_title_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = printed(capsys, monkeypatch, state="nonCompliant", title="Not met: HTTPS only", rationale="HTTPS only")
+    assert lines == ["what      Not met: HTTPS only", "result    Said."]
+
+
 @pytest.mark.parametrize("given", ["", " ", "a/b", "../../x"])
 def test_what_no_id_can_be_is_refused_by_name(given: str) -> None:
     with pytest.raises(ApiError, match="is not an id"):

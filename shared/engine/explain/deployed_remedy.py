@@ -14,6 +14,7 @@ from shared.engine.effects.detail import effect_details
 from shared.engine.error import EvaluationError
 from shared.engine.explain.body_change import changes_between
 from shared.engine.explain.fix import Fix, Fixes
+from shared.engine.explain.fix_proof import SETTLED_STATES
 from shared.engine.explain.fix_text import created, exact_text
 from shared.engine.explain.place import member_name, named_place
 from shared.engine.judge.verdict import state_of
@@ -51,7 +52,7 @@ def deployed_remedy(policy: Policy, frame: Frame) -> Remedy | None:
         fixes += _changes(known, body, is_own=known is after)
         changed += [known] if known and known is not after else []
         after = _with(after, each, body)
-    if not fixes or state_after(policy, after, frame) is not State.COMPLIANT:
+    if not fixes or state_after(policy, after, frame) not in SETTLED_STATES:
         return None
     kind = policy.details.type.lower()
     return Remedy(tuple(fixes), next((each for each in changed if each.type.lower() == kind), None))

@@ -14,6 +14,8 @@ from shared.engine.explain.fix_text import exact_text, in_words
 from shared.engine.explain.place import named_place, open_path, path_steps, value_at
 from shared.engine.value import hashable
 
+SETTLED_STATES = frozenset({State.COMPLIANT, State.NOT_APPLICABLE})
+"""States after what a policy itself changes: it may be only about resources that do not have what it wants."""
 ROUNDS = 3
 """Times that what a change brings about is changed again."""
 _OPTION_TRIES, _STARTS, _REDUCED_FIXES = 24, 3, 12
@@ -40,9 +42,10 @@ class FixTarget:
 
 
 def prove_exact(target: FixTarget, fixes: Iterable[Fix]) -> Fixes:
-    """Return the given fixes where they make the resource compliant; none where they do not."""
+    """Return what a policy itself changes, where nothing is left to find fault with; none where something is."""
     found = tuple(fixes)
-    if not found or not _complies(target, found):
+    body = apply_fixes(target.body, found) if found else None
+    if body is None or target.state(body) not in SETTLED_STATES:
         return ()
     return tuple(exact_text(each, target.place(each)) for each in found)
 

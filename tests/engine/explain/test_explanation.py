@@ -294,3 +294,19 @@ def test_no_members_is_told_as_the_empty_list(catalog: AliasCatalog) -> None:
     rule = {"value": "[length(field('Test/items'))]", "notEquals": 0}
     found = explained(rule, catalog, {"name": "n", "properties": {"items": ["x"]}})
     assert fixes(found) == [("set", "properties.items", [])]
+
+
+def test_what_a_template_changes_so_that_a_policy_no_longer_applies_is_a_fix(catalog: AliasCatalog) -> None:
+    identity = "/subscriptions/s/resourceGroups/g/providers/Contoso.Shop/carts/n"
+    body = {"id": identity, "name": "n", "type": "Contoso.Shop/carts", "tags": {"a": "x", "b": "y"}}
+    template = {"resources": [{"type": "Contoso.Shop/carts", "apiVersion": "1", "name": "n", "tags": {"a": "z"}}]}
+    details = {
+        "type": "Contoso.Shop/carts",
+        "name": "n",
+        "roleDefinitionIds": ["r"],
+        "existenceCondition": {"field": "tags.a", "equals": "z"},
+        "deployment": {"properties": {"mode": "incremental", "template": template}},
+    }
+    rule = {"allOf": [{"field": "type", "equals": "Contoso.Shop/carts"}, {"field": "tags.a", "notEquals": "z"}]}
+    found = explained(rule, catalog, body, {"effect": "deployIfNotExists", "details": details})
+    assert fixes(found) == [("set", "tags['a']", "z")]
