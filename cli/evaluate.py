@@ -136,8 +136,8 @@ def evaluate(
     """Evaluate resources against policies, offline.
 
     Exit code 1 when nothing was evaluated: no resource could be read, or no policy applies to any; 2 when the file of
-    resources is not there; 3 when a resource is non-compliant; otherwise 4 when a result is unknown or an error, or
-    when a record, a policy file or a file of resources could not be used and was left out.
+    resources or the policy is not there; 3 when a resource is non-compliant; otherwise 4 when a result is unknown or
+    an error, or when a record, a policy file or a file of resources could not be used and was left out.
 
     Policies are definitions, initiatives and assignments; what they refer to is looked up there and in the catalog.
 

@@ -25,9 +25,11 @@ from shared.authoring.source_location import SourceLocations
 from shared.domain import json_text, jsonc
 from shared.domain.error import InvalidInput
 from shared.engine import Context, InvalidDefinition
+from shared.services.near_name import near_hint
 from shared.services.policy import alias
 
 CATALOG = "catalog"
+POLICY_OPTION = "--policy"
 PARAMETERS_PATH = "$.parameters"
 _POLICY_KEY = re.compile(r'"(policy\w*|displayName|nodeName|if|then|allOf|anyOf)"\s*:', re.IGNORECASE)
 POLICY_PATTERNS = ("*.json", "*.jsonc")
@@ -236,8 +238,9 @@ def find_policy(policy: str) -> Iterator[PolicyDocument | InvalidInput]:
     elif entry := catalog_library().find(policy, DocumentShape.DEFINITION, DocumentShape.INITIATIVE):
         yield entry
     else:
-        reason = f"'{policy}' is neither a file nor a folder, nor a policy or an initiative of the catalog"
-        yield InvalidInput(reason, path="--policy")
+        hint = near_hint(policy, (each.name for each in catalog_library().entries))
+        reason = f"'{policy}' is neither a file nor a folder, nor a policy or an initiative of the catalog{hint}"
+        yield InvalidInput(reason, path=POLICY_OPTION)
 
 
 def gather_policies(names: Iterable[str]) -> tuple[Library, tuple[InvalidInput, ...]]:
@@ -262,6 +265,7 @@ def effective_policies(names: Iterable[str], parameters: str, aliases: Path | No
     """Return the policies that names mean, each where it is in force, with the parameter values that its file declares.
 
     Raises:
+        BadParameter: what the names mean is not there.
         InvalidInput: none of the files can be used, or a value is for a parameter that none of them declares.
     """
     values, known = parse_object(parameters, "--parameters"), load_facts(aliases).aliases
@@ -269,6 +273,8 @@ def effective_policies(names: Iterable[str], parameters: str, aliases: Path | No
     found = resolve_all(folder_library.entries, folder_library, aliases=known, parameters=values)
     refused = (*unread, *found.refused)
     if refused and not found.policies:
+        if all(each.path == POLICY_OPTION for each in refused):
+            raise typer.BadParameter("; ".join(each.message for each in refused), param_hint=POLICY_OPTION)
         raise refused[0] if len(refused) == 1 else InvalidInput("; ".join(each.message for each in refused))
     return replace(found, refused=refused)
 

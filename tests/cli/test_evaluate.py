@@ -52,6 +52,16 @@ def test_resources_that_no_policy_is_about_are_nothing_to_evaluate(cortex: Any) 
     assert cortex("evaluate", stdin=lines(deployment, {"no": "id"})).exit_code == 1
 
 
+def test_a_policy_that_is_not_there_is_wrong_usage_and_names_the_near_ones(cortex: Any) -> None:
+    answer = cortex("evaluate", "--policy", "storage-secure", stdin=lines(GOOD))
+    words = " ".join(answer.stderr.replace("│", " ").split())
+    assert answer.exit_code == 2
+    assert "'storage-secure' is neither a file nor a folder" in words
+    assert "did you mean 'storage-secure-transfer'?" in words
+    both = cortex("evaluate", "--policy", "nowhere", "--policy", "storage-secure-transfer", stdin=lines(GOOD))
+    assert (both.exit_code, both.stderr.count("left out")) == (4, 1)
+
+
 def test_a_sentence_for_each_pair(cortex: Any) -> None:
     answer = cortex(*SECURE, "--resource", "-", stdin=lines(BAD, OTHER))
     first, second = answer.stdout.splitlines()

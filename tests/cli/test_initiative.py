@@ -127,7 +127,7 @@ def test_a_folder_is_linted_as_a_whole(cortex: Any, folder: Path) -> None:
 
 def test_broken_initiatives_are_reported(cortex: Any, folder: Path) -> None:
     (folder / "base.json").write_text('{"properties": {\n"policyDefinitions": [\n{"policyDefinitionID": 1}]', "utf-8")
-    assert "base.json:1:1: error not JSON" in cortex("policy", "lint", folder).output
+    assert "base.json:3:27: error not JSON" in cortex("policy", "lint", folder).output
     (folder / "base.json").write_text('{"properties": {\n"policyDefinitions": [\n{"policyDefinitionID": 1}]}}', "utf-8")
     assert "base.json:3:2: error expected a string, found number" in cortex("policy", "lint", folder).output
 

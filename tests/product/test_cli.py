@@ -290,7 +290,7 @@ def test_evaluate_says_what_is_wrong(product: Product, tmp_path: Path, name: str
     paths = [str(tmp_path / each) if each.endswith(".json") else each for each in arguments]
     result = cortex(product, "evaluate", *paths)
     assert result.code in {1, 2}
-    assert reason in " ".join(result.err.split())
+    assert reason in " ".join(result.err.replace("│", " ").split())
 
 
 def test_evaluate_goes_on_past_a_bad_record(product: Product, tmp_path: Path) -> None:
