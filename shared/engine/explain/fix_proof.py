@@ -7,6 +7,7 @@ from math import prod
 
 from shared.domain.resource import Body, Json
 from shared.domain.verdict import State
+from shared.engine.explain.condition_fix import CHOICES
 from shared.engine.explain.fix import CandidateFix, Fix, Fixes
 from shared.engine.explain.fix_application import apply_fixes
 from shared.engine.explain.fix_set import FixOptions
@@ -19,6 +20,8 @@ SETTLED_STATES = frozenset({State.COMPLIANT, State.NOT_APPLICABLE})
 ROUNDS = 3
 """Times that what a change brings about is changed again."""
 _OPTION_TRIES, _STARTS, _REDUCED_FIXES = 24, 3, 12
+_ALTERNATIVE_TRIES = 60
+"""Combinations of values that are judged for each change before others are offered beside the first."""
 TriedFixes = tuple[tuple[Fix, CandidateFix], ...]
 
 
@@ -86,7 +89,7 @@ def _with_named(target: FixTarget, fix: CandidateFix) -> CandidateFix:
     named = target.named.get(open_path(fix.path), ())
     distinct = {hashable(each): each for each in named}.values()
     choices = tuple(each for each in distinct if each not in (None, "") and (fix.meets is None or fix.meets(each)))
-    return replace(fix, choices=choices)
+    return replace(fix, choices=choices[:CHOICES])
 
 
 def _reduced(target: FixTarget, tried: TriedFixes) -> TriedFixes:
@@ -125,9 +128,10 @@ def _alternatives(
 ) -> tuple[Json, ...]:
     """Return the other values that the first of the fixes may set, whatever of what is offered `before` is chosen."""
     fix, *after = fixes
-    if fix.action != "set" or fix.value not in candidate.choices or prod(map(len, before)) > _OPTION_TRIES:
-        return ()
     others = [each for each in candidate.choices if each != fix.value]
+    tries = len(others) * prod(map(len, before))
+    if fix.action != "set" or fix.value not in candidate.choices or tries > _ALTERNATIVE_TRIES:
+        return ()
     return tuple(
         value
         for value in others

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.resource import Resource, Unread
 from shared.engine import AliasCatalog, compile_definition, explain
+from shared.engine.explain.condition_fix import CHOICES
 
 ITEMS = [{"name": "x", "port": 22}, {"name": "y", "port": 443}, {"name": "x", "port": 80}]
 
@@ -310,3 +311,15 @@ def test_what_a_template_changes_so_that_a_policy_no_longer_applies_is_a_fix(cat
     rule = {"allOf": [{"field": "type", "equals": "Contoso.Shop/carts"}, {"field": "tags.a", "notEquals": "z"}]}
     found = explained(rule, catalog, body, {"effect": "deployIfNotExists", "details": details})
     assert fixes(found) == [("set", "tags['a']", "z")]
+
+
+def test_of_a_thousand_allowed_values_some_are_tried(catalog: AliasCatalog) -> None:
+    names = [f"v{number}" for number in range(1_000)]
+    definition = {
+        "parameters": {"bad": {"type": "String", "allowedValues": names, "defaultValue": "v0"}},
+        "policyRule": {"if": {"field": "Test/a", "equals": "[parameters('bad')]"}, "then": {"effect": "audit"}},
+    }
+    policy = compile_definition(definition, aliases=catalog)
+    (fix,) = explain(policy, Resource({"name": "n", "properties": {"a": "v0"}})).fixes
+    assert (fix.value, len(fix.alternatives)) == ("v1", CHOICES - 1)
+    assert fix.text == 'set properties.a to "v1" (or "v2", "v3", "v4", "v5", "v6", "v7", … and 13 more)'
