@@ -15,7 +15,7 @@ from shared.services.policy import alias
 FOLDER = Path(__file__).parents[2] / "catalog"
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 NAMES = sorted(path.stem for path in FOLDER.glob("policies/*/*.json"))
-FRAMEWORKS = ("gdpr", "hipaa", "iso-27001-2022", "nist-800-53-r5", "pci-dss-4.0", "soc-2")
+FRAMEWORKS = ("gdpr", "hipaa", "iso-27001-2022", "nist-800-53-r5", "pci-dss-4.0.1", "soc-2")
 
 
 def fixture_of(name: str) -> dict[str, dict[str, Any]]:

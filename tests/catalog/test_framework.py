@@ -68,8 +68,8 @@ def test_controls_that_nothing_shows_are_not_hidden(catalog: PackagedCatalog) ->
     ("framework", "control"),
     [
         ("gdpr", "Art.30"),  # tags are no record of processing
-        ("pci-dss-4.0", "12.10.3"),  # an address for alerts is nobody on duty
-        ("pci-dss-4.0", "12.10.1"),
+        ("pci-dss-4.0.1", "12.10.3"),  # an address for alerts is nobody on duty
+        ("pci-dss-4.0.1", "12.10.1"),
         ("hipaa", "164.316(b)(2)(i)"),  # logs of some months are no documentation of six years
         ("hipaa", "164.310(d)(2)(iii)"),
     ],
@@ -82,11 +82,11 @@ def test_what_no_setting_shows_is_attested_by_a_person(framework: str, control: 
 @pytest.mark.parametrize(
     ("framework", "control", "policy"),
     [
-        ("pci-dss-4.0", "6.4.2", "vnet-ddos-protection"),
-        ("pci-dss-4.0", "5.2.1", "sql-threat-detection"),
-        ("pci-dss-4.0", "12.5.1", "resource-owner-tag"),  # a tag is no inventory
-        ("pci-dss-4.0", "1.3.1", "synapse-data-exfiltration"),  # it is about what goes out
-        ("pci-dss-4.0", "3.6.1", "key-vault-purge-protection"),  # lost keys are not disclosed ones
+        ("pci-dss-4.0.1", "6.4.2", "vnet-ddos-protection"),
+        ("pci-dss-4.0.1", "5.2.1", "sql-threat-detection"),
+        ("pci-dss-4.0.1", "12.5.1", "resource-owner-tag"),  # a tag is no inventory
+        ("pci-dss-4.0.1", "1.3.1", "synapse-data-exfiltration"),  # it is about what goes out
+        ("pci-dss-4.0.1", "3.6.1", "key-vault-purge-protection"),  # lost keys are not disclosed ones
         ("soc-2", "CC8.1", "aks-automatic-upgrade"),  # nobody approves an automatic upgrade
         ("gdpr", "Art.33", "security-contact"),  # an address notifies no authority
         ("nist-800-53-r5", "SC-5", "app-plan-zone-redundant"),
@@ -108,7 +108,7 @@ def test_a_policy_does_not_show_what_it_is_not_about(
 def test_encrypted_disks_do_not_show_that_they_are_not_the_only_protection(
     policy: str, catalog: PackagedCatalog
 ) -> None:
-    controls = next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0"]
+    controls = next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0.1"]
     assert not {"3.5.1", "3.5.1.2"} & set(controls)
 
 
@@ -116,12 +116,12 @@ def test_an_encrypted_database_is_more_than_encrypted_disks_and_still_decrypts_b
     catalog: PackagedCatalog,
 ) -> None:
     entry = next(each for each in catalog.policies() if each.name == "sql-encryption-at-rest")
-    assert "3.5.1.2" in entry.controls["pci-dss-4.0"]
-    assert "3.5.1" not in entry.controls["pci-dss-4.0"]
+    assert "3.5.1.2" in entry.controls["pci-dss-4.0.1"]
+    assert "3.5.1" not in entry.controls["pci-dss-4.0.1"]
 
 
 @pytest.mark.parametrize(
     "policy", ["sql-firewall-any", "cosmos-network", "disk-no-public-export", "redis-public-network"]
 )
 def test_stores_that_are_open_to_the_internet_may_show_card_data(policy: str, catalog: PackagedCatalog) -> None:
-    assert "1.4.4" in next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0"]
+    assert "1.4.4" in next(each for each in catalog.policies() if each.name == policy).controls["pci-dss-4.0.1"]
