@@ -21,7 +21,9 @@ def decode(text: bytes) -> Json:
         value = orjson.loads(text)
         written = orjson.dumps(value)
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"not JSON: {error}") from None
+        wrong = f"not JSON: {error.msg}"
+        place = f"line {error.lineno} column {error.colno}"
+        raise Unreadable(f"{wrong} at {place}", line=error.lineno, wrong=f"{wrong} at column {error.colno}") from None
     except orjson.JSONEncodeError:
         raise Unreadable("nests too deeply to be kept") from None
     # Each name brings a colon: where a name came twice the value has fewer of them than the text.

@@ -38,11 +38,18 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Unreadable(InvalidInput):
-    """Text that is not JSON of one meaning: `reason` without the place, the JSON `path`, `offending` text."""
+    """Text that is not JSON of one meaning: `reason` without the path, the JSON `path`, `offending` text.
 
-    def __init__(self, reason: str, *, path: str = "$", offending: str = "") -> None:
+    `line` is where the text breaks off, from 1; what is `wrong` there is the reason without line and column.
+    """
+
+    def __init__(
+        self, reason: str, *, path: str = "$", offending: str = "", line: int = 1, wrong: str | None = None
+    ) -> None:
         super().__init__(f"{path}: {reason}", path=path)
         self.reason = reason
+        self.line = line
+        self.wrong = wrong or reason
         self.offending = offending[:200]
 
 

@@ -260,7 +260,9 @@ class RecordReader:
         try:
             value = read_record(record.piece.text)
         except Unreadable as error:
-            yield record.bad(error.reason, error.path or "$")
+            # Lines are counted in the record, which may begin anywhere in the file.
+            placed = record.place._replace(line=record.place.line + error.line - 1)
+            yield placed.bad(error.wrong, error.path or "$")
             return
         try:
             for read in self._resources(record.piece, value):

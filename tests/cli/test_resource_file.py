@@ -151,3 +151,11 @@ def test_folders_of_any_size_are_read_as_they_come(tmp_path: Path, monkeypatch: 
     records: Iterator[Any] = resource_file.read_records([ResourceFile("here", tmp_path)])
     next(records)
     assert len(opened) == 1
+
+
+def test_broken_json_is_told_with_the_line_of_the_file_where_it_breaks_off(cortex: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\n" + account("a") + b'\n{"id": "x",\n "name": }\n')
+    answer = cortex(*SECURE, "--resource", tmp_path / "a.json")
+    (told,) = [each for each in answer.stderr.splitlines() if "left out: record" in each]
+    assert told.startswith("left out: record 2, line 4: not JSON: ")
+    assert told.endswith(" at column 10")
