@@ -21,7 +21,7 @@ ROUNDS = 3
 """Times that what a change brings about is changed again."""
 _OPTION_TRIES, _STARTS, _REDUCED_FIXES = 24, 3, 12
 _ALTERNATIVE_TRIES = 60
-"""Combinations of values that are judged for each change before others are offered beside the first."""
+"""Combinations of values that are judged for each change before others are offered besides the first."""
 TriedFixes = tuple[tuple[Fix, CandidateFix], ...]
 
 
