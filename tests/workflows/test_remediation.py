@@ -198,7 +198,7 @@ def test_a_rollback_is_a_new_run_under_the_same_id(world: World, engine: Engine)
     engine.start(world)
     engine.end(world)
     assert world.now().status == RemediationStatus.ROLLED_BACK
-    assert world.cloud.writes == [("PATCH", body["id"]), ("PUT", body["id"])]
+    assert world.cloud.writes == [("PATCH", body["id"]), ("PATCH", body["id"])]
 
 
 def test_one_refused_item_does_not_stop_the_workflow(world: World, engine: Engine) -> None:
