@@ -1,7 +1,7 @@
 """Explanations: what is wrong, where, why it matters, the controls, the smallest change, and the tree behind it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from shared.domain.resource import DAMAGED, Json, Resource
 from shared.domain.verdict import MissingPart, State, Verdict
@@ -81,6 +81,8 @@ class Explanation:
             return _cut([need_text(each) for each in verdict.missing], SHOWN_REASONS, "part")
         if verdict.state is State.NOT_APPLICABLE and not (self.reasons or verdict.reason):
             return "the policy is about resources that have tags and a location"
+        if verdict.effect == "denyAction" and verdict.state is State.COMPLIANT and self.rule:
+            return _DENY_ACTION_WORDS[self.rule.result]
         if verdict.state is State.ERROR or not self.reasons:
             return verdict.reason
         return _cut(grouped(each.text for each in self.reasons), SHOWN_REASONS, "reason")
@@ -143,7 +145,7 @@ def explain(policy: Policy, resource: Resource, context: Context = EMPTY_CONTEXT
     told = telling(reasons, [fix.path for fix in remedy.fixes])
     existence = related.step if related else None
     if policy.effect == "denyAction" and verdict.state is State.COMPLIANT:
-        told, verdict = [], replace(verdict, reason=_DENY_ACTION_WORDS[tree.result])
+        told = []
     return _explanation(policy, verdict, tree, existence, reasons=told, fixes=remedy.fixes)
 
 
