@@ -33,7 +33,7 @@ test-slow: $(READY) ## run the tests that walk every function, delivered many ti
 	@$(BIN)/pytest -q -n 2 -m slow
 
 test-hosts: $(READY) ## run the tests that start a host: the product as processes, killed and disturbed
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "host and not emulator and not package and not browser" tests/local tests/product
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "host and not emulator and not package and not browser" tests/local tests/product
 
 test-browser: $(READY) ## run the tests that need a Chromium browser
 	@$(BIN)/pytest -q -m browser tests/product

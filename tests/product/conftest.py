@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """A product whose estate was scanned once. Its tests belong to the xdist group "product"."""
+    """A product whose estate was scanned once."""
     with Product(tmp_path_factory.mktemp("product")) as started:
         started.scan()
         yield started

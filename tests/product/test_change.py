@@ -13,8 +13,6 @@ from shared.services.remediation import record
 from shared.services.scan import scan
 from tests.fakes.product import STORAGE_VERSION, Json, Product, until
 
-pytestmark = pytest.mark.xdist_group("change")
-
 KEY = policy_key("/providers/Microsoft.Authorization/policyAssignments/security-baseline", "storage-secure-transfer")
 FINDING_SECONDS = 5.0
 """Seconds from a write in the cloud to the finding."""

@@ -16,8 +16,6 @@ import pytest
 from cli.main import main
 from tests.fakes.product import Json, Product
 
-pytestmark = pytest.mark.xdist_group("product")
-
 COMMANDS = (
     "run", "sign-in", "token", "estate", "rebuild", "doctor", "completion", "status", "evaluate", "finding", "resource",
     "scan", "import", "remediation", "exemption", "policy", "assignment", "initiative", "settings",

@@ -18,7 +18,7 @@ from shared.services.scan import scan
 from tests.fakes.product import STORAGE_VERSION, until
 from tests.product.deployed import Deployed, Queues, contents, services
 
-pytestmark = [pytest.mark.package, pytest.mark.emulator, pytest.mark.xdist_group("package")]
+pytestmark = [pytest.mark.package, pytest.mark.emulator]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ import pytest
 from shared.domain import item_step
 from tests.fakes.product import Json, Product, until
 
-pytestmark = pytest.mark.xdist_group("fault")
-
 SOFT_DELETE = "storage-blob-soft-delete"
 BLOBS = "microsoft.storage/storageaccounts/blobservices"
 GRAPH = "resourcegraph/resources"

@@ -11,8 +11,6 @@ import pytest
 
 from tests.fakes.product import ROOT, Json, Product
 
-pytestmark = pytest.mark.xdist_group("product")
-
 DATA = Path(os.environ.get("CORTEX_TEST_DATA") or ROOT.parent / "shared")
 INVENTORY = DATA / "policy-cases" / "resources.jsonl.gz"
 

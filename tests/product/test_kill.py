@@ -17,8 +17,6 @@ import pytest
 from shared.domain.difference import differences
 from tests.fakes.product import ROOT, Json, Product, end_group, free_ports, until
 
-pytestmark = pytest.mark.xdist_group("kill")
-
 DOCUMENTS = ("resource", "finding", "change", "summary", "scan")
 Documents = dict[str, dict[str, Json]]
 

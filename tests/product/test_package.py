@@ -12,7 +12,7 @@ import pytest
 from tests.deployment import ROOT, builder, deployed_by_azd, kept
 from tests.product.deployed import build, clean_environment, contents
 
-pytestmark = [pytest.mark.package, pytest.mark.xdist_group("package")]
+pytestmark = pytest.mark.package
 
 ELSEWHERE = {"local", "cli", "tests", "benchmarks", "infra", "scripts", "docs", "web", ".cortex", ".venv", ".ci"}
 IMPORT_ALL = """

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.product import TENANT, Product, mint
 from tests.product.test_cli import cortex
 
-pytestmark = [pytest.mark.xdist_group("rebuild"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 
 from tests.fakes.product import Json, Product
 
-pytestmark = pytest.mark.xdist_group("scan")
 REQUESTS = 60
 
 

@@ -4,11 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.fakes.product import ROOT, Product
-
-pytestmark = pytest.mark.xdist_group("product")
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

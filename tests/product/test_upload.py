@@ -12,8 +12,6 @@ from cli import import_job
 from tests.fakes.product import STORAGE_VERSION, Json, Product, until
 from tests.product.test_cli import cortex
 
-pytestmark = pytest.mark.xdist_group("product")
-
 SUBSCRIPTION = "5d1c9c4e-0000-4000-8000-0000000000aa"
 RECORDS = 3000
 LARGE_RECORDS = 6_000

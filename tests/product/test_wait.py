@@ -9,7 +9,7 @@ from tests.fakes import event
 from tests.fakes.product import TENANT, Json, Product, until
 from tests.product.test_cli import cortex
 
-pytestmark = [pytest.mark.xdist_group("wait"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ASKED = 600
 GRAPH = "resourcegraph/resources"

@@ -18,7 +18,7 @@ import pytest
 from tests.deployment import ROOT, kept
 from tests.fakes.product import end_group, free_ports, until
 
-pytestmark = [pytest.mark.package, pytest.mark.xdist_group("package")]
+pytestmark = pytest.mark.package
 
 UV = [sys.executable, "-m", "uv", "--quiet"]
 ROOMS = ("cli", "functions", "local", "shared")

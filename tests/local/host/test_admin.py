@@ -5,8 +5,6 @@ from typing import Any
 import httpx2
 import pytest
 
-pytestmark = pytest.mark.xdist_group("host-admin")
-
 
 def fire(host: Any, name: str, body: Any = None, **headers: str) -> httpx2.Response:
     return host.client.post(f"/admin/functions/{name}", json={} if body is None else body, headers=headers)

@@ -12,7 +12,7 @@ import pytest
 
 from local.host import connection
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("host-http")]
+pytestmark = pytest.mark.slow
 
 TIMEOUT_SECONDS = 10
 HEAD = b"POST /api/upload HTTP/1.1\r\nhost: localhost\r\n"

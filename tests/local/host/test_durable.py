@@ -6,8 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("host-durable")
-
 Run = Callable[..., Any]
 
 

@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-pytestmark = pytest.mark.xdist_group("host-http")
-
 
 def test_a_route_parameter_and_the_query_reach_the_function(host: Any) -> None:
     answer = host.client.get("/api/hello/Ada%20L?x=1&y=%C3%A9")

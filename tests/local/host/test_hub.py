@@ -25,8 +25,6 @@ from local.host import alarm, backend
 from local.host.hub import TaskHub
 from local.host.setting import DurableTask
 
-pytestmark = pytest.mark.xdist_group("host-hub")
-
 TIMEOUT_SECONDS = 20
 HOUR = timedelta(hours=1)
 Steps = Generator[Any, Any, Any]

@@ -4,12 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from local.host.host import HostOptions
 from shared.adapters.local.queue import SqliteQueue
-
-pytestmark = pytest.mark.xdist_group("host-queue")
 
 
 def test_a_message_reaches_the_function_with_its_facts_and_goes(host: Any) -> None:

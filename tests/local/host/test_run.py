@@ -22,7 +22,7 @@ from local.host.run import run_in_thread
 from local.host.server import PortTakenError
 from shared.adapters.local.queue import SqliteQueue
 
-pytestmark = [pytest.mark.host, pytest.mark.xdist_group("host-run")]
+pytestmark = pytest.mark.host
 
 ROOT = Path(__file__).parents[3]
 APP = Path(__file__).parent / "app"

@@ -15,8 +15,6 @@ from local.host.invocation import InvocationInput, InvocationResult
 from local.host.schedule import parse_schedule
 from local.host.timer import Timer
 
-pytestmark = pytest.mark.xdist_group("host-timer")
-
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 _TURNS = 50
 """Turns of the loop in which a timer that sleeps for no time looks at the clock."""

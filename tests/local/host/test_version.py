@@ -8,8 +8,6 @@ import pytest
 from local.host.setting import DurableTask
 from local.host.version import compare, mismatch
 
-pytestmark = pytest.mark.xdist_group("host-durable")
-
 
 @pytest.mark.parametrize(
     ("first", "second", "order"),
