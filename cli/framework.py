@@ -19,7 +19,6 @@ app = typer.Typer(help="list, show, controls: how standards and laws are met", n
 Name = Annotated[str, typer.Argument(help="id of a framework", metavar="ID")]
 ControlStateOption = Annotated[list[ControlState] | None, listing.only_option("state", ControlState)]
 ControlKindOption = Annotated[list[ControlKind] | None, listing.only_option("kind", ControlKind)]
-
 BaselineOption = Annotated[str | None, typer.Option(help="only the controls of this baseline: low, moderate or high")]
 
 

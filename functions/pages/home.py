@@ -15,11 +15,12 @@ from shared.bootstrap import Ports
 from shared.domain import import_job as imports
 from shared.domain import remediation as remediations
 from shared.domain import scan as scans
+from shared.domain.compliance import ComplianceSummary
 from shared.domain.error import Forbidden, Unauthenticated
 from shared.domain.finding import FindingListing
 from shared.domain.identity import Caller
 from shared.domain.import_job import ImportListing
-from shared.domain.page import PAGE_ITEMS, Page, PageRequest
+from shared.domain.page import Page
 from shared.domain.policy import Severity
 from shared.domain.remediation import RemediationListing
 from shared.domain.scan import ScanListing
@@ -75,7 +76,7 @@ def page_context(ports: Ports, caller: Caller, correlation: str) -> dict[str, An
         "summary": summary,
         "scopes": _scopes(summary),
         "severities": _severities(summary),
-        "frameworks": _frameworks(access) if known else [],
+        "frameworks": _frameworks(known, access) if known else [],
         "sparkline": _trend(store),
         "scans": _as_json(scan.list_(ScanListing(status=scans.ACTIVE_STATUSES, limit=ACTIVE_ITEMS), store=store)),
         "remediations": _as_json(
@@ -124,15 +125,10 @@ def _severities(summary: Mapping[str, Any] | None) -> list[tuple[str, int, float
     return [(str(each), counts.get(each, 0), 100 * counts.get(each, 0) / most) for each in Severity]
 
 
-def _frameworks(access: RequestContext) -> list[Mapping[str, Any]]:
+def _frameworks(known: ComplianceSummary, access: RequestContext) -> list[Mapping[str, Any]]:
     """Return the frameworks by their short titles."""
-    found = framework.list_(
-        PageRequest(limit=PAGE_ITEMS),
-        store=access.store,
-        catalog=access.ports.catalog,
-        policies=lambda: access.policies,
-    )
-    return [{**each, "title": each["title"].partition(",")[0]} for each in _as_json(found)]
+    found = framework.summaries(known, catalog=access.ports.catalog, policies=access.policies)
+    return [{**each.model_dump(mode="json"), "title": each.title.partition(",")[0]} for each in found]
 
 
 def _trend(store: Store) -> Sparkline | None:

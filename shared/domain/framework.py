@@ -157,7 +157,7 @@ class ControlListing(PageRequest):
     baseline: str | None = Field(default=None, description="only those of this baseline: low, moderate or high of NIST")
 
     def has(self, control: ControlSummary) -> bool:
-        """Return whether a control matches, of those of the baseline."""
+        """Return whether a control matches; the baseline has chosen among them before."""
         return (
             (not self.state or control.state in self.state)
             and (not self.kind or control.kind in self.kind)

@@ -1,7 +1,8 @@
 """List frameworks and their controls as they stand: what the policies in force show, and what nobody here shows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from shared.domain.compliance import ComplianceSummary
 from shared.domain.error import NotFound
 from shared.domain.framework import (
     ControlListing,
@@ -24,10 +25,14 @@ Policies = Callable[[], EffectivePolicies]
 
 def list_(asked: PageRequest, *, store: Store, catalog: Catalog, policies: Policies) -> Page[FrameworkSummary]:
     """List the frameworks by id, over what the caller may see; NotFound before the first scan has ended."""
-    evaluated = _evaluated(store, policies)
-    return page_of(
-        catalog.frameworks(), asked, key=lambda each: each.id, show=lambda each: account(each, evaluated(each))
-    )
+    summary = compliance.summary(store=store, policies=policies).model
+    found = summaries(summary, catalog=catalog, policies=policies())
+    return page_of(found, asked, key=lambda each: each.id, show=lambda each: each)
+
+
+def summaries(summary: ComplianceSummary, *, catalog: Catalog, policies: EffectivePolicies) -> list[FrameworkSummary]:
+    """Return what the controls of all frameworks add up to in a compliance summary."""
+    return [account(each, _mapped(each, summary, policies)) for each in catalog.frameworks()]
 
 
 def get(
@@ -38,7 +43,8 @@ def get(
     NotFound, also for a baseline that it has not, and before the first scan has ended.
     """
     framework = _find(framework_id, catalog).within(baseline)
-    return account(framework, _evaluated(store, policies)(framework))
+    summary = compliance.summary(store=store, policies=policies).model
+    return account(framework, _mapped(framework, summary, policies()))
 
 
 def controls(
@@ -46,7 +52,8 @@ def controls(
 ) -> Page[ControlSummary]:
     """List how the controls of a framework stand, in its order; NotFound as in `get`."""
     framework = _find(framework_id, catalog).within(asked.baseline)
-    found = control_summaries(framework, _evaluated(store, policies)(framework))
+    summary = compliance.summary(store=store, policies=policies).model
+    found = control_summaries(framework, _mapped(framework, summary, policies()))
     # A cursor holds a place in the framework's own order, in which AC-2 comes before AC-10.
     places = {each.id: f"{place:06}" for place, each in enumerate(framework.controls)}
     return page_of(filter(asked.has, found), asked, key=lambda each: places[each.id], show=lambda each: each)
@@ -59,17 +66,15 @@ def _find(framework_id: str, catalog: Catalog) -> Framework:
     return found
 
 
-def _evaluated(store: Store, policies: Policies) -> Callable[[Framework], list[MappedPolicy]]:
-    """Return what finds the policies in force that are mapped to a framework, with their evaluations."""
-    summary = compliance.summary(store=store, policies=policies).model
-    in_force = policies()
-
-    def mapped(framework: Framework) -> Iterator[MappedPolicy]:
-        for each in in_force.compiled.policies:
-            entry = in_force.entry(each)
-            if framework.id in entry.controls:
-                counts = summary.policies.get(each.key, StateCounts())
-                yield MappedPolicy(
+def _mapped(framework: Framework, summary: ComplianceSummary, policies: EffectivePolicies) -> list[MappedPolicy]:
+    """Return the policies in force that are mapped to a framework, with their evaluations."""
+    found: list[MappedPolicy] = []
+    for each in policies.compiled.policies:
+        entry = policies.entry(each)
+        if framework.id in entry.controls:
+            counts = summary.policies.get(each.key, StateCounts())
+            found.append(
+                MappedPolicy(
                     **counts.model_dump(include=set(StateCounts.model_fields)),
                     policy=entry.name,
                     assignment=each.assignment_id,
@@ -78,5 +83,5 @@ def _evaluated(store: Store, policies: Policies) -> Callable[[Framework], list[M
                     severity=entry.severity,
                     controls=entry.controls[framework.id],
                 )
-
-    return lambda framework: list(mapped(framework))
+            )
+    return found

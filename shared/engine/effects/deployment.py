@@ -13,7 +13,8 @@ from shared.engine.templates import expand_template
 
 _NAMED = 5
 """Unknown parts that are named; there may be many."""
-_IDENTITY = frozenset({"id", "name", "type"})
+IDENTITY_MEMBERS = frozenset({"id", "name", "type"})
+"""Members of a body that say which resource it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class DeployedResource:
 
 def deployed_over(present: Body, deployed: Body) -> dict[str, Json]:
     """Return the body after a deployment: nothing is lost of what is there that the template does not speak of."""
-    found: dict[str, Json] = merged(present, {name: each for name, each in deployed.items() if name not in _IDENTITY})
+    found: dict[str, Json] = merged(
+        present, {name: each for name, each in deployed.items() if name not in IDENTITY_MEMBERS}
+    )
     return found
 
 

@@ -9,7 +9,7 @@ from shared.domain.resource import Body, Json, Resource
 from shared.domain.verdict import State
 from shared.engine.compile.policy import Policy
 from shared.engine.context import Frame
-from shared.engine.effects.deployment import DeployedResource, deployed_over, effect_deployment
+from shared.engine.effects.deployment import IDENTITY_MEMBERS, DeployedResource, deployed_over, effect_deployment
 from shared.engine.effects.detail import effect_details
 from shared.engine.error import EvaluationError
 from shared.engine.explain.body_change import changes_between
@@ -74,7 +74,7 @@ def _held(related: Mapping[str, object], kind: str) -> Sequence[Resource]:
 def _changes(known: Resource | None, body: Body, *, is_own: bool) -> Fixes:
     """Return the changes that a deployment makes to one resource, in words."""
     if known is None:
-        kept = {name: each for name, each in body.items() if name not in {"id", "name", "type"}}
+        kept = {name: each for name, each in body.items() if name not in IDENTITY_MEMBERS}
         return (created(body, [exact_text(each, each.path).text for each in changes_between({}, kept)]),)
     name = "" if is_own else f" of {known.type} {member_name(dict(known.body))}".rstrip()
     found = changes_between(dict(known.body), body)
