@@ -4,7 +4,7 @@ Source of the codes: "Determine causes of non-compliance, compliance reasons".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -105,9 +105,20 @@ def _failing(leaf: ExplanationStep, body: Json) -> Iterator[ExplanationStep]:
     places = list(member_paths(body, leaf.path or ""))
     if not isinstance(leaf.observed, list) or len(places) != len(leaf.observed):
         return
-    pairs = ((place, value) for place, value in zip(places, leaf.observed, strict=True) if check(value) is False)
+    pairs = ((place, value) for place, value in zip(places, leaf.observed, strict=True) if _fails(check, value))
     for place, value in islice(pairs, EXPLAINED_MEMBERS):
         yield replace(leaf, path=place, observed=value)
+
+
+def _fails(check: Callable[[Json], bool | None], value: Json) -> bool:
+    """Return whether a member fails a condition.
+
+    One that cannot be compared stands behind one that fails: the evaluation ended there.
+    """
+    try:
+        return check(value) is False
+    except EvaluationError:
+        return False
 
 
 def _is_unread(step: ExplanationStep) -> bool:

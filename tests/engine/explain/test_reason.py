@@ -83,6 +83,12 @@ PORT = {"field": "Test/items[*].port", "equals": 22}
             {"items": RULES},
             ['port of "ssh" in properties.items is 22', "properties.items[2].port is 22"],
         ),
+        # A member behind the first that fails is not compared, nor can it be: it is of another type.
+        (
+            {"not": {"field": "Test/list[*]", "less": "m"}},
+            {"list": ["z", 2]},
+            ['properties.list[0] is "z" (at least "m")'],
+        ),
         ({"field": "Test/list[*]", "notEquals": "x"}, {"list": ["y"]}, ['every member of properties.list is not "x"']),
         ({"value": "[field('Test/a')]", "notEquals": "x"}, {"a": "y"}, ['[field(\'Test/a\')] is "y" (not "x")']),
         (
